@@ -1,0 +1,98 @@
+"""The column types of a feed, and what they are in Arrow and in PostgreSQL.
+
+==================  =============================  ====================
+feed                Arrow                          PostgreSQL
+==================  =============================  ====================
+text                string                         text
+integer / bigint    int32 / int64                  integer / bigint
+numeric(p,s)        decimal128, decimal256         numeric(p,s)
+boolean             bool                           boolean
+date                date32                         date
+timestamp           timestamp(us)                  timestamp
+timestamptz         timestamp(us, UTC)             timestamptz
+json / xml          string                         jsonb / xml
+any of them + []    list                           array
+==================  =============================  ====================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KINDS = ("text", "integer", "bigint", "numeric", "boolean", "date", "timestamp", "timestamptz", "json", "xml")
+_NUMERIC = re.compile(r"numeric\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+MAX_PRECISION = 76
+
+
+class TypeProblem(ValueError):
+    """A type that the language does not know; ``known`` lists what it does know."""
+
+    known = (*(kind for kind in KINDS if kind != "numeric"), "numeric(p,s)")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """``kind`` is one of ``KINDS``; ``precision`` and ``scale`` belong to numeric; ``is_list`` to ``type[]``."""
+
+    kind: str
+    precision: int = 0
+    scale: int = 0
+    is_list: bool = False
+
+    def __str__(self) -> str:
+        return self.element_sql + ("[]" if self.is_list else "")
+
+    @property
+    def element_sql(self) -> str:
+        return f"numeric({self.precision},{self.scale})" if self.kind == "numeric" else self.kind
+
+    @property
+    def sql(self) -> str:
+        """The PostgreSQL type."""
+        element = "jsonb" if self.kind == "json" else self.element_sql
+        return element + ("[]" if self.is_list else "")
+
+    @property
+    def arrow(self) -> pa.DataType:
+        import pyarrow as pa
+
+        element = self._arrow_element()
+        return pa.list_(element) if self.is_list else element
+
+    def _arrow_element(self) -> pa.DataType:
+        import pyarrow as pa
+
+        if self.kind == "numeric":
+            return pa.decimal128(self.precision, self.scale) if self.precision <= 38 else pa.decimal256(self.precision, self.scale)
+        return {
+            "integer": pa.int32(),
+            "bigint": pa.int64(),
+            "boolean": pa.bool_(),
+            "date": pa.date32(),
+            "timestamp": pa.timestamp("us"),
+            "timestamptz": pa.timestamp("us", "UTC"),
+        }.get(self.kind, pa.string())
+
+
+def parse_type(text: str) -> ColumnType:
+    """Parse ``text`` as written in a feed file; raises ``TypeProblem``."""
+    source = text.strip().lower()
+    is_list = source.endswith("[]")
+    if is_list:
+        source = source[:-2].strip()
+    match = _NUMERIC.fullmatch(source)
+    if match:
+        precision, scale = int(match.group(1)), int(match.group(2) or 0)
+        if not (1 <= precision <= MAX_PRECISION and scale <= precision):
+            raise TypeProblem(f"{text!r}: precision must be 1 to {MAX_PRECISION} and scale no larger than it")
+        return ColumnType("numeric", precision, scale, is_list)
+    if source == "numeric":
+        raise TypeProblem("numeric needs its digits, as in numeric(18,2), so that nothing is ever rounded")
+    if source not in KINDS:
+        raise TypeProblem(f"unknown type {text!r}; the types are {', '.join(TypeProblem.known)}, each also as a list with []")
+    return ColumnType(source, is_list=is_list)

@@ -1,0 +1,209 @@
+"""The small frozen records that cross the walls between sources, stages and warehouse."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as a source lists it.
+
+    ``version`` tells two contents under one URI apart (S3 version id or ETag; else size and mtime).
+    ``modified_at`` is UTC. ``file_date`` is the date in the URI, None where the pattern has none.
+    """
+
+    uri: str
+    version: str
+    size_bytes: int
+    modified_at: dt.datetime
+    file_date: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFile:
+    """A file that the ledger knows: a ``SourceFile`` with its ``file_id``."""
+
+    file_id: int
+    uri: str
+    version: str
+    size_bytes: int
+    modified_at: dt.datetime
+    file_date: dt.date | None
+
+    def as_source_file(self) -> SourceFile:
+        return SourceFile(self.uri, self.version, self.size_bytes, self.modified_at, self.file_date)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A stretch of a file (or of one archive member) that holds whole records, before the ledger has numbered it.
+
+    ``start_byte`` and ``end_byte`` count decoded bytes (decompressed, as UTF-8); ``end_byte`` None means "to the end",
+    ``is_whole`` that nothing was cut. ``context`` holds what a parser must read first (prolog, open ancestors with
+    their content before the first record), ``tail`` the closing tags that make the stretch a document again.
+    ``first_record`` and ``first_line`` count from 1. ``spool`` names the work file that holds the decoded bytes where the
+    source cannot be read by ranges.
+    """
+
+    member: str = ""
+    start_byte: int = 0
+    end_byte: int | None = None
+    context: bytes = b""
+    tail: bytes = b""
+    first_record: int = 1
+    first_line: int = 1
+    spool: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start_byte == 0 and self.end_byte is None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A ``Cut`` of a file as the ledger numbers it; the unit of exactly-once."""
+
+    part_id: int
+    file: LedgerFile
+    cut: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The parts that one mapped task handles."""
+
+    number: int
+    parts: tuple[Part, ...]
+
+    @property
+    def file_count(self) -> int:
+        return len({part.file.file_id for part in self.parts})
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a record was rejected. ``value`` (capped) is stored in the quarantine only, never logged."""
+
+    code: str
+    message: str
+    table: str | None = None
+    column: str | None = None
+    path: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record, or a whole part, on its way into the quarantine.
+
+    ``ordinal`` (from 1) is None where a whole part is meant; ``records`` says how many records the entry stands for.
+    ``raw`` holds at most the cap of ``reading.RAW_CAP_BYTES``; ``raw_is_whole`` tells whether anything was cut off.
+    """
+
+    part_id: int
+    member: str
+    ordinal: int | None
+    line: int | None
+    start_byte: int | None
+    end_byte: int | None
+    reasons: tuple[Reason, ...]
+    raw: bytes = b""
+    raw_is_whole: bool = True
+    context: bytes = b""
+    records: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PartOutcome:
+    """What parse made of one part. ``rejected`` counts records; with ``failed`` all of ``found`` are quarantined together."""
+
+    part_id: int
+    found: int
+    rejected: int
+    bytes_read: int
+    failed: bool = False
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCounts:
+    """What the merge did with the accepted records of one part, counted in PostgreSQL."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    deleted: int = 0
+
+    @property
+    def loaded(self) -> int:
+        return self.inserted + self.updated + self.unchanged + self.superseded + self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run was asked to do, made of the DAG run and its parameters.
+
+    ``run_key`` is (dag run id, clear number) as one text; ``date_from`` and ``date_to`` are the dates of the source
+    pattern (inclusive, in the feed's time zone); ``modified_from``/``modified_to`` (UTC, half-open) select by
+    modification time where the pattern has no date. ``uri`` replaces the feed's own pattern.
+    """
+
+    feed: str
+    run_key: str
+    date_from: dt.date
+    date_to: dt.date
+    modified_from: dt.datetime | None = None
+    modified_to: dt.datetime | None = None
+    uri: str | None = None
+    reload: str = "no"
+    dry_run: bool = False
+    batch_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as the ledger knows it. ``edition`` is '' unless the run re-loads; see ``ledger.claim_parts``."""
+
+    run_id: int
+    feed: str
+    run_key: str
+    generation: int
+    edition: str
+    reload: str
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of a whole run, in files and records."""
+
+    files: int = 0
+    files_quarantined: int = 0
+    found: int = 0
+    loaded: int = 0
+    quarantined: int = 0
+    held: int = 0
+    unaccounted_parts: int = 0
+    counts: LoadCounts = field(default_factory=LoadCounts)
+    bytes_read: int = 0
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values (dates as ISO text, bytes as Latin-1 text)."""
+    return {key: _plain(value) for key, value in asdict(record).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, (dt.datetime, dt.date)):
+        return value.isoformat()
+    return value
