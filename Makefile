@@ -1,0 +1,63 @@
+# Everything runs in .venv, which the first target makes from constraints.txt. Needs only make and Python 3.11 to 3.13.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Another interpreter: make PYTHON=/usr/bin/python3.12 demo
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The tasks of the stack and the tests import large packages: they must find compiled bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo up down drop test lint format bench constraints clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Start everything, run the sample feeds, show what was loaded; leaves it running
+	@$(BIN)/sluice demo
+
+up: $(READY) ## Start PostgreSQL, the AWS emulator and Airflow, without running anything
+	@$(BIN)/sluice up
+
+down: ## Stop what `make demo` or `make up` started; keeps the data
+	@if [ -x $(BIN)/sluice ]; then $(BIN)/sluice down; else echo "Nothing is installed here, so nothing runs."; fi
+
+drop: $(READY) ## Put a file into a feed's landing bucket: make drop FEED=bank_statements FILE=statement.xml
+	@$(BIN)/sluice drop "$(FEED)" $(FILE)
+
+test: lint ## Lint, then every test: fast ones first, then those that start the whole stack
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow and not e2e"
+	$(BIN)/python -m pytest -m "slow or e2e"
+
+lint: $(READY) ## Check style (ruff, with its Airflow rules) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## Rewrite the code in the one format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measure Sluice; see benchmarks/
+	$(BIN)/python -m benchmarks
+
+constraints: $(READY) ## Pin the newest releases that work together into constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev \
+		--no-annotate --no-header --output-file constraints.txt pyproject.toml
+
+clean: ## Stop the stack, then remove its data and the virtual environment
+	@if [ -x $(BIN)/sluice ]; then $(BIN)/sluice down --remove-data; fi
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(READY): constraints.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Sluice needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi
+	@echo "Installing into $(VENV) (about a minute the first time)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv setuptools
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --no-build-isolation \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
