@@ -57,9 +57,11 @@ class Utf8Stream:
             offset = self._consumed + error.start
             message = f"byte {offset} of the file does not fit the encoding {self.encoding}"
             raise MalformedXML("encoding", message, offset=offset) from error
+        if self._consumed == 0:
+            text = text.removeprefix("\ufeff")
         self._consumed += len(data)
         # A multi-byte character may need the next read; an empty answer would look like the end.
-        return text.removeprefix("\ufeff").encode() if text or not data else self.read(size)
+        return text.encode() if text or not data else self.read(size)
 
 
 def _read_fully(raw: BinaryIO, size: int) -> bytes:
