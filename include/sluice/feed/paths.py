@@ -19,9 +19,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NAME = r"[A-Za-z_\u00B7-\uFFFD][\w.\-\u00B7]*"
+# names as XML 1.0 (fifth edition) has them, without the colon
+_START = (
+    r"A-Z_a-z\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02FF\u0370-\u037D\u037F-\u1FFF\u200C-\u200D\u2070-\u218F\u2C00-\u2FEF"
+    r"\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\U00010000-\U000EFFFF"
+)
+_NAME = rf"[{_START}][{_START}\-.0-9\u00B7\u0300-\u036F\u203F-\u2040]*"
 _QNAME = re.compile(rf"(?:({_NAME}):)?({_NAME})")
 _STRING = re.compile(r"""\s*=\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
+
+BUILT_IN_PREFIXES = {
+    "xml": "http://www.w3.org/XML/1998/namespace",
+    "xsi": "http://www.w3.org/2001/XMLSchema-instance",
+}
 
 
 class PathError(ValueError):
@@ -65,6 +75,15 @@ class Path:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """The namespace prefixes that the path uses."""
+        predicates = [predicate for step in self.steps for predicate in step.predicates]
+        names = [step.name for step in self.steps]
+        names += [name for predicate in predicates for name in (*predicate.steps, predicate.attribute) if name]
+        names += [self.attribute] if self.attribute else []
+        return frozenset(name.prefix for name in names if name.prefix)
+
 
 def parse_path(text: str) -> Path:
     """Parse ``text``; raises ``PathError``."""
@@ -73,7 +92,8 @@ def parse_path(text: str) -> Path:
         raise PathError("the path is empty")
     is_absolute = source.startswith("/")
     position = 1 if is_absolute else 0
-    up, steps, attribute = 0, [], None
+    up, attribute = 0, None
+    steps: list[Step] = []
     if source == ".":
         return Path(source, False, 0, (), None)
     while True:
@@ -90,16 +110,33 @@ def parse_path(text: str) -> Path:
         if position == len(source):
             return Path(source, is_absolute, up, tuple(steps), attribute)
         if source[position] != "/" or attribute is not None:
-            raise PathError(f"unexpected {source[position:]!r} at position {position + 1} of {source!r}")
+            raise _misread(source, position, f"unexpected {source[position:]!r}")
         position += 1
+
+
+_HINTS = {
+    "/": "`//` is not part of the path language: name each element on the way",
+    "*": "`*` is not part of the path language: name the element",
+    "(": "functions are not part of the path language: a path to an element takes its text",
+    "..": "`..` stands at the start of a path only",
+    "@": "an attribute ends the path",
+}
+
+
+def _misread(source: str, position: int, what: str) -> PathError:
+    """The error at ``position`` (from 0) of a path, with a hint where the author thought of full XPath."""
+    rest = source[position:]
+    hint = next((f"; {text}" for start, text in _HINTS.items() if rest.startswith(start)), "")
+    if rest[:1].isdigit() and source[position - 1 : position] == "[":
+        hint = "; positions are not part of the path language, a predicate compares: [@Type='x']"
+    place = f"at position {position + 1} of {source!r}" if rest else f"at the end of {source!r}"
+    return PathError(f"{what} {place}{hint}")
 
 
 def _parse_name(source: str, position: int) -> tuple[Name, int]:
     match = _QNAME.match(source, position)
     if match is None:
-        rest = source[position:]
-        hint = "; '//' and '*' are not part of the path language" if rest[:1] in ("/", "*") else ""
-        raise PathError(f"expected a name at position {position + 1} of {source!r}{hint}")
+        raise _misread(source, position, "expected a name")
     return Name(match.group(1) or "", match.group(2)), match.end()
 
 
@@ -125,35 +162,36 @@ def _parse_predicate(source: str, position: int) -> tuple[Predicate, int]:
         position += 1
     match = _STRING.match(source, position)
     if match is None:
-        raise PathError(f"expected ='value'] at position {position + 1} of {source!r}")
+        raise _misread(source, position, "expected ='value']")
     value = match.group(1) if match.group(1) is not None else match.group(2)
     return Predicate(tuple(steps), attribute, value), match.end()
 
 
 class Namespaces:
-    """Prefix to URIs, as a feed declares them; turns names into the Clark names (``{uri}local``) that they match."""
+    """Prefix to URIs, as a feed declares them; turns names into the Clark names (``{uri}local``) that they match.
+
+    The URI '' stands for "in no namespace". Both methods raise ``PathError`` for an unknown prefix.
+    """
 
     def __init__(self, declared: dict[str, tuple[str, ...]]) -> None:
         self._declared = declared
 
     def element_names(self, name: Name) -> tuple[str, ...]:
-        """All Clark names that an element of this name may have; raises ``PathError`` for an unknown prefix."""
-        if not name.prefix:
-            uris = self._declared.get("default", ("",))
-        else:
-            uris = self._uris(name)
-        return tuple(f"{{{uri}}}{name.local}" if uri else name.local for uri in uris)
+        """All Clark names that an element of this name may have."""
+        uris = self._uris(name) if name.prefix else self._declared.get("default", ("",))
+        return tuple(_clark(uri, name.local) for uri in uris)
 
     def attribute_names(self, name: Name) -> tuple[str, ...]:
-        if not name.prefix:
-            return (name.local,)
-        return tuple(f"{{{uri}}}{name.local}" for uri in self._uris(name))
+        """All Clark names that an attribute of this name may have; without a prefix it is in no namespace."""
+        return tuple(_clark(uri, name.local) for uri in self._uris(name)) if name.prefix else (name.local,)
 
     def _uris(self, name: Name) -> tuple[str, ...]:
-        if name.prefix == "xml":
-            return ("http://www.w3.org/XML/1998/namespace",)
-        if name.prefix == "xsi":
-            return ("http://www.w3.org/2001/XMLSchema-instance",)
+        if name.prefix in BUILT_IN_PREFIXES:
+            return (BUILT_IN_PREFIXES[name.prefix],)
         if name.prefix not in self._declared:
-            raise PathError(f"the prefix {name.prefix!r} is not declared under 'namespaces'")
+            raise PathError(f"the prefix {name.prefix!r} is not declared under `namespaces`")
         return self._declared[name.prefix]
+
+
+def _clark(uri: str, local: str) -> str:
+    return f"{{{uri}}}{local}" if uri else local

@@ -17,6 +17,7 @@ any of them + []    list                           array
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,10 +30,26 @@ _NUMERIC = re.compile(r"numeric\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 MAX_PRECISION = 76
 
 
-class TypeProblem(ValueError):
-    """A type that the language does not know; ``known`` lists what it does know."""
+KNOWN = (*(kind for kind in KINDS if kind != "numeric"), "numeric(p,s)")
+_ELSEWHERE = {
+    "integer": ("int", "int4", "int32", "smallint", "short"),
+    "bigint": ("int8", "int64", "long", "biginteger"),
+    "numeric": ("decimal", "number", "float", "double", "double precision", "real", "money"),
+    "text": ("string", "str", "varchar", "char", "character varying"),
+    "boolean": ("bool",),
+    "timestamp": ("datetime", "timestamp without time zone"),
+    "timestamptz": ("datetimetz", "timestamp with time zone"),
+    "json": ("jsonb", "object"),
+}
+"""What the types of the language are called elsewhere."""
 
-    known = (*(kind for kind in KINDS if kind != "numeric"), "numeric(p,s)")
+
+class TypeProblem(ValueError):
+    """A type that the language does not know; ``suggestion`` is the type that was probably meant."""
+
+    def __init__(self, message: str, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.suggestion = suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,11 @@ class ColumnType:
         import pyarrow as pa
 
         if self.kind == "numeric":
-            return pa.decimal128(self.precision, self.scale) if self.precision <= 38 else pa.decimal256(self.precision, self.scale)
+            return (
+                pa.decimal128(self.precision, self.scale)
+                if self.precision <= 38
+                else pa.decimal256(self.precision, self.scale)
+            )
         return {
             "integer": pa.int32(),
             "bigint": pa.int64(),
@@ -94,5 +115,21 @@ def parse_type(text: str) -> ColumnType:
     if source == "numeric":
         raise TypeProblem("numeric needs its digits, as in numeric(18,2), so that nothing is ever rounded")
     if source not in KINDS:
-        raise TypeProblem(f"unknown type {text!r}; the types are {', '.join(TypeProblem.known)}, each also as a list with []")
+        known = f"the types are {', '.join(KNOWN)}, each also as a list with []"
+        raise TypeProblem(f"unknown type {text!r}; {known}", _nearest_type(source, is_list))
     return ColumnType(source, is_list=is_list)
+
+
+def _nearest_type(source: str, is_list: bool) -> str | None:
+    """The type that ``source`` was probably meant to be, with its digits where it has some."""
+    word, bracket, digits = source.partition("(")
+    word = word.strip()
+    meaning = {kind: kind for kind in KINDS} | {name: kind for kind, names in _ELSEWHERE.items() for name in names}
+    found = difflib.get_close_matches(word, meaning, n=1)
+    if not found:
+        return None
+    kind = meaning[found[0]]
+    if kind == "numeric":
+        numbers = re.fullmatch(r"\s*\d+\s*(?:,\s*\d+\s*)?\)", digits)
+        kind += bracket + digits if numbers else "(p,s)"
+    return kind + ("[]" if is_list else "")

@@ -1,0 +1,83 @@
+"""Reads feed files: from a folder to a ``Feed``, or to all mistakes in it, each with its line and column."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sluice.errors import FeedInvalid, FeedProblem
+from sluice.feed.document import read_document
+from sluice.feed.faults import Fault, faults_of, nearest
+from sluice.feed.model import Feed
+
+FEED_FILE = "feed.yaml"
+
+
+def feeds_root() -> Path:
+    """The folder of all feeds: ``SLUICE_FEEDS``, or ``include/feeds`` beside the package."""
+    configured = os.environ.get("SLUICE_FEEDS")
+    return Path(configured) if configured else Path(__file__).parents[2] / "feeds"
+
+
+def feed_names(root: Path) -> list[str]:
+    """The names of all feeds below ``root``, sorted; no feed file is read."""
+    if not root.is_dir():
+        return []
+    return sorted(folder.name for folder in root.iterdir() if (folder / FEED_FILE).is_file())
+
+
+def load_feeds(root: Path) -> dict[str, Feed]:
+    """All feeds below ``root``, sorted by name; raises ``FeedInvalid`` with the mistakes of all of them."""
+    feeds: dict[str, Feed] = {}
+    problems: list[FeedProblem] = []
+    for name in feed_names(root):
+        try:
+            feeds[name] = load_feed(root / name)
+        except FeedInvalid as error:
+            problems += error.problems
+    if problems:
+        raise FeedInvalid(problems)
+    return feeds
+
+
+def load_feed(folder: Path) -> Feed:
+    """The feed that ``folder`` declares; raises ``FeedInvalid`` with every mistake that can be found."""
+    document = read_document(folder / FEED_FILE)
+    faults = list(_folder_faults(folder, document.data))
+    try:
+        feed = Feed.model_validate(document.data)
+    except ValidationError as error:
+        raise document.invalid([*faults_of(error, Feed), *faults]) from None
+    if faults or document.problems:
+        raise document.invalid(faults)
+    feed._folder = folder.absolute()
+    return feed
+
+
+def _folder_faults(folder: Path, data: Any) -> Iterator[Fault]:
+    """What does not fit between the document and the folder that it lies in."""
+    if not isinstance(data, dict):
+        return
+    name, own_name = data.get("feed"), folder.absolute().name
+    if isinstance(name, str) and name != own_name:
+        yield Fault(
+            ("feed",), f"the feed is called {name!r}, but its folder {own_name!r}; they must be the same", own_name
+        )
+    xsd = data.get("xsd")
+    files = xsd.get("files") if isinstance(xsd, dict) else None
+    for index, file in enumerate([files] if isinstance(files, str) else files if isinstance(files, list) else []):
+        if isinstance(file, str):
+            yield from _schema_file_faults(folder, file, ("xsd", "files", index))
+
+
+def _schema_file_faults(folder: Path, file: str, loc: tuple[str | int, ...]) -> Iterator[Fault]:
+    path, root = (folder / file).resolve(), folder.resolve()
+    if not path.is_relative_to(root):
+        yield Fault(loc, f"{file!r} lies outside the feed's folder")
+    elif not path.is_file():
+        known = sorted(str(found.relative_to(folder)) for found in folder.rglob("*.xsd"))
+        yield Fault(loc, f"there is no file {file!r} in the feed's folder", nearest(file, known))

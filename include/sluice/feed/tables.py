@@ -1,0 +1,173 @@
+"""The model of a feed's tables: columns, expectations, and the tables that hold them. See ``model`` for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from sluice.feed.faults import Fault, Unsound, describe, nearest
+from sluice.feed.fields import (
+    ColumnPaths,
+    Flag,
+    Identifier,
+    RecordPath,
+    RowPath,
+    Strict,
+    Texts,
+    TimeFormats,
+    TypeName,
+    Zone,
+)
+from sluice.feed.paths import Path, parse_path
+from sluice.feed.rules import FILE_DATE
+from sluice.feed.types import ColumnType, parse_type
+
+
+class Column(Strict):
+    """One column: where its value is, and what it must be. A bare text is short for `{path: text}`."""
+
+    path: ColumnPaths = Field(description="Path from the row's element; with several, the first that is present wins.")
+    type: TypeName = Field(
+        "text",
+        description="text, integer, bigint, numeric(p,s), boolean, date, timestamp, timestamptz, json or xml;"
+        " `[]` after it makes a list of all elements that match.",
+    )
+    required: Flag = Field(False, description="A row without a value is rejected, and its record with it.")
+    default: str | None = Field(
+        None, description="Value where the element or attribute is absent (never where it is empty)."
+    )
+    null: Texts = Field((), description="Texts that mean NULL, compared after trimming.")
+    formats: TimeFormats = Field(
+        (), description="strptime formats for dates and timestamps, tried in order; ISO 8601 if none."
+    )
+    timezone: Zone | None = Field(None, description="Zone of a timestamptz value that carries none.")
+    trim: Flag = Field(False, description="Strip white space around a text value (other types always do).")
+    first: Flag = Field(
+        False, description="Where several elements match, take the first instead of rejecting the record."
+    )
+    description: str | None = Field(None, description="What the column means; becomes its comment in PostgreSQL.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_paths(cls, value: Any) -> Any:
+        if isinstance(value, (str, list, tuple)):
+            return {"path": value}
+        if not isinstance(value, (dict, Column)):
+            raise ValueError(f"a column is a path, a list of paths, or a mapping with a `path`, not {describe(value)}")
+        return value
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Column:
+        if faults := list(self._idle_options()):
+            raise Unsound(faults)
+        return self
+
+    def _idle_options(self) -> Iterator[Fault]:
+        """Options that would never do anything with the column's type."""
+        kind = self.column_type.kind
+        if self.formats and kind not in ("date", "timestamp", "timestamptz"):
+            yield Fault(("formats",), f"`formats` are for dates and timestamps, not for {self.type}", at_key=True)
+        if self.timezone and kind != "timestamptz":
+            yield Fault(("timezone",), f"`timezone` is for timestamptz, not for {self.type}", at_key=True)
+        if self.trim and kind != "text":
+            yield Fault(("trim",), f"`trim` is for text; {self.type} is always trimmed", at_key=True)
+        if self.first and self.column_type.is_list:
+            yield Fault(("first",), f"{self.type} takes all elements, `first` only one", at_key=True)
+
+    @cached_property
+    def column_type(self) -> ColumnType:
+        return parse_type(self.type)
+
+    @cached_property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(map(parse_path, self.path))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A column is a mapping; or, for short, its path or a list of paths."""
+        full = handler.resolve_ref_schema(handler(core_schema))
+        paths = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        description = full.pop("description", "")
+        return {"description": description, "anyOf": [{"type": "string"}, paths, full]}
+
+
+class Expectation(Strict):
+    """One expectation by Great Expectations' own name and arguments: `{expect_…: {column: …}, severity: critical}`."""
+
+    type: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    severity: Literal["critical", "warning", "info"] = Field(
+        "critical", description="Only critical ones decide; the others are reported."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "type" in value:
+            return value
+        names = [key for key in value if key.startswith("expect_")]
+        if faults := list(cls._misplaced(value, names)):
+            raise Unsound(faults)
+        arguments = value[names[0]]
+        rest = {key: item for key, item in value.items() if key != names[0]}
+        return {"type": names[0], "arguments": {} if arguments is None else arguments, **rest}
+
+    @staticmethod
+    def _misplaced(value: dict[str, Any], names: list[str]) -> Iterator[Fault]:
+        if not names:
+            yield Fault((), "an expectation is `expect_…: {arguments}` and, if wished, `severity: warning`")
+            return
+        for name in names[1:]:
+            yield Fault((name,), "one expectation each: begin this one with a dash of its own", at_key=True)
+        for key in value.keys() - {*names, "severity"}:
+            message = f"only `severity` may stand beside an expectation, not {key!r}"
+            yield Fault((key,), message, nearest(key, ["severity"]), at_key=True)
+        if not isinstance(value[names[0]], (dict, type(None))):
+            yield Fault((names[0],), "the arguments of an expectation are a mapping such as {column: amount}")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """In YAML the name is the key of the arguments."""
+        own = handler.resolve_ref_schema(handler(core_schema))
+        return {
+            "type": "object",
+            "description": own["description"],
+            "properties": {"severity": own["properties"]["severity"]},
+            "patternProperties": {"^expect_": {"type": "object"}},
+            "additionalProperties": False,
+            "minProperties": 1,
+        }
+
+
+class Table(Strict):
+    """One table: a root table takes a row from each record, a child table one from each element below it."""
+
+    record: RecordPath | None = Field(
+        None, description="Root table: path of the record element from the document's root, without predicates."
+    )
+    parent: str | None = Field(None, description="Child table: the table whose rows it hangs on.")
+    rows: RowPath | None = Field(None, description="Child table: path of its row elements, from the parent's row.")
+    key: Texts = Field((), description="Root table: columns that identify a record; none for a keyless feed.")
+    version: Texts = Field(
+        (),
+        description="Root table with a key: columns that order the versions of a key, the greatest wins;"
+        " or `file_date`, the date in the file's URI.",
+    )
+    columns: dict[Identifier, Column] = Field(description="Column name to path, in order.")
+    expectations: tuple[Expectation, ...] = Field((), description="The gate of this table.")
+    indexes: tuple[Texts, ...] = Field((), description="Further indexes, each a list of columns.")
+    description: str | None = Field(None, description="What a row means; becomes the table's comment in PostgreSQL.")
+
+    @property
+    def is_root(self) -> bool:
+        return self.record is not None
+
+    @property
+    def version_columns(self) -> tuple[str, ...]:
+        """The columns among ``version``; empty where the file's date decides."""
+        return () if self.version == (FILE_DATE,) else self.version
