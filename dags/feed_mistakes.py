@@ -1,0 +1,13 @@
+"""Shows the mistakes in feed files as an import error in the Airflow UI; makes no DAG.
+
+Airflow knows one import error per DAG file, and a file with an error has no DAGs: were the mistakes of one feed raised
+in ``feeds.py``, all feeds would stop. So ``feeds.py`` passes over a feed with mistakes, and this file raises them. The
+DAG of such a feed leaves the list until its file is right again; its history stays.
+"""
+
+from sluice.edge import feed_mistakes
+from sluice.errors import FeedInvalid
+
+mistakes = [problem for error in feed_mistakes() for problem in error.problems]
+if mistakes:
+    raise FeedInvalid(mistakes)

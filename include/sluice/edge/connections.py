@@ -1,0 +1,61 @@
+"""The tools of a stage, made of Airflow's connections and the environment. Imported by running tasks only."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from sluice.errors import PermanentError
+from sluice.feed.model import Feed
+from sluice.sources import Clients
+from sluice.stages import Tools
+from sluice.workfiles import WorkFiles
+
+
+def tools_for(feed: Feed) -> Tools:
+    """What a stage needs to do its work for ``feed``; raises ``PermanentError`` where its connection is not defined."""
+    return Tools(
+        feed=feed,
+        dsn=_warehouse_dsn(feed.target.connection),
+        work=WorkFiles(os.environ.get("SLUICE_WORK", ".sluice/work")),
+        clients=Clients(s3=_s3_client(feed.source.connection or "aws_default")),
+        slots=int(os.environ.get("SLUICE_SLOTS", "2")),
+    )
+
+
+def _warehouse_dsn(conn_id: str) -> str:
+    """The connection as libpq's text, with the extras that libpq knows (``sslmode``, ``options``, …)."""
+    try:
+        connection = Connection.get(conn_id)
+    except AirflowNotFoundException as error:
+        raise PermanentError(f"Airflow has no connection {conn_id!r} (type: postgres) for the feed's tables") from error
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    named = {
+        "host": connection.host,
+        "port": connection.port,
+        "user": connection.login,
+        "password": connection.password,
+        "dbname": connection.schema,
+        "application_name": "sluice",
+    }
+    extras = {key: value for key, value in connection.extra_dejson.items() if key in known}
+    return make_conninfo(**{key: str(value) for key, value in {**named, **extras}.items() if value not in (None, "")})
+
+
+def _s3_client(conn_id: str) -> Callable[[], Any]:
+    """How to get an S3 client of this connection; boto3 looks for credentials where Airflow knows none of that name."""
+
+    @functools.cache
+    def client() -> Any:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        return S3Hook(aws_conn_id=conn_id).get_conn()
+
+    return client

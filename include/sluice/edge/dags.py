@@ -1,0 +1,120 @@
+"""The DAG of a feed: when it runs, its form, its limits, its documentation."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context
+
+from sluice.dates import RELOAD_CHOICES
+from sluice.edge.alerting import FailureAlert
+from sluice.edge.retries import OnlyWhatCanPass
+from sluice.errors import FeedInvalid
+from sluice.feed.loading import feed_names, feeds_root, load_feed
+from sluice.feed.markdown import feed_page
+from sluice.feed.model import Feed
+
+
+def declared_feeds() -> list[Feed]:
+    """The feeds to make DAGs of: all without mistakes, or in a task's process only the one that the task belongs to.
+
+    A feed with mistakes is left out, so that it does not take the others with it; ``feed_mistakes`` tells of it. In a
+    task's process it raises, for the log of that task.
+    """
+    running = get_parsing_context().dag_id
+    if running is not None:
+        return [load_feed(feeds_root() / running)] if running in feed_names(feeds_root()) else []
+    return [feed for feed in map(_read, feed_names(feeds_root())) if isinstance(feed, Feed)]
+
+
+def feed_mistakes() -> list[FeedInvalid]:
+    """The feeds with mistakes, as errors. Empty in a task's process, where they are nobody's business."""
+    if get_parsing_context().dag_id is not None:
+        return []
+    return [outcome for outcome in map(_read, feed_names(feeds_root())) if isinstance(outcome, FeedInvalid)]
+
+
+def _read(name: str) -> Feed | FeedInvalid:
+    try:
+        return load_feed(feeds_root() / name)
+    except FeedInvalid as error:
+        return error
+
+
+def feed_dag(feed: Feed) -> DAG:
+    """The DAG of ``feed``, still without tasks: when it runs, its form, its limits, its documentation."""
+    schedule = feed.schedule
+    zone = pendulum.timezone(schedule.timezone)
+    return DAG(
+        feed.feed,
+        description=feed.description.strip().split("\n")[0],
+        doc_md=feed_page(feed),
+        tags=["sluice", *feed.tags],
+        schedule=CronDataIntervalTimetable(schedule.cron, timezone=zone) if schedule.cron else None,
+        start_date=pendulum.datetime(schedule.start.year, schedule.start.month, schedule.start.day, tz=zone),
+        catchup=False,
+        max_active_runs=2,
+        max_active_tasks=16,
+        params=_form(),
+        on_failure_callback=[FailureAlert()],
+        default_args={
+            "owner": feed.owner,
+            "retries": 3,
+            "retry_delay": dt.timedelta(seconds=float(os.environ.get("SLUICE_RETRY_SECONDS", "60"))),
+            "retry_exponential_backoff": 3,
+            "max_retry_delay": dt.timedelta(minutes=15),
+            "retry_policy": OnlyWhatCanPass(),
+            "show_return_value_in_logs": False,
+        },
+    )
+
+
+def _form() -> dict[str, Param]:
+    """The parameters of a run: fields of the form in the UI, ``conf`` for the CLI, the API and backfills."""
+    return {
+        "date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Date",
+            description="Take the files of this day instead of the run's usual days. Where the source pattern has no"
+            " date: the files last modified on this day, in the feed's time zone.",
+        ),
+        "uri": Param(
+            None,
+            type=["null", "string"],
+            minLength=1,
+            title="Files",
+            description="Take the files of this URI pattern instead of the feed's own, such as"
+            " s3://bucket/corrected/*.xml or /data/2026-03/**/*.xml.gz.",
+        ),
+        "reload": Param(
+            "no",
+            type="string",
+            enum=list(RELOAD_CHOICES),
+            values_display={
+                "no": "no: only what was never loaded",
+                "changed": "changed: also what an older mapping loaded",
+                "all": "all: everything once more",
+            },
+            title="Load again",
+            description="What to do with files that the ledger knows already. Rows that newer files overwrote stay as"
+            " they are.",
+        ),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Read, check and count, but leave the tables as they are.",
+        ),
+        "batch_mb": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            maximum=4096,
+            title="Batch size (MB)",
+            description="How many megabytes of XML one mapped task takes. Empty: decided by the size of the run.",
+        ),
+    }
