@@ -87,7 +87,7 @@ class Alert:
         return {"subject": self.subject, "text": f"{self.subject}\n{self.text}", **asdict(self)}
 
     def _reason(self) -> str:
-        """What the last stage says, since reconcile sums up the others; and the first cause where it does not name it."""
+        """What the last stage says, since reconcile sums up the others; with the first cause unless it is in there."""
         first, last = self.problems[0].reason, self.problems[-1].reason
         return last if first in last else f"{first}\n{last}"
 
@@ -99,13 +99,16 @@ class Alert:
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """Where alerts go, besides the log. ``smtp_security`` is ``none``, ``starttls`` or ``tls``."""
+    """Where alerts go, besides the log. ``smtp_security`` is ``none``, ``starttls`` or ``tls``.
+
+    Nothing is checked here, so that a wrong setting costs its channel and not the alert.
+    """
 
     webhook: str | None = None
     mail_to: tuple[str, ...] = ()
     mail_from: str = "sluice@localhost"
     smtp_host: str = "localhost"
-    smtp_port: int = 25
+    smtp_port: str = "25"
     smtp_user: str | None = None
     smtp_password: str | None = None
     smtp_security: str = "none"
@@ -118,7 +121,7 @@ class AlertSettings:
             mail_to=tuple(filter(None, map(str.strip, env.get("SLUICE_ALERT_EMAIL", "").split(",")))),
             mail_from=env.get("SLUICE_ALERT_FROM", cls.mail_from),
             smtp_host=env.get("SLUICE_SMTP_HOST", cls.smtp_host),
-            smtp_port=int(env.get("SLUICE_SMTP_PORT") or cls.smtp_port),
+            smtp_port=env.get("SLUICE_SMTP_PORT") or cls.smtp_port,
             smtp_user=env.get("SLUICE_SMTP_USER") or None,
             smtp_password=env.get("SLUICE_SMTP_PASSWORD") or None,
             smtp_security=env.get("SLUICE_SMTP_SECURITY", cls.smtp_security),
@@ -168,7 +171,7 @@ def _mail(alert: Alert, settings: AlertSettings) -> None:
     message["To"] = ", ".join(settings.mail_to)
     message.set_content(alert.text + "\n")
     connect = smtplib.SMTP_SSL if settings.smtp_security == "tls" else smtplib.SMTP
-    with connect(settings.smtp_host, settings.smtp_port, timeout=CHANNEL_TIMEOUT_SECONDS) as server:
+    with connect(settings.smtp_host, int(settings.smtp_port), timeout=CHANNEL_TIMEOUT_SECONDS) as server:
         if settings.smtp_security == "starttls":
             server.starttls()
         if settings.smtp_user:

@@ -4,13 +4,12 @@
 Stages, drivers and hooks are imported inside functions, since Airflow runs the DAG file again for every task.
 """
 
-from sluice.edge.dags import declared_feeds, feed_dag, feed_mistakes
+from sluice.edge.dags import declared_feeds, feed_dag
 from sluice.edge.tasks import fetch, load, parse, reconcile, split, validate
 
 __all__ = [
     "declared_feeds",
     "feed_dag",
-    "feed_mistakes",
     "fetch",
     "load",
     "parse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from contextlib import suppress
 
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context
@@ -20,27 +21,17 @@ from sluice.feed.model import Feed
 def declared_feeds() -> list[Feed]:
     """The feeds to make DAGs of: all without mistakes, or in a task's process only the one that the task belongs to.
 
-    A feed with mistakes is left out, so that it does not take the others with it; ``feed_mistakes`` tells of it. In a
-    task's process it raises, for the log of that task.
+    A feed with mistakes is left out, so that it does not take the others with it; ``dags/feed_mistakes.py`` shows them.
+    In a task's process it raises ``FeedInvalid``, for the log of that task.
     """
-    running = get_parsing_context().dag_id
+    root, running = feeds_root(), get_parsing_context().dag_id
     if running is not None:
-        return [load_feed(feeds_root() / running)] if running in feed_names(feeds_root()) else []
-    return [feed for feed in map(_read, feed_names(feeds_root())) if isinstance(feed, Feed)]
-
-
-def feed_mistakes() -> list[FeedInvalid]:
-    """The feeds with mistakes, as errors. Empty in a task's process, where they are nobody's business."""
-    if get_parsing_context().dag_id is not None:
-        return []
-    return [outcome for outcome in map(_read, feed_names(feeds_root())) if isinstance(outcome, FeedInvalid)]
-
-
-def _read(name: str) -> Feed | FeedInvalid:
-    try:
-        return load_feed(feeds_root() / name)
-    except FeedInvalid as error:
-        return error
+        return [load_feed(root / running)] if running in feed_names(root) else []
+    feeds = []
+    for name in feed_names(root):
+        with suppress(FeedInvalid):
+            feeds.append(load_feed(root / name))
+    return feeds
 
 
 def feed_dag(feed: Feed) -> DAG:
