@@ -181,7 +181,7 @@ _TYPE_SCHEMA = {
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 Flag = Annotated[bool, Field(strict=True)]
-Count = Annotated[int, Field(strict=True, ge=0)]
+Whole = Annotated[int, Field(strict=True)]
 Day = Annotated[dt.date, BeforeValidator(_check_day, json_schema_input_type=dt.date)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]

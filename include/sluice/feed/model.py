@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from sluice.feed.faults import Unsound, faults_of
-from sluice.feed.fields import IDENTIFIER, Count, Cron, Day, Flag, Identifier, Strict, Texts, TextsNotEmpty, Uri, Zone
+from sluice.feed.fields import IDENTIFIER, Cron, Day, Flag, Identifier, Strict, Texts, TextsNotEmpty, Uri, Whole, Zone
 from sluice.feed.paths import Namespaces
 from sluice.feed.rules import broken_rules
 from sluice.feed.tables import Column, Expectation, Table
@@ -53,10 +53,13 @@ class Source(Strict):
 
     uri: Uri = Field(
         description="Pattern of the files' URIs: a folder path, file://, s3:// or http(s)://. `*` and `?` match"
-        " within one path segment, `**` across; `{date:%Y-%m-%d}` is the run's date; `${NAME:-default}` an environment variable."
+        " within one path segment, `**` across; `{date:%Y-%m-%d}` is the run's date;"
+        " `${NAME:-default}` an environment variable."
     )
     connection: str | None = Field(None, description="Airflow connection for the source, e.g. `aws_default`.")
-    settle_seconds: Count = Field(0, description="Leave files alone that changed less than this many seconds ago.")
+    settle_seconds: Whole = Field(
+        0, ge=0, description="Leave files alone that changed less than this many seconds ago."
+    )
 
 
 class Schedule(Strict):
@@ -65,7 +68,7 @@ class Schedule(Strict):
     cron: Cron | None = Field("0 6 * * *", description="Cron expression; null for runs by hand only.")
     timezone: Zone = Field("UTC", description="IANA time zone of the cron expression and of the run's date.")
     start: Day = Field(dt.date(2020, 1, 1), description="First date that may be backfilled.")
-    lookback_days: Count = Field(0, le=366, description="Scheduled runs also list this many earlier dates.")
+    lookback_days: Whole = Field(0, ge=0, le=366, description="Scheduled runs also list this many earlier dates.")
 
 
 class Target(Strict):
@@ -93,9 +96,9 @@ class Xsd(Strict):
 class RejectLimits(Strict):
     """How many rejects a run may have before it fails; what was good is loaded all the same."""
 
-    max_records: Count | None = Field(None, description="Rejected records; no limit by default.")
+    max_records: Whole | None = Field(None, ge=0, description="Rejected records; no limit by default.")
     max_share: float | None = Field(None, ge=0, le=1, description="Rejected records as a share of those found.")
-    max_files: Count | None = Field(0, description="Files quarantined whole; null for no limit.")
+    max_files: Whole | None = Field(0, ge=0, description="Files quarantined whole; null for no limit.")
 
 
 def _by_table(value: Any) -> Any:
@@ -115,7 +118,10 @@ class RunRules(Strict):
     expectations: Annotated[
         tuple[tuple[str, Expectation], ...],
         PlainValidator(_by_table, json_schema_input_type=dict[str, tuple[Expectation, ...]]),
-    ] = Field((), description="Table to the expectations on all its rows of the run: their number, their sums.")
+    ] = Field(
+        default_factory=tuple,
+        description="Table to the expectations on all its rows of the run: their number, their sums.",
+    )
 
 
 class Feed(Strict):
@@ -126,20 +132,23 @@ class Feed(Strict):
     owner: str = Field("sluice", description="Who answers for it; the owner of the DAG.")
     tags: Texts = Field((), description="Tags of the DAG.")
     source: Source
-    schedule: Schedule = Schedule()
-    target: Target = Target()
+    schedule: Schedule = Field(default_factory=Schedule)
+    target: Target = Field(default_factory=Target)
     namespaces: dict[str, Texts] = Field(
         {}, description="Prefix to one or several namespace URIs; `default` is that of names without a prefix."
     )
     xsd: Xsd | None = None
-    tables: dict[Identifier, Table]
-    rejects: RejectLimits = RejectLimits()
-    run: RunRules = RunRules()
+    tables: dict[Identifier, Table] = Field(
+        description="Table name to table; at least one takes its rows from the records.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    rejects: RejectLimits = Field(default_factory=RejectLimits)
+    run: RunRules = Field(default_factory=RunRules)
     malformed: Literal["reject", "keep_records"] = Field(
         "reject", description="A file that turns out malformed: reject it whole, or keep the records before the fault."
     )
     allow_empty: Flag = Field(False, description="Accept well-formed files that hold no record.")
-    max_record_bytes: Count = Field(
+    max_record_bytes: Whole = Field(
         16 << 20, ge=1024, le=1 << 30, description="A larger record is rejected as `record_too_large`."
     )
 

@@ -127,7 +127,11 @@ class Expectation(Strict):
         for key in value.keys() - {*names, "severity"}:
             message = f"only `severity` may stand beside an expectation, not {key!r}"
             yield Fault((key,), message, nearest(key, ["severity"]), at_key=True)
-        if not isinstance(value[names[0]], (dict, type(None))):
+        arguments = value[names[0]]
+        if isinstance(arguments, dict) and "severity" in arguments:
+            message = "`severity` stands beside the expectation, not among its arguments"
+            yield Fault((names[0], "severity"), message, at_key=True)
+        if not isinstance(arguments, (dict, type(None))):
             yield Fault((names[0],), "the arguments of an expectation are a mapping such as {column: amount}")
 
     @classmethod
@@ -138,7 +142,7 @@ class Expectation(Strict):
             "type": "object",
             "description": own["description"],
             "properties": {"severity": own["properties"]["severity"]},
-            "patternProperties": {"^expect_": {"type": "object"}},
+            "patternProperties": {"^expect_": {"type": ["object", "null"]}},
             "additionalProperties": False,
             "minProperties": 1,
         }
@@ -158,7 +162,9 @@ class Table(Strict):
         description="Root table with a key: columns that order the versions of a key, the greatest wins;"
         " or `file_date`, the date in the file's URI.",
     )
-    columns: dict[Identifier, Column] = Field(description="Column name to path, in order.")
+    columns: dict[Identifier, Column] = Field(
+        description="Column name to path, in order.", json_schema_extra={"additionalProperties": False}
+    )
     expectations: tuple[Expectation, ...] = Field((), description="The gate of this table.")
     indexes: tuple[Texts, ...] = Field((), description="Further indexes, each a list of columns.")
     description: str | None = Field(None, description="What a row means; becomes the table's comment in PostgreSQL.")

@@ -1,0 +1,184 @@
+"""The statements that make a feed's tables, and those that bring live tables in step with a changed declaration.
+
+Pure functions; ``warehouse`` reads the live layout and runs the statements. Identifiers are always quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sluice.feed.layout import (
+    MAX_IDENTIFIER_BYTES,
+    Index,
+    LayoutColumn,
+    column_layout,
+    indexes,
+    primary_key,
+    quote_name,
+    quote_text,
+    table_comment,
+)
+from sluice.feed.model import Feed
+
+__all__ = [
+    "Difference",
+    "Existing",
+    "Index",
+    "LayoutColumn",
+    "canonical_type",
+    "column_layout",
+    "create_statements",
+    "difference",
+    "indexes",
+    "primary_key",
+    "quote_name",
+    "quote_text",
+]
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The live layout of a schema.
+
+    Table to column to type (as ``format_type`` spells it), table to primary key, the names of all indexes; ``not_null``
+    has the columns of each table that are NOT NULL and without a default, or is None where they were not read.
+    """
+
+    tables: Mapping[str, Mapping[str, str]]
+    primary_keys: Mapping[str, tuple[str, ...]]
+    indexes: frozenset[str] = frozenset()
+    not_null: Mapping[str, frozenset[str]] | None = None
+
+
+@dataclass
+class Difference:
+    """What it takes to bring live tables in step.
+
+    ``additive`` are statements that may run by themselves, in this order. ``refused`` says what is more than an
+    addition, one reason each; ``sql`` are the statements for it, that a person reviews and runs.
+    """
+
+    additive: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    sql: list[str] = field(default_factory=list)
+
+
+def create_statements(feed: Feed) -> list[str]:
+    """Everything that the feed needs in an empty database, in order; running it again changes nothing."""
+    schema = quote_name(feed.schema_name)
+    statements = [f"CREATE SCHEMA IF NOT EXISTS {schema}"]
+    if feed.description:
+        statements.append(f"COMMENT ON SCHEMA {schema} IS {quote_text(feed.description.strip())}")
+    for table in feed.tables:
+        statements += _create_table(feed, table)
+    return statements + [index.statement(feed.schema_name) for index in indexes(feed)]
+
+
+def _create_table(feed: Feed, table: str) -> list[str]:
+    target = _target(feed, table)
+    layout = column_layout(feed, table)
+    lines = [column.definition for column in layout]
+    lines.append(f"PRIMARY KEY ({', '.join(map(quote_name, primary_key(feed, table)))})")
+    body = ",\n    ".join(lines)
+    return [
+        f"CREATE TABLE IF NOT EXISTS {target} (\n    {body}\n)",
+        f"COMMENT ON TABLE {target} IS {quote_text(table_comment(feed, table))}",
+        *(_comment_on(target, column) for column in layout),
+    ]
+
+
+def _target(feed: Feed, table: str) -> str:
+    return f"{quote_name(feed.schema_name)}.{quote_name(table)}"
+
+
+def _comment_on(target: str, column: LayoutColumn) -> str:
+    return f"COMMENT ON COLUMN {target}.{quote_name(column.name)} IS {quote_text(column.comment)}"
+
+
+# -- difference -------------------------------------------------------------------------------------------------------
+
+
+def difference(feed: Feed, existing: Existing) -> Difference:
+    """How the live tables differ from the declaration. Live tables and columns that are not declared are left alone."""
+    result = Difference()
+    for root in feed.roots:
+        family = feed.family_of(root)
+        reasons = [reason for table in family for reason in _rebuild_reasons(feed, table, existing)]
+        if reasons:
+            result.refused += reasons
+            result.sql += _set_aside(feed, [table for table in family if table in existing.tables])
+            continue
+        for table in family:
+            _compare_table(feed, table, existing, result)
+    return result
+
+
+def _rebuild_reasons(feed: Feed, table: str, existing: Existing) -> Iterator[str]:
+    """What only new tables can mend: another key, or a missing column that no row may be without."""
+    live = existing.tables.get(table)
+    if live is None:
+        return
+    key, live_key = primary_key(feed, table), existing.primary_keys.get(table, ())
+    if key != live_key:
+        change = f"from ({', '.join(live_key)}) to ({', '.join(key)})"
+        yield f"{table}: the primary key changes {change}, which asks for new tables"
+    for column in column_layout(feed, table):
+        if column.name not in live and not column.nullable and column.name not in key:
+            yield f"{table}.{column.name}: the column is new and must never be empty, which asks for new tables"
+
+
+def _set_aside(feed: Feed, tables: Sequence[str]) -> list[str]:
+    """Moves tables out of the way, with their rows and indexes; the next run makes new ones."""
+    aside = quote_name(f"{feed.schema_name[: MAX_IDENTIFIER_BYTES - 4]}_old")
+    moves = [f"ALTER TABLE {_target(feed, table)} SET SCHEMA {aside};" for table in tables]
+    return [f"CREATE SCHEMA IF NOT EXISTS {aside};", *moves]
+
+
+def _compare_table(feed: Feed, table: str, existing: Existing, result: Difference) -> None:
+    live = existing.tables.get(table)
+    if live is None:
+        result.additive += _create_table(feed, table)
+    else:
+        for column in column_layout(feed, table):
+            _compare_column(_target(feed, table), table, column, live.get(column.name), result)
+        _compare_rules(feed, table, existing, result)
+    missing = [index for index in indexes(feed) if index.table == table and index.name not in existing.indexes]
+    result.additive += [index.statement(feed.schema_name) for index in missing]
+
+
+def _compare_column(target: str, table: str, column: LayoutColumn, live_type: str | None, result: Difference) -> None:
+    name = quote_name(column.name)
+    if live_type is None:
+        result.additive += [f"ALTER TABLE {target} ADD COLUMN {column.definition}", _comment_on(target, column)]
+    elif canonical_type(live_type) != column.sql_type:
+        result.refused.append(f"{table}.{column.name}: the type changes from {live_type} to {column.sql_type}")
+        result.sql.append(
+            f"ALTER TABLE {target} ALTER COLUMN {name} TYPE {column.sql_type} USING {name}::{column.sql_type};"
+        )
+
+
+def _compare_rules(feed: Feed, table: str, existing: Existing, result: Difference) -> None:
+    """NOT NULL where the version is declared anew, and no longer where it was, or where nothing fills the column."""
+    if existing.not_null is None:
+        return
+    target, filled = _target(feed, table), existing.not_null.get(table, frozenset())
+    layout = {column.name: column for column in column_layout(feed, table)}
+    for name in existing.tables[table]:
+        column = layout.get(name)
+        may_be_empty = column is None or column.nullable
+        if may_be_empty == (name not in filled) or (column and column.default):
+            continue
+        change = "may be empty now, and its table refuses that" if may_be_empty else "must never be empty now"
+        result.refused.append(
+            f"{table}.{name}: the column {change if column else 'is gone, but its table wants it filled'}"
+        )
+        verb = "DROP" if may_be_empty else "SET"
+        result.sql.append(f"ALTER TABLE {target} ALTER COLUMN {quote_name(name)} {verb} NOT NULL;")
+
+
+def canonical_type(live_type: str) -> str:
+    """A type as ``format_type`` spells it, in the spelling of ``ColumnType.sql``."""
+    return live_type.replace("timestamp with time zone", "timestamptz").replace(
+        "timestamp without time zone", "timestamp"
+    )
