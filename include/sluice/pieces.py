@@ -34,7 +34,8 @@ RootCheck = Callable[[bytes], None]
 class Piece:
     """``offset`` is the position of ``body`` in the stream; ``starts`` and ``ends`` are those of its records, in stream bytes.
 
-    ``first_record`` and ``first_line`` count from 1 over the whole stream.
+    ``first_record`` and ``first_line`` count from 1 over the whole stream. ``record_context`` is what its first record must be
+    preceded by to stand alone.
     """
 
     context: bytes
@@ -46,24 +47,21 @@ class Piece:
     first_record: int
     first_line: int
     document: int
+    record_context: bytes = b""
 
     @property
     def text(self) -> bytes:
         """The piece as a document. Leading white space goes, as an XML declaration must come first."""
         return self.context + self.body + self.tail if self.context else _strip_lead(self.body) + self.tail
 
-    @property
-    def lead_bytes(self) -> int:
-        """How many bytes of ``text`` come before the byte at ``offset`` (negative where a lead was stripped)."""
-        return len(self.context) if self.context else len(_strip_lead(self.body)) - len(self.body)
-
     def raw(self, index: int) -> bytes:
         """The bytes of record ``index`` of this piece."""
         return self.body[int(self.starts[index]) - self.offset : int(self.ends[index]) - self.offset]
 
-    def line_of(self, position: int) -> int:
-        """The line of the stream position ``position``, which lies in this piece."""
-        return self.first_line + self.body.count(b"\n", 0, position - self.offset)
+    def lines(self) -> np.ndarray:
+        """The line on which each record begins."""
+        newlines = np.flatnonzero(np.frombuffer(self.body, np.uint8) == 10)
+        return self.first_line + np.searchsorted(newlines, self.starts - self.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +113,7 @@ class PieceReader:
     _document: int = 0
     _prolog: bytes = b""
     _context: bytes = b""  # of the next piece; empty for the first of a document
+    _record_context: bytes = b""
     _in_document: bool = False
     _declaration: int | None = None  # stream position of an XML declaration outside a document
     _ancestors: list[_Ancestor] = field(default_factory=list)
@@ -150,6 +149,8 @@ class PieceReader:
             start, end = start_index + base, end_index + base
             if kind == scanner.RECORD_START:
                 self._freeze_leads(start)
+                if not self._starts:
+                    self._record_context = self.context()
                 self._starts.append(start)
             elif kind == scanner.RECORD_END:
                 self._ends.append(end)
@@ -207,9 +208,12 @@ class PieceReader:
             first_record=self.records_seen + 1,
             first_line=self.ends_line,
             document=self._document,
+            record_context=self._record_context,
         )
         self.records_seen += done
         self._starts, self._ends = self._starts[done:], []
+        if self._starts:
+            self._record_context = self.context()
         self._drop_until(end)
         self._context = self.context()
         return piece

@@ -1,0 +1,419 @@
+"""The ledger: the tables in the warehouse that say which part of which file was loaded, when, by which run and mapping.
+
+All of its SQL is here. A part is loaded exactly once per *edition*: '' for the first load, a name of its own for each
+re-load, so that the primary key of ``sluice.loads`` decides who may load it, whatever dies or overlaps.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, Totals, to_json
+
+NO_DATE = dt.date.min  # stored as '-infinity'
+
+_TABLES = """
+CREATE SCHEMA IF NOT EXISTS sluice;
+
+CREATE TABLE IF NOT EXISTS sluice.mappings (
+    feed text NOT NULL, generation integer NOT NULL, hash text NOT NULL, document jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (feed, generation), UNIQUE (feed, hash));
+COMMENT ON TABLE sluice.mappings IS 'Every mapping a feed has had; generation grows with each change of what decides rows.';
+
+CREATE TABLE IF NOT EXISTS sluice.runs (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, run_key text NOT NULL, generation integer NOT NULL, edition text NOT NULL DEFAULT '',
+    reload text NOT NULL DEFAULT 'no', dry_run boolean NOT NULL DEFAULT false, request jsonb NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
+    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'succeeded', 'failed')), error text,
+    files bigint NOT NULL DEFAULT 0, files_quarantined bigint NOT NULL DEFAULT 0,
+    found bigint NOT NULL DEFAULT 0, loaded bigint NOT NULL DEFAULT 0, quarantined bigint NOT NULL DEFAULT 0,
+    held bigint NOT NULL DEFAULT 0, unaccounted_parts bigint NOT NULL DEFAULT 0,
+    inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
+    superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0, bytes_read bigint NOT NULL DEFAULT 0,
+    unmapped jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (feed, run_key));
+COMMENT ON TABLE sluice.runs IS 'One row per run of a feed: what was asked, what came of it, in files and records.';
+CREATE INDEX IF NOT EXISTS runs_feed_started_idx ON sluice.runs (feed, started_at);
+
+CREATE TABLE IF NOT EXISTS sluice.files (
+    file_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, uri text NOT NULL, version text NOT NULL, size_bytes bigint NOT NULL,
+    modified_at timestamptz NOT NULL, file_date date NOT NULL DEFAULT '-infinity', sha256 text,
+    part_count integer, listed_by bigint NOT NULL, listed_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (feed, uri, version));
+COMMENT ON TABLE sluice.files IS 'Every file version that was ever listed. part_count is known once the file has been split.';
+
+CREATE TABLE IF NOT EXISTS sluice.manifest (
+    run_id bigint NOT NULL, file_id bigint NOT NULL, PRIMARY KEY (run_id, file_id));
+COMMENT ON TABLE sluice.manifest IS 'Which files a run took on.';
+
+CREATE TABLE IF NOT EXISTS sluice.parts (
+    part_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    file_id bigint NOT NULL, member text NOT NULL DEFAULT '', start_byte bigint NOT NULL DEFAULT 0, end_byte bigint,
+    context bytea NOT NULL DEFAULT '', tail bytea NOT NULL DEFAULT '',
+    first_record bigint NOT NULL DEFAULT 1, first_line bigint NOT NULL DEFAULT 1, is_spooled boolean NOT NULL DEFAULT false,
+    UNIQUE (file_id, member, start_byte));
+COMMENT ON TABLE sluice.parts IS 'Where each file was cut; byte positions count decoded bytes. Cuts never change once stored.';
+
+CREATE TABLE IF NOT EXISTS sluice.batches (
+    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL, PRIMARY KEY (run_id, number));
+COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles.';
+
+CREATE TABLE IF NOT EXISTS sluice.loads (
+    part_id bigint NOT NULL, edition text NOT NULL DEFAULT '', run_id bigint NOT NULL, generation integer NOT NULL,
+    state text NOT NULL CHECK (state IN ('loaded', 'quarantined')),
+    found bigint NOT NULL DEFAULT 0, quarantined bigint NOT NULL DEFAULT 0,
+    inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
+    superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0,
+    loaded bigint GENERATED ALWAYS AS (inserted + updated + unchanged + superseded + deleted) STORED,
+    bytes_read bigint NOT NULL DEFAULT 0, sha256 text, loaded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (part_id, edition));
+COMMENT ON TABLE sluice.loads IS 'The ledger proper: a row here commits together with the data of its part.';
+CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
+
+CREATE TABLE IF NOT EXISTS sluice.holds (
+    part_id bigint PRIMARY KEY, run_id bigint NOT NULL, generation integer NOT NULL, found bigint NOT NULL,
+    reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate keeps out until the mapping changes.';
+
+CREATE TABLE IF NOT EXISTS sluice.quarantine (
+    entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, file_id bigint NOT NULL, part_id bigint NOT NULL, run_id bigint NOT NULL, generation integer NOT NULL,
+    member text NOT NULL, ordinal bigint, line bigint, start_byte bigint, end_byte bigint,
+    code text NOT NULL, message text NOT NULL, reasons jsonb NOT NULL,
+    raw bytea, raw_is_whole boolean NOT NULL, context bytea, records bigint NOT NULL,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'dismissed')),
+    note text, created_at timestamptz NOT NULL DEFAULT now(), closed_at timestamptz);
+COMMENT ON TABLE sluice.quarantine IS 'Rejected records (ordinal set) and rejected files or parts (ordinal null), raw, with reason and place.';
+CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state, code);
+CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
+CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
+
+CREATE OR REPLACE VIEW sluice.latest_loads AS
+    SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, loaded_at DESC, run_id DESC;
+COMMENT ON VIEW sluice.latest_loads IS 'The last load of each part.';
+
+CREATE OR REPLACE VIEW sluice.file_states AS
+    SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
+        f.listed_at, f.part_count, count(l.part_id) AS parts_done, count(h.part_id) AS parts_held,
+        coalesce(sum(l.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,
+        CASE WHEN count(h.part_id) > 0 THEN 'held'
+             WHEN f.part_count IS NULL OR count(l.part_id) < f.part_count THEN 'open'
+             WHEN count(*) FILTER (WHERE l.state = 'quarantined') = 0 THEN 'loaded'
+             WHEN count(*) FILTER (WHERE l.state = 'loaded') = 0 THEN 'quarantined' ELSE 'partial' END AS state
+    FROM sluice.files f LEFT JOIN sluice.parts p USING (file_id)
+    LEFT JOIN sluice.latest_loads l USING (part_id) LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
+    GROUP BY f.file_id;
+COMMENT ON VIEW sluice.file_states IS 'What became of each file: open, loaded, quarantined, partial or held, with its counts.';
+"""
+
+
+def create(conn: psycopg.Connection) -> None:
+    """Make the ``sluice`` schema where it is not there yet."""
+    if conn.execute("SELECT to_regclass('sluice.file_states')").fetchone() == (None,):
+        conn.execute(_TABLES)
+
+
+def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:
+    """The generation of this mapping; a mapping that was never seen gets the next one."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice mapping ' || %s, 0))", [feed])
+    known = conn.execute("SELECT generation FROM sluice.mappings WHERE feed = %s AND hash = %s", [feed, mapping_hash]).fetchone()
+    if known:
+        return int(known[0])
+    made = conn.execute(
+        """INSERT INTO sluice.mappings (feed, generation, hash, document)
+           SELECT %s, coalesce(max(generation), 0) + 1, %s, %s FROM sluice.mappings WHERE feed = %s RETURNING generation""",
+        [feed, mapping_hash, Jsonb(document), feed],
+    ).fetchone()
+    return int(_one(made)[0])
+
+
+# -- runs and manifests -----------------------------------------------------------------------------------------------
+
+
+def find_run(conn: psycopg.Connection, feed: str, run_key: str) -> Run | None:
+    return _read_run(conn, "feed = %s AND run_key = %s", [feed, run_key])
+
+
+def read_run(conn: psycopg.Connection, run_id: int) -> Run:
+    run = _read_run(conn, "run_id = %s", [run_id])
+    if run is None:
+        raise LookupError(f"the ledger knows no run {run_id}")
+    return run
+
+
+def _read_run(conn: psycopg.Connection, where: str, values: Sequence[Any]) -> Run | None:
+    columns = "run_id, feed, run_key, generation, edition, reload, dry_run"
+    with conn.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(f"SELECT {columns} FROM sluice.runs WHERE {where}".encode(), values).fetchone()
+
+
+def insert_run(conn: psycopg.Connection, request: RunRequest, generation: int) -> Run | None:
+    """Add the run; None where another try of the same task was faster."""
+    row = conn.execute(
+        """INSERT INTO sluice.runs (feed, run_key, generation, reload, dry_run, request) VALUES (%s, %s, %s, %s, %s, %s)
+           ON CONFLICT (feed, run_key) DO NOTHING RETURNING run_id""",
+        [request.feed, request.run_key, generation, request.reload, request.dry_run, Jsonb(to_json(request))],
+    ).fetchone()
+    if row is None:
+        return None
+    run_id = int(row[0])
+    edition = {"no": "", "changed": f"generation {generation}", "all": f"run {run_id}"}[request.reload]
+    conn.execute("UPDATE sluice.runs SET edition = %s WHERE run_id = %s", [edition, run_id])
+    return Run(run_id, request.feed, request.run_key, generation, edition, request.reload, request.dry_run)
+
+
+def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFile]) -> int:
+    """Note every listed file version, and put those that are open for this run on its manifest; returns how many.
+
+    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping. ``files`` is
+    consumed as a stream, in bounded memory.
+    """
+    conn.execute(
+        """CREATE TEMP TABLE listed (uri text, version text, size_bytes bigint, modified_at timestamptz, file_date date)
+           ON COMMIT DROP"""
+    )
+    with conn.cursor() as cursor, cursor.copy("COPY listed FROM STDIN") as copy:
+        for file in files:
+            date = file.file_date.isoformat() if file.file_date else "-infinity"
+            copy.write_row((file.uri, file.version, file.size_bytes, file.modified_at.isoformat(), date))
+    conn.execute(
+        """INSERT INTO sluice.files (feed, uri, version, size_bytes, modified_at, file_date, listed_by)
+           SELECT %s, uri, version, size_bytes, modified_at, file_date, %s FROM listed ORDER BY uri COLLATE "C", version COLLATE "C"
+           ON CONFLICT (feed, uri, version) DO NOTHING""",
+        [run.feed, run.run_id],
+    )
+    conn.execute("ANALYZE listed")
+    return conn.execute(
+        """INSERT INTO sluice.manifest (run_id, file_id)
+           SELECT %(run)s, f.file_id FROM listed JOIN sluice.files f ON f.feed = %(feed)s AND (f.uri, f.version) = (listed.uri, listed.version)
+           WHERE %(reload)s = 'all' OR f.part_count IS NULL OR EXISTS (
+               SELECT FROM sluice.parts p LEFT JOIN sluice.latest_loads l USING (part_id) LEFT JOIN sluice.holds h USING (part_id)
+               WHERE p.file_id = f.file_id AND (
+                   (l.part_id IS NULL AND (h.part_id IS NULL OR h.generation <> %(generation)s))
+                   OR (%(reload)s = 'changed' AND l.generation < %(generation)s)))
+           ON CONFLICT DO NOTHING""",
+        {"run": run.run_id, "feed": run.feed, "reload": run.reload, "generation": run.generation},
+    ).rowcount
+
+
+_FILE_COLUMNS = "f.file_id, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date"
+
+
+def read_manifest(conn: psycopg.Connection, run_id: int) -> list[tuple[LedgerFile, int | None]]:
+    """The files of a run by uri, each with its number of parts (None where it has not been split yet)."""
+    rows = conn.execute(
+        f"""SELECT {_FILE_COLUMNS}, f.part_count FROM sluice.manifest m JOIN sluice.files f USING (file_id)
+            WHERE m.run_id = %s ORDER BY f.uri COLLATE "C", f.version COLLATE "C" """.encode(),
+        [run_id],
+    )
+    return [(LedgerFile(*row[:6]), row[6]) for row in rows]
+
+
+def manifest_size(conn: psycopg.Connection, run_id: int) -> tuple[int, int]:
+    """(files, bytes) of a run's manifest."""
+    row = conn.execute(
+        """SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM sluice.manifest JOIN sluice.files USING (file_id)
+           WHERE run_id = %s""",
+        [run_id],
+    ).fetchone()
+    files, size_bytes = _one(row)
+    return int(files), int(size_bytes)
+
+
+# -- parts and batches ------------------------------------------------------------------------------------------------
+
+
+def store_cuts(conn: psycopg.Connection, file: LedgerFile, cuts: Sequence[Cut]) -> None:
+    """Remember how a file was cut. The first split of a file version decides; a later one changes nothing."""
+    taken = conn.execute(
+        "UPDATE sluice.files SET part_count = %s WHERE file_id = %s AND part_count IS NULL", [len(cuts), file.file_id]
+    ).rowcount
+    if not taken:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """INSERT INTO sluice.parts (file_id, member, start_byte, end_byte, context, tail, first_record, first_line, is_spooled)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            [
+                (file.file_id, cut.member, cut.start_byte, cut.end_byte, cut.context, cut.tail, cut.first_record, cut.first_line,
+                 cut.spool is not None)
+                for cut in cuts
+            ],
+        )  # fmt: skip
+
+
+def store_whole_files(conn: psycopg.Connection, file_ids: Sequence[int]) -> None:
+    """``store_cuts`` for many files that stay uncut, in two statements."""
+    conn.execute(
+        """WITH taken AS (UPDATE sluice.files SET part_count = 1 WHERE file_id = ANY(%s) AND part_count IS NULL RETURNING file_id)
+           INSERT INTO sluice.parts (file_id) SELECT file_id FROM taken ORDER BY file_id""",
+        [list(file_ids)],
+    )
+
+
+def read_open_parts(conn: psycopg.Connection, run: Run) -> list[Part]:
+    """The parts of the run's files that this edition has not loaded and no gate holds, by file and place."""
+    rows = conn.execute(
+        f"""SELECT p.part_id, {_FILE_COLUMNS}, p.member, p.start_byte, p.end_byte, p.context, p.tail, p.first_record, p.first_line,
+                CASE WHEN p.is_spooled THEN '' END
+            FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
+            WHERE m.run_id = %(run)s
+              AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = p.part_id AND l.edition = %(edition)s)
+              AND (%(reload)s <> 'changed' OR NOT EXISTS (
+                   SELECT FROM sluice.latest_loads l WHERE l.part_id = p.part_id AND l.generation >= %(generation)s))
+              AND (%(reload)s = 'all' OR NOT EXISTS (
+                   SELECT FROM sluice.holds h WHERE h.part_id = p.part_id AND h.generation = %(generation)s))
+            ORDER BY f.uri COLLATE "C", f.version COLLATE "C", p.part_id""".encode(),
+        {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation},
+    )
+    return [Part(row[0], LedgerFile(*row[1:7]), Cut(*row[7:15])) for row in rows]
+
+
+def store_batches(conn: psycopg.Connection, run_id: int, batches: Sequence[tuple[Batch, int]]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO sluice.batches (run_id, number, parts, bytes) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [(run_id, batch.number, [part.part_id for part in batch.parts], size) for batch, size in batches],
+        )
+
+
+def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[int], int]]:
+    """(number, part ids, bytes) of the batches that an earlier try of split made."""
+    rows = conn.execute("SELECT number, parts, bytes FROM sluice.batches WHERE run_id = %s ORDER BY number", [run_id])
+    return [(number, list(parts), size) for number, parts, size in rows]
+
+
+# -- loads ------------------------------------------------------------------------------------------------------------
+
+
+def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> list[int]:
+    """Write the ledger rows of these parts (part id to ``loaded`` or ``quarantined``); returns the ids that were still free.
+
+    Waits for another transaction that is loading the same part. The rows are invisible until the caller's transaction commits.
+    """
+    ids = sorted(states)
+    rows = conn.execute(
+        """INSERT INTO sluice.loads (part_id, edition, run_id, generation, state)
+           SELECT part_id, %s, %s, %s, state FROM unnest(%s::bigint[], %s::text[]) AS t (part_id, state) ORDER BY part_id
+           ON CONFLICT (part_id, edition) DO NOTHING RETURNING part_id""",
+        [run.edition, run.run_id, run.generation, ids, [states[part_id] for part_id in ids]],
+    )
+    claimed = [part_id for (part_id,) in rows]
+    conn.execute("DELETE FROM sluice.holds WHERE part_id = ANY(%s)", [claimed])
+    return claimed
+
+
+def store_counts(
+    conn: psycopg.Connection, run: Run, rows: Iterable[tuple[int, int, int, LoadCounts, int, str | None]]
+) -> None:
+    """Complete ledger rows: (part id, found, quarantined, counts, bytes read, sha256)."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """UPDATE sluice.loads SET found = %s, quarantined = %s, inserted = %s, updated = %s, unchanged = %s, superseded = %s,
+                   deleted = %s, bytes_read = %s, sha256 = %s WHERE part_id = %s AND edition = %s""",
+            [
+                (found, quarantined, c.inserted, c.updated, c.unchanged, c.superseded, c.deleted, size, sha256, part_id, run.edition)
+                for part_id, found, quarantined, c, size, sha256 in rows
+            ],
+        )
+
+
+def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> None:
+    """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now."""
+    for part_id in sorted(found):
+        conn.execute(
+            """INSERT INTO sluice.holds (part_id, run_id, generation, found, reason)
+               SELECT %(part)s, %(run)s, %(generation)s, %(found)s, %(reason)s
+               WHERE NOT EXISTS (SELECT FROM sluice.loads WHERE part_id = %(part)s AND edition = %(edition)s)
+               ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
+                   found = excluded.found, reason = excluded.reason, held_at = now()""",
+            {"part": part_id, "run": run.run_id, "generation": run.generation, "found": found[part_id], "reason": reason,
+             "edition": run.edition},
+        )  # fmt: skip
+
+
+# -- reconciling ------------------------------------------------------------------------------------------------------
+
+
+def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
+    """The run's totals from manifest and ledger: every part of its files, whoever loaded it."""
+    row = conn.execute(
+        """SELECT count(DISTINCT m.file_id), coalesce(sum(l.found), 0), coalesce(sum(l.loaded), 0), coalesce(sum(l.quarantined), 0),
+               coalesce(sum(h.found), 0),
+               count(*) FILTER (WHERE l.part_id IS NULL AND h.part_id IS NULL),
+               coalesce(sum(l.inserted), 0), coalesce(sum(l.updated), 0), coalesce(sum(l.unchanged), 0),
+               coalesce(sum(l.superseded), 0), coalesce(sum(l.deleted), 0), coalesce(sum(l.bytes_read), 0)
+           FROM sluice.manifest m LEFT JOIN sluice.parts p USING (file_id)
+           LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %(edition)s
+           LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
+           WHERE m.run_id = %(run)s AND (%(reload)s <> 'changed' OR l.part_id IS NOT NULL OR NOT EXISTS (
+               SELECT FROM sluice.latest_loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))""",
+        {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation},
+    ).fetchone()
+    files, found, loaded, quarantined, held, unaccounted, *counts, bytes_read = (int(value) for value in _one(row))
+    quarantined_files = conn.execute(
+        "SELECT count(DISTINCT (file_id, member)) FROM sluice.quarantine WHERE run_id = %s AND ordinal IS NULL", [run.run_id]
+    ).fetchone()
+    return Totals(
+        files=files, files_quarantined=int(_one(quarantined_files)[0]), found=found + held, loaded=loaded, quarantined=quarantined,
+        held=held, unaccounted_parts=unaccounted, counts=LoadCounts(*counts), bytes_read=bytes_read,
+    )  # fmt: skip
+
+
+def find_miscounted(conn: psycopg.Connection, run: Run) -> Iterator[tuple[str, int, int, int]]:
+    """(uri, found, loaded, quarantined) of this run's parts where found is not loaded + quarantined."""
+    rows = conn.execute(
+        """SELECT f.uri, l.found, l.loaded, l.quarantined FROM sluice.loads l JOIN sluice.parts p USING (part_id)
+           JOIN sluice.files f USING (file_id) WHERE l.run_id = %s AND l.found <> l.loaded + l.quarantined ORDER BY f.uri""",
+        [run.run_id],
+    )
+    yield from rows
+
+
+def find_unaccounted(conn: psycopg.Connection, run: Run, limit: int = 5) -> list[str]:
+    """URIs of files of the run that have a part without a ledger row or a hold, or that were never split."""
+    rows = conn.execute(
+        """SELECT DISTINCT f.uri FROM sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN sluice.parts p USING (file_id)
+           LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %s LEFT JOIN sluice.holds h ON h.part_id = p.part_id
+           WHERE m.run_id = %s AND l.part_id IS NULL AND h.part_id IS NULL ORDER BY f.uri LIMIT %s""",
+        [run.edition, run.run_id, limit],
+    )
+    return [uri for (uri,) in rows]
+
+
+def find_held(conn: psycopg.Connection, run_id: int, limit: int = 5) -> list[tuple[str, str]]:
+    """(uri, reason) of files of the run that a gate holds."""
+    rows = conn.execute(
+        """SELECT DISTINCT f.uri, h.reason FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
+           JOIN sluice.holds h USING (part_id) WHERE m.run_id = %s ORDER BY f.uri LIMIT %s""",
+        [run_id, limit],
+    )
+    return [(uri, reason) for uri, reason in rows]
+
+
+def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int]) -> None:
+    c = totals.counts
+    conn.execute(
+        """UPDATE sluice.runs SET finished_at = now(), state = %s, error = %s, files = %s, files_quarantined = %s, found = %s,
+               loaded = %s, quarantined = %s, held = %s, unaccounted_parts = %s, inserted = %s, updated = %s, unchanged = %s,
+               superseded = %s, deleted = %s, bytes_read = %s, unmapped = %s WHERE run_id = %s""",
+        [
+            "failed" if error else "succeeded", error, totals.files, totals.files_quarantined, totals.found, totals.loaded,
+            totals.quarantined, totals.held, totals.unaccounted_parts, c.inserted, c.updated, c.unchanged, c.superseded, c.deleted,
+            totals.bytes_read, Jsonb(unmapped), run.run_id,
+        ],
+    )  # fmt: skip
+
+
+def _one(row: Any) -> Any:
+    assert row is not None, "an aggregate always gives one row"
+    return row

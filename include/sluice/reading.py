@@ -1,0 +1,253 @@
+"""Opens the parts of a batch for reading: ranges of plain files, spooled pieces, whole files with what is packed in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, BinaryIO, Protocol, cast
+
+from sluice import containers
+from sluice.containers import Quotas
+from sluice.errors import MalformedXML, SourceChanged
+from sluice.pieces import RAW_CAP_BYTES
+from sluice.records import Batch, Cut, LedgerFile, Part
+from sluice.sources import source_for
+from sluice.stages import Tools
+from sluice.workfiles import WorkFiles
+from sluice.xmlio import Utf8Stream
+
+READ_BYTES = 256 << 10
+QUOTAS = Quotas()
+
+
+class Readable(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+@dataclass(slots=True)
+class Section:
+    """A stream of XML (UTF-8) that is a part, or one archive member of it.
+
+    A position in the stream plus ``shift`` is the position in the decoded file or member; likewise for records and lines.
+    """
+
+    part: Part
+    member: str
+    stream: Readable
+    shift: int = 0
+    records_before: int = 0
+    lines_before: int = 0
+
+
+@dataclass(slots=True)
+class Unreadable:
+    """A part that could not be opened or unpacked."""
+
+    part: Part
+    error: MalformedXML
+
+
+class Digest:
+    """A raw stream that is hashed as it is read from front to back; ``hexdigest`` is None once somebody has jumped about."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._sha = hashlib.sha256()
+        self._hashed = 0
+        self._is_sequential = True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._raw.read(size)
+        self._hash(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
+        self._hash(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._raw.seek(offset, whence)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def _hash(self, data: bytes) -> None:
+        start = self._raw.tell() - len(data)
+        if start > self._hashed:
+            self._is_sequential = False
+        elif self._is_sequential and start + len(data) > self._hashed:
+            self._sha.update(data[self._hashed - start :])
+            self._hashed = start + len(data)
+
+    def hexdigest(self, size: int) -> str | None:
+        """SHA-256 of all ``size`` bytes; None where they were not all read in order."""
+        return self._sha.hexdigest() if self._is_sequential and self._hashed == size else None
+
+
+class _Joined:
+    """Several byte sources read one after another."""
+
+    def __init__(self, context: bytes, stream: Readable, tail: bytes) -> None:
+        self._sources: list[Readable] = [io.BytesIO(context), stream, io.BytesIO(tail)]
+
+    def read(self, size: int) -> bytes:
+        chunks: list[bytes] = []
+        while size > 0 and self._sources:
+            chunk = self._sources[0].read(size)
+            if chunk:
+                chunks.append(chunk)
+                size -= len(chunk)
+            else:
+                self._sources.pop(0)
+        return b"".join(chunks)
+
+
+# -- batches as work files ----------------------------------------------------------------------------------------------
+
+
+def write_batch(work: WorkFiles, feed: str, run_id: int, batch: Batch) -> None:
+    """Hand a batch over to the tasks that work on it."""
+    parts = [
+        {
+            "part_id": part.part_id,
+            "file": LedgerFileJson.dump(part.file),
+            "cut": {
+                "member": part.cut.member, "start_byte": part.cut.start_byte, "end_byte": part.cut.end_byte,
+                "context": base64.b64encode(part.cut.context).decode(), "tail": base64.b64encode(part.cut.tail).decode(),
+                "first_record": part.cut.first_record, "first_line": part.cut.first_line, "spool": part.cut.spool,
+            },
+        }
+        for part in batch.parts
+    ]  # fmt: skip
+    work.write_json(work.batch(feed, run_id, batch.number), {"number": batch.number, "parts": parts})
+
+
+def read_batch(work: WorkFiles, feed: str, run_id: int, number: int) -> Batch:
+    """The batch that split wrote."""
+    data = work.read_json(work.batch(feed, run_id, number))
+    parts = []
+    for item in data["parts"]:
+        cut = {**item["cut"], "context": base64.b64decode(item["cut"]["context"]), "tail": base64.b64decode(item["cut"]["tail"])}
+        parts.append(Part(item["part_id"], LedgerFileJson.load(item["file"]), Cut(**cut)))
+    return Batch(data["number"], tuple(parts))
+
+
+class LedgerFileJson:
+    """A ``LedgerFile`` as JSON and back."""
+
+    @staticmethod
+    def dump(file: LedgerFile) -> dict[str, Any]:
+        return {
+            "file_id": file.file_id, "uri": file.uri, "version": file.version, "size_bytes": file.size_bytes,
+            "modified_at": file.modified_at.isoformat(), "file_date": file.file_date.isoformat() if file.file_date else None,
+        }  # fmt: skip
+
+    @staticmethod
+    def load(data: dict[str, Any]) -> LedgerFile:
+        import datetime as dt
+
+        date = data["file_date"]
+        return LedgerFile(
+            data["file_id"], data["uri"], data["version"], data["size_bytes"],
+            dt.datetime.fromisoformat(data["modified_at"]), dt.date.fromisoformat(date) if date else None,
+        )  # fmt: skip
+
+
+# -- opening ------------------------------------------------------------------------------------------------------------
+
+
+def open_raw(tools: Tools, file: LedgerFile, start: int = 0, end: int | None = None) -> BinaryIO:
+    """The raw bytes of a file as its source has them; raises as ``Source.open`` does."""
+    source = source_for(file.uri, tools.clients, tools.work, tools.feed.feed)
+    return source.open(file.as_source_file(), start, end)
+
+
+def sections(tools: Tools, parts: Sequence[Part], digests: dict[int, str | None] | None = None) -> Iterator[Section | Unreadable]:
+    """Open part after part; archive members of one file share one pass over it.
+
+    ``digests`` is filled with the SHA-256 of each part that one reader saw whole. A part may give several sections (an
+    archive that nobody looked into before), or an ``Unreadable`` after some. A section is valid until the next is asked for.
+    Raises ``SourceUnavailable`` and ``WorkFilesUnavailable``.
+    """
+    found = digests if digests is not None else {}
+    for (_, is_member), group in groupby(parts, key=lambda part: (part.file.file_id, bool(part.cut.member) and part.cut.spool is None)):
+        if is_member:
+            yield from _member_sections(tools, list(group))
+            continue
+        for part in group:
+            try:
+                yield from _whole_sections(tools, part, found) if part.cut.is_whole else _cut_sections(tools, part)
+            except MalformedXML as error:
+                yield Unreadable(part, error)
+            except SourceChanged as error:
+                yield Unreadable(part, MalformedXML("source_changed", str(error)))
+
+
+def _whole_sections(tools: Tools, part: Part, digests: dict[int, str | None]) -> Iterator[Section]:
+    with open_raw(tools, part.file) as raw:
+        digest = Digest(raw)
+        for member in containers.iter_members(cast("BinaryIO", digest), QUOTAS):
+            yield Section(part, member.name, Utf8Stream(member.stream))
+        digests[part.part_id] = digest.hexdigest(part.file.size_bytes)
+
+
+def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:
+    cut = part.cut
+    opened = tools.work.open_read(cut.spool) if cut.spool else open_raw(tools, part.file, cut.start_byte, cut.end_byte)
+    with opened as raw:
+        stream = _Joined(cut.context, cast("Readable", raw), cut.tail)
+        yield Section(
+            part, cut.member, stream, cut.start_byte - len(cut.context), cut.first_record - 1, cut.first_line - 1 - cut.context.count(b"\n")
+        )
+
+
+def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unreadable]:
+    """Whole archive members: one pass over their archive. A broken archive costs the members that come after the fault."""
+    waiting = {part.cut.member: part for part in parts}
+    try:
+        with open_raw(tools, parts[0].file) as raw:
+            for member in containers.iter_members(raw, QUOTAS, only=frozenset(waiting)):
+                part = waiting.pop(member.name)
+                try:
+                    yield Section(part, member.name, Utf8Stream(member.stream))
+                except MalformedXML as error:
+                    yield Unreadable(part, error)
+        missing: MalformedXML = MalformedXML("archive_broken", "the archive no longer holds this member")
+    except MalformedXML as error:
+        missing = error
+    except SourceChanged as error:
+        missing = MalformedXML("source_changed", str(error))
+    for part in waiting.values():
+        yield Unreadable(part, missing)
+
+
+def read_raw(tools: Tools, part: Part, member: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """The decoded bytes of stretches (offset, length) of one part, each capped at ``RAW_CAP_BYTES``.
+
+    Empty where the source does not give them any more: the place of a record is known without its bytes.
+    """
+    wanted = sorted(set(ranges))
+    taken: dict[tuple[int, int], bytes] = {}
+    for section in sections(tools, [part]):
+        if isinstance(section, Section) and section.member == member:
+            taken = dict(_take(section, wanted))
+            break
+    return [taken.get(stretch, b"") for stretch in ranges]
+
+
+def _take(section: Section, wanted: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """Read forward and keep what lies in the wanted stretches, which do not overlap."""
+    buffer, position = b"", section.shift
+    for offset, length in wanted:
+        end = offset + min(length, RAW_CAP_BYTES)
+        while position + len(buffer) < end and (chunk := section.stream.read(READ_BYTES)):
+            buffer += chunk
+            if position + len(buffer) <= offset:
+                position, buffer = position + len(buffer), b""
+        yield (offset, length), buffer[max(offset - position, 0) : end - position]

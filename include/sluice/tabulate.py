@@ -1,0 +1,176 @@
+"""Collects extracted rows and writes them, typed, as one Parquet file per table; records with a bad value become rejects.
+
+Rows are converted in blocks of a few thousand records, whatever files they come from, so that tiny files cost no more than
+large ones. Memory is bounded by the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sluice.convert import Converter
+from sluice.feed.model import Feed
+from sluice.merge import positions
+from sluice.plan import Plan, Rows, SeveralValues, TablePlan
+from sluice.records import Reason, Reject
+from sluice.workfiles import WorkFiles
+
+BLOCK_RECORDS = 4096
+BLOCK_BYTES = 4 << 20
+MAX_REASONS = 20
+
+_PLACE_FIELDS = [
+    ("_rec", pa.int64()), ("_part", pa.int64()), ("_member", pa.string()), ("_record", pa.int64()), ("_offset", pa.int64()),
+    ("_length", pa.int64()), ("_line", pa.int64()),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """Where a record stands, and its bytes until its block is written. Offsets count decoded bytes of the file or member."""
+
+    part_id: int
+    member: str
+    ordinal: int
+    offset: int
+    length: int
+    line: int
+    raw: bytes
+    context: bytes
+
+    def reject(self, reasons: Sequence[Reason], raw_cap: int) -> Reject:
+        return Reject(
+            self.part_id, self.member, self.ordinal, self.line, self.offset, self.offset + self.length, tuple(reasons[:MAX_REASONS]),
+            self.raw[:raw_cap], self.length <= raw_cap, self.context,
+        )  # fmt: skip
+
+
+def table_schema(feed: Feed, name: str) -> pa.Schema:
+    """The schema of a table's Parquet file, as parse writes it and validate and load read it."""
+    table = feed.tables[name]
+    place = _PLACE_FIELDS if table.is_root else [*_PLACE_FIELDS[:2], *((n, pa.int32()) for n in positions(feed, name))]
+    return pa.schema([*place, *((column, declared.column_type.arrow) for column, declared in table.columns.items())])
+
+
+class _TableWriter:
+    """Converts and writes the rows of one table."""
+
+    def __init__(self, feed: Feed, plan: TablePlan, sink: Any) -> None:
+        self.plan = plan
+        self.rows = Rows()
+        self._schema = table_schema(feed, plan.name)
+        self._is_root = feed.tables[plan.name].is_root
+        self._paths = {name: " | ".join(column.path) for name, column in feed.tables[plan.name].columns.items()}
+        self._converters = [Converter(name, feed.tables[plan.name].columns[name]) for name, _ in plan.columns]
+        self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False)
+
+    def convert(self, reasons: dict[int, list[Reason]]) -> list[pa.Array]:
+        """The columns of the collected rows; what does not fit is added to ``reasons`` by record."""
+        by_cell: list[Sequence[Any]] = list(zip(*self.rows.cells, strict=True)) or [()] * self.plan.cell_count
+        columns = []
+        for converter, (name, cells) in zip(self._converters, self.plan.columns, strict=True):
+            values = by_cell[cells[0]] if len(cells) == 1 else _first_present([by_cell[cell] for cell in cells])
+            array, bad = converter.convert(values)
+            for item in bad:
+                reason = Reason(item.code, item.message, self.plan.name, name, self._paths[name], item.value)
+                reasons.setdefault(self.rows.records[item.index], []).append(reason)
+            columns.append(array)
+        return columns
+
+    def write(self, columns: list[pa.Array], rejected: set[int], places: dict[int, RecordPlace]) -> None:
+        """Write the rows of the records that were not rejected. ``places`` is by record."""
+        keep = [index for index, record in enumerate(self.rows.records) if record not in rejected]
+        if not keep:
+            return
+        records = [self.rows.records[index] for index in keep]
+        found = [places[record] for record in records]
+        arrays = [pa.array(records, pa.int64()), pa.array([place.part_id for place in found], pa.int64())]
+        if self._is_root:
+            arrays += [
+                pa.array([place.member for place in found], pa.string()),
+                *(pa.array([getattr(place, name) for place in found], pa.int64()) for name in ("ordinal", "offset", "length", "line")),
+            ]
+        else:
+            levels = zip(*(self.rows.positions[index] for index in keep), strict=True)
+            arrays += [pa.array(level, pa.int32()) for level in levels]
+        if len(keep) < len(self.rows.records):
+            chosen = pa.array(keep, pa.int64())
+            columns = [column.take(chosen) for column in columns]
+        self._writer.write_table(pa.Table.from_arrays([*arrays, *columns], schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class BatchTables:
+    """The Parquet files of one batch, written as records come in. Use as a context manager: nothing is visible on an error."""
+
+    def __init__(self, feed: Feed, plan: Plan, work: WorkFiles, run_id: int, number: int, raw_cap: int) -> None:
+        self._feed, self._plan, self._raw_cap = feed, plan, raw_cap
+        self._open = lambda name: work.open_write(work.table(feed.feed, run_id, number, name))
+        self._writers: dict[str, _TableWriter] = {}
+        self._places: dict[int, RecordPlace] = {}
+        self._several: list[SeveralValues] = []
+        self._reasons: dict[int, list[Reason]] = {}
+        self._block_bytes = 0
+        self._next_record = 0
+        self.rejects: list[Reject] = []
+
+    def __enter__(self) -> BatchTables:
+        self._stack = ExitStack()
+        for name, plan in self._plan.tables.items():
+            writer = _TableWriter(self._feed, plan, self._stack.enter_context(self._open(name)))
+            self._writers[name] = writer
+        self._rows = {name: writer.rows for name, writer in self._writers.items()}
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool | None:
+        if error is None:
+            self.flush()
+            for writer in self._writers.values():
+                writer.close()
+        return self._stack.__exit__(kind, error, trace)
+
+    def add(self, element: Any, table: TablePlan, place: RecordPlace, reasons: Sequence[Reason] = ()) -> None:
+        """Take in one record; ``reasons`` are what is already known against it (its XSD)."""
+        record = self._next_record
+        self._next_record += 1
+        self._places[record] = place
+        self._several += self._plan.extract(element, table, record, self._rows)
+        if reasons:
+            self._reasons[record] = list(reasons)
+        self._block_bytes += place.length
+        if len(self._places) >= BLOCK_RECORDS or self._block_bytes >= BLOCK_BYTES:
+            self.flush()
+
+    def reject(self, place: RecordPlace, reasons: Sequence[Reason]) -> None:
+        """Take in one record that gives no rows."""
+        self.rejects.append(place.reject(reasons, self._raw_cap))
+
+    def flush(self) -> None:
+        """Convert and write the block."""
+        for several in self._several:
+            message = f"more than one element matches {several.path}; take the first with `first: true`, or all with a list type"
+            reason = Reason("several_values", message, several.table, several.column, several.path)
+            self._reasons.setdefault(several.record, []).append(reason)
+        columns = {name: writer.convert(self._reasons) for name, writer in self._writers.items()}
+        rejected = set(self._reasons)
+        for name, writer in self._writers.items():
+            writer.write(columns[name], rejected, self._places)
+            writer.rows.clear()
+        self.rejects += [self._places[record].reject(self._reasons[record], self._raw_cap) for record in sorted(rejected)]
+        self._places.clear()
+        self._several.clear()
+        self._reasons.clear()
+        self._block_bytes = 0
+
+
+def _first_present(alternatives: Sequence[Sequence[Any]]) -> list[Any]:
+    """Of several paths of one column, row by row, the first that found something."""
+    return [next((value for value in values if value is not None), None) for values in zip(*alternatives, strict=True)]

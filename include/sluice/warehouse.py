@@ -1,0 +1,127 @@
+"""Connections to PostgreSQL, transactions that are retried, and the tables of a feed brought in step with its declaration."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import LiteralString, TypeVar, cast
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+
+from sluice import ledger
+from sluice.errors import TablesDiffer, WarehouseUnavailable
+from sluice.feed import ddl
+from sluice.feed.model import Feed
+
+Result = TypeVar("Result")
+
+TRANSACTION_TRIES = 6
+DDL_LOCK_TIMEOUT = "60s"
+# Any number will do, as long as nobody else uses it: "sluice" in ASCII.
+_DDL_LOCK = 0x736C75696365
+_RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable, pg.UniqueViolation)
+
+
+@contextmanager
+def connect(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection in autocommit mode (transactions are opened by ``transact``); raises ``WarehouseUnavailable``."""
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, application_name="sluice", connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise WarehouseUnavailable(f"the warehouse does not answer: {first_line(error)}") from error
+    try:
+        # Dates, intervals and floats must read the same whatever the server's or the role's defaults are.
+        connection.execute("SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET client_min_messages = warning")
+        yield connection
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise WarehouseUnavailable(f"the warehouse ended the work: {first_line(error)}") from error
+    finally:
+        connection.close()
+
+
+def transact(connection: psycopg.Connection, work: Callable[[psycopg.Connection], Result]) -> Result:
+    """Run ``work`` in one transaction; deadlocks and serialisation errors run it again, from its beginning."""
+    for attempt in range(1, TRANSACTION_TRIES + 1):
+        try:
+            with connection.transaction():
+                return work(connection)
+        except _RETRIED as error:
+            if attempt == TRANSACTION_TRIES:
+                raise WarehouseUnavailable(f"the transaction did not go through after {attempt} tries: {first_line(error)}") from error
+            time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - spreads the retries, no secret
+    raise AssertionError("unreachable")
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def query(text: str) -> sql.SQL:
+    """SQL that this package composed itself. psycopg wants literals, so that user input cannot slip in; identifiers here
+    come from the feed model, which admits only plain lower-case names, and values always travel as parameters."""
+    return sql.SQL(cast("LiteralString", text))
+
+
+def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
+    """Bring ledger and tables in step, under one advisory lock; returns the statements that were run on the tables.
+
+    Raises ``TablesDiffer`` where more than an additive change is needed, ``WarehouseUnavailable`` where the lock is not to be had.
+    """
+
+    def work(conn: psycopg.Connection) -> list[str]:
+        conn.execute(query(f"SET LOCAL lock_timeout = '{DDL_LOCK_TIMEOUT}'"))
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", [_DDL_LOCK])
+        ledger.create(conn)
+        return _step_tables(conn, feed)
+
+    return transact(connection, work)
+
+
+def _step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
+    existing = read_layout(conn, feed.schema_name)
+    if not existing.tables:
+        statements = ddl.create_statements(feed)
+    else:
+        difference = ddl.difference(feed, existing)
+        if difference.refused:
+            raise TablesDiffer(
+                f"feed {feed.feed}: the tables in schema {feed.schema_name} differ from the declaration in ways that are not additive: "
+                + "; ".join(difference.refused)
+                + ". To change them by hand, review and run: "
+                + " ".join(difference.sql),
+                difference.sql,
+            )
+        statements = difference.additive
+    for statement in statements:
+        conn.execute(query(statement))
+    return statements
+
+
+def read_layout(conn: psycopg.Connection, schema: str) -> ddl.Existing:
+    """The live tables of a schema: columns with their types, primary keys, and index names."""
+    tables: dict[str, dict[str, str]] = {}
+    rows = conn.execute(
+        """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           WHERE n.nspname = %s AND c.relkind IN ('r', 'p') ORDER BY c.relname, a.attnum""",
+        [schema],
+    )
+    for table, column, kind in rows:
+        tables.setdefault(table, {})[column] = kind
+    keys = conn.execute(
+        """SELECT c.relname, array_agg(a.attname::text ORDER BY k.place)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+           CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+           WHERE n.nspname = %s GROUP BY c.relname""",
+        [schema],
+    )
+    primary_keys = {table: tuple(columns) for table, columns in keys}
+    indexes = conn.execute("SELECT indexname FROM pg_indexes WHERE schemaname = %s", [schema])
+    return ddl.Existing(tables, primary_keys, frozenset(name for (name,) in indexes))
