@@ -1,0 +1,82 @@
+"""What happens when Airflow reads the DAG files: little, and nothing outside the process."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.airflow_home import PROJECT
+
+FEEDS = PROJECT / "tests" / "dags" / "feeds"
+HEAVY = ("pandas", "great_expectations", "numba", "boto3", "botocore", "pyarrow", "lxml", "psycopg", "numpy")
+READ_DAG_FILE = """
+import json, runpy, sys
+from airflow import settings
+from airflow.sdk import DAG
+
+before = set(sys.modules)
+
+def refuse(event, _):
+    if event in ("socket.connect", "socket.getaddrinfo", "sqlite3.connect", "subprocess.Popen"):
+        raise RuntimeError(f"{event} while a DAG file is imported")
+
+sys.addaudithook(refuse)
+runpy.run_path(sys.argv[1])
+print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - before})))
+"""
+
+
+@pytest.fixture
+def feeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root of its own with the feeds ``orders`` and ``prices``."""
+    root = tmp_path / "feeds"
+    shutil.copytree(FEEDS, root)
+    monkeypatch.setenv("SLUICE_FEEDS", str(root))
+    return root
+
+
+def dag_bag():
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(PROJECT / "dags", bundle_path=PROJECT / "dags", bundle_name="dags-folder")
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (PROJECT / "dags").glob("*.py")))
+def test_importing_a_dag_file_is_light_and_stays_inside_the_process(file: str, feeds: Path) -> None:
+    """No database, no network, no other program; and no library that takes long, since every task imports the file."""
+    command = [sys.executable, "-c", READ_DAG_FILE, str(PROJECT / "dags" / file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(set(json.loads(done.stdout.splitlines()[-1])) & set(HEAVY)) == []
+
+
+def test_a_feed_with_mistakes_does_not_take_the_others_with_it(feeds: Path) -> None:
+    """Its mistakes are an import error with their place, and the other feeds have their DAGs."""
+    file = feeds / "orders" / "feed.yaml"
+    file.write_text(file.read_text().replace("owner:", "ownr:"))
+    bag = dag_bag()
+    assert list(bag.dags) == ["prices"]
+    assert list(bag.import_errors) == ["feed_mistakes.py"]
+    assert "orders/feed.yaml:5:1" in bag.import_errors["feed_mistakes.py"]
+    assert "'owner'" in bag.import_errors["feed_mistakes.py"]
+
+
+def test_a_task_reads_its_own_feed_only(feeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a hundred feeds, a task must not pay for ninety-nine."""
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "prices")
+    (feeds / "orders" / "feed.yaml").write_text("{")
+    assert list(dag_bag().dags) == ["prices"]
+
+
+def test_a_task_of_a_feed_with_mistakes_says_which(feeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "prices")
+    (feeds / "prices" / "feed.yaml").write_text("feed: prices\n")
+    assert "prices/feed.yaml" in dag_bag().import_errors["feeds.py"]
+
+
+def test_no_feeds_are_no_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_FEEDS", str(tmp_path / "nothing"))
+    bag = dag_bag()
+    assert (bag.dags, bag.import_errors) == ({}, {})
