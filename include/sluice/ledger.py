@@ -229,6 +229,13 @@ def manifest_size(conn: psycopg.Connection, run_id: int) -> tuple[int, int]:
     return int(files), int(size_bytes)
 
 
+def asked_batch_mb(conn: psycopg.Connection, run_id: int) -> int | None:
+    """The batch size that the run's form asked for, in MiB."""
+    row = conn.execute("SELECT (request->>'batch_mb')::integer FROM sluice.runs WHERE run_id = %s", [run_id]).fetchone()
+    value = _one(row)[0]
+    return int(value) if value else None
+
+
 # -- parts and batches ------------------------------------------------------------------------------------------------
 
 
@@ -398,6 +405,17 @@ def find_held(conn: psycopg.Connection, run_id: int, limit: int = 5) -> list[tup
         [run_id, limit],
     )
     return [(uri, reason) for uri, reason in rows]
+
+
+def find_quarantined_files(conn: psycopg.Connection, run_id: int, limit: int = 5) -> list[tuple[str, str, str]]:
+    """(uri with its member, code, message) of what the run quarantined whole."""
+    rows = conn.execute(
+        """SELECT f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END, q.code, q.message
+           FROM sluice.quarantine q JOIN sluice.files f USING (file_id)
+           WHERE q.run_id = %s AND q.ordinal IS NULL ORDER BY q.entry_id LIMIT %s""",
+        [run_id, limit],
+    )
+    return [(uri, code, message) for uri, code, message in rows]
 
 
 def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int]) -> None:

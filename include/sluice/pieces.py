@@ -219,12 +219,19 @@ class PieceReader:
         return piece
 
     def context(self) -> bytes:
-        """What a piece that begins here must be preceded by."""
+        """What a piece that begins here must be preceded by; nothing between two documents."""
+        if not self._ancestors:
+            return b""
         return self._prolog + b"".join(ancestor.lead or b"" for ancestor in self._ancestors)
 
     def tail(self) -> bytes:
         """What closes a piece that ends here."""
         return b"".join(b"</" + ancestor.name + b">" for ancestor in reversed(self._ancestors))
+
+    @property
+    def is_inside_record(self) -> bool:
+        """Whether a record was open where the last piece ended (it was cut off to make room for an oversize one)."""
+        return len(self._starts) > len(self._ends)
 
     def _make_room(self) -> Iterator[Piece | OversizeRecord]:
         """Keep the buffer within its bound where no record ended for long."""

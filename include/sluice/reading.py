@@ -182,7 +182,7 @@ def sections(tools: Tools, parts: Sequence[Part], digests: dict[int, str | None]
             continue
         for part in group:
             try:
-                yield from _whole_sections(tools, part, found) if part.cut.is_whole else _cut_sections(tools, part)
+                yield from _whole_sections(tools, part, found) if part.cut.is_whole and part.cut.spool is None else _cut_sections(tools, part)
             except MalformedXML as error:
                 yield Unreadable(part, error)
             except SourceChanged as error:

@@ -57,9 +57,10 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     with BatchTables(feed, plan, work, run_id, number, RAW_CAP_BYTES) as tables:
         parser = _BatchParser(feed, plan, tables)
         outcomes = parser.run(tools, batch)
+    rejects = _settle_rejects(tables.rejects, outcomes)
+    outcomes = _with_rejected(outcomes, rejects)
     with work.open_write(work.rejects(feed.feed, run_id, number)) as file:
-        file.writelines(json.dumps(to_json(reject)).encode() + b"\n" for reject in tables.rejects)
-    outcomes = _with_rejected(outcomes, tables.rejects)
+        file.writelines(json.dumps(to_json(reject)).encode() + b"\n" for reject in rejects)
     seconds = time.monotonic() - started
     summary = ParseSummary(
         number, batch.file_count, sum(o.found for o in outcomes), sum(o.found if o.failed else o.rejected for o in outcomes),
@@ -73,6 +74,16 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         },
     )  # fmt: skip
     return summary
+
+
+def _settle_rejects(rejects: list[Reject], outcomes: list[PartOutcome]) -> list[Reject]:
+    """A part that failed is quarantined as one: its first entry stands for all of its records, those of its records go."""
+    waiting = {outcome.part_id: outcome.found for outcome in outcomes if outcome.failed}
+    failed = frozenset(waiting)
+    kept = [reject for reject in rejects if reject.ordinal is None or reject.part_id not in failed]
+    return [
+        replace(reject, records=waiting.pop(reject.part_id, 0)) if reject.part_id in failed else reject for reject in kept
+    ]
 
 
 def _with_rejected(outcomes: list[PartOutcome], rejects: list[Reject]) -> list[PartOutcome]:
@@ -102,13 +113,18 @@ class _BatchParser:
     def run(self, tools: Tools, batch: Batch) -> list[PartOutcome]:
         tallies = {part.part_id: _Tally() for part in batch.parts}
         digests: dict[int, str | None] = {}
+        unseen = {part.part_id: part for part in batch.parts}
         for section in sections(tools, batch.parts, digests):
+            unseen.pop(section.part.part_id, None)
             tally = tallies[section.part.part_id]
             if isinstance(section, Unreadable):
                 tally.failed = True
                 self._tables.rejects.append(_part_reject(section.part, section.part.cut.member, section.error, tally.found))
             else:
                 self._run_section(section, tally)
+        for part in unseen.values():
+            tallies[part.part_id].failed = True
+            self._tables.rejects.append(_part_reject(part, "", MalformedXML("empty_file", "the archive holds no files"), 0))
         return [
             PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id))
             for part_id, t in tallies.items()

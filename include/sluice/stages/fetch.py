@@ -1,0 +1,98 @@
+"""fetch: list the source and freeze what this run is about.
+
+Reads:  the source; the ledger.
+Writes: tables brought in step with the declaration; the run and its manifest (every open file, with version and size).
+Raises: ``SourceMissing``, ``TablesDiffer`` (somebody must act), ``SourceUnavailable``, ``WarehouseUnavailable`` (try again).
+Rerun:  returns the same manifest; only a cleared run (another run key) lists anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from sluice import ledger, warehouse
+from sluice.errors import PermanentError
+from sluice.feed.mapping import mapping_document, mapping_hash
+from sluice.records import Run, RunRequest, SourceFile
+from sluice.sources import UriPattern, source_for
+from sluice.stages import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSummary:
+    """``size_bytes`` as the source lists the files, packed or not."""
+
+    run_id: int
+    files: int
+    size_bytes: int
+    dates: str
+
+    def line(self) -> str:
+        return f"fetch: run {self.run_id}: {self.files:,} open files, {self.size_bytes / 1e6:,.1f} MB, {self.dates}"
+
+
+def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
+    """Make the manifest of the run that ``request`` asks for, or return the one that an earlier try has made."""
+    feed = tools.feed
+    with warehouse.connect(tools.dsn) as connection:
+        warehouse.prepare(connection, feed)
+        run = ledger.find_run(connection, feed.feed, request.run_key)
+        if run is None:
+            pattern = UriPattern(request.uri or feed.source.uri)
+            files = select_files(_list(tools, pattern, request), request, feed.source.settle_seconds, UriPattern(feed.source.uri))
+            run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, files))
+        count, size_bytes = ledger.manifest_size(connection, run.run_id)
+    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request))
+
+
+def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> list[SourceFile]:
+    """The whole listing before the transaction begins, so that a retried transaction does not list again."""
+    days = (request.date_to - request.date_from).days
+    dates = [request.date_from + dt.timedelta(days=day) for day in range(days + 1)]
+    source = source_for(pattern.text, tools.clients, tools.work, tools.feed.feed)
+    return list(source.list_files(pattern, dates))
+
+
+def select_files(
+    files: Iterable[SourceFile], request: RunRequest, settle_seconds: int, own_pattern: UriPattern, now: dt.datetime | None = None
+) -> list[SourceFile]:
+    """What of a listing belongs to the run: settled files, modified in its window, each with the date that its URI holds."""
+    settled_before = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(seconds=settle_seconds)
+    return list(_selected(files, request, settled_before, own_pattern))
+
+
+def _selected(
+    files: Iterable[SourceFile], request: RunRequest, settled_before: dt.datetime, own_pattern: UriPattern
+) -> Iterator[SourceFile]:
+    for file in files:
+        if file.modified_at > settled_before:
+            continue
+        if request.modified_from is not None and not request.modified_from <= file.modified_at:
+            continue
+        if request.modified_to is not None and not file.modified_at < request.modified_to:
+            continue
+        # The order of records must not depend on how a file was found, so its date is always read by the feed's own pattern.
+        yield SourceFile(file.uri, file.version, file.size_bytes, file.modified_at, own_pattern.date_of(file.uri))
+
+
+def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files: list[SourceFile]) -> Run:
+    feed = tools.feed
+    generation = ledger.remember_mapping(conn, feed.feed, mapping_hash(feed), mapping_document(feed))
+    run = ledger.insert_run(conn, request, generation)
+    if run is None:
+        run = ledger.find_run(conn, feed.feed, request.run_key)
+        if run is None:
+            raise PermanentError(f"run {request.run_key!r} of feed {feed.feed} vanished from the ledger")
+        return run
+    ledger.register_files(conn, run, files)
+    return run
+
+
+def _spell_dates(request: RunRequest) -> str:
+    if request.date_from == request.date_to:
+        return f"date {request.date_to}"
+    return f"dates {request.date_from} to {request.date_to}"

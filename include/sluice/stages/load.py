@@ -1,0 +1,184 @@
+"""load: the accepted rows of a batch, its quarantine entries and its ledger rows, in ONE transaction.
+
+Reads:  parse's Parquet, rejects and outcomes; validate's verdict and rejects.
+Writes: the feed's tables, the quarantine, the ledger.
+Raises: ``WarehouseUnavailable``, ``WorkFilesUnavailable`` (try again; nothing has been written).
+Rerun:  no-op once the ledger has the parts.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sluice import ledger, quarantine, warehouse
+from sluice.merge import COPY_ROWS, FamilyMerge, Staging
+from sluice.reading import read_batch
+from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run
+from sluice.stages import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """``parts_known`` were in the ledger already, so that nothing was done for them. All else counts records."""
+
+    number: int
+    parts: int
+    parts_known: int
+    found: int
+    quarantined: int
+    held: int
+    counts: LoadCounts
+    seconds: float
+    dry_run: bool
+
+    def line(self) -> str:
+        c = self.counts
+        known = f", {self.parts_known} of {self.parts} parts were loaded before" if self.parts_known else ""
+        dry = " (dry run: nothing was written)" if self.dry_run else ""
+        return (
+            f"load: batch {self.number}: {c.loaded:,} loaded ({c.inserted:,} new, {c.updated:,} updated, {c.unchanged:,} unchanged, "
+            f"{c.superseded:,} superseded), {self.quarantined:,} quarantined, {self.held:,} held in {self.seconds:.1f} s{known}{dry}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What parse and validate have decided about a batch."""
+
+    outcomes: dict[int, PartOutcome]
+    rejected: frozenset[int]
+    held_parts: frozenset[int]
+    reason: str
+    rejects: tuple[Reject, ...]
+
+
+class _DryRun(Exception):
+    """Rolls the transaction back after everything has been tried."""
+
+
+def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
+    """Load one batch."""
+    started = time.monotonic()
+    batch = read_batch(tools.work, tools.feed.feed, run_id, number)
+    verdict = _read_verdict(tools, run_id, number)
+    with warehouse.connect(tools.dsn) as connection:
+        run = ledger.read_run(connection, run_id)
+        loader = _BatchLoader(tools, run, batch, verdict)
+        if run.dry_run:
+            _roll_back(connection, loader.load)
+        else:
+            warehouse.transact(connection, loader.load)
+    summary = loader.summary
+    return replace(summary, seconds=time.monotonic() - started)
+
+
+def _roll_back(connection: psycopg.Connection, work: Callable[[psycopg.Connection], Any]) -> None:
+    def undone(conn: psycopg.Connection) -> None:
+        work(conn)
+        raise _DryRun
+
+    try:
+        warehouse.transact(connection, undone)
+    except _DryRun:
+        return
+
+
+def _read_verdict(tools: Tools, run_id: int, number: int) -> _Verdict:
+    feed, work = tools.feed.feed, tools.work
+    outcomes = [PartOutcome(**item) for item in work.read_json(work.outcomes(feed, run_id, number))["outcomes"]]
+    verdict = work.read_json(work.verdict(feed, run_id, number))
+    rejects: list[Reject] = []
+    for path in (work.rejects(feed, run_id, number), work.gate_rejects(feed, run_id, number)):
+        with work.open_read(path) as file:
+            rejects += [quarantine.read_reject(json.loads(line)) for line in file]
+    return _Verdict(
+        {outcome.part_id: outcome for outcome in outcomes}, frozenset(verdict["rejected"]), frozenset(verdict["held_parts"]),
+        verdict["reason"] or "the gate is shut", tuple(rejects),
+    )  # fmt: skip
+
+
+class _BatchLoader:
+    """One try of the transaction; ``load`` may be called again after a roll-back."""
+
+    def __init__(self, tools: Tools, run: Run, batch: Batch, verdict: _Verdict) -> None:
+        self._tools, self._feed = tools, tools.feed
+        self._run, self._batch, self._verdict = run, batch, verdict
+        self._parts: dict[int, Part] = {part.part_id: part for part in batch.parts}
+        self.summary = LoadSummary(batch.number, len(batch.parts), 0, 0, 0, 0, LoadCounts(), 0.0, run.dry_run)
+
+    def load(self, conn: psycopg.Connection) -> None:
+        outcomes, held = self._verdict.outcomes, self._verdict.held_parts
+        states = {part: "quarantined" if outcomes[part].failed else "loaded" for part in self._parts if part not in held}
+        claimed = ledger.claim_parts(conn, self._run, states)
+        if self._run.edition:
+            quarantine.clear_parts(conn, claimed)
+        counts = self._merge(conn, [self._parts[part_id] for part_id in claimed])
+        mine = frozenset(claimed)
+        quarantine.store_rejects(conn, self._run, self._parts, [r for r in self._verdict.rejects if r.part_id in mine])
+        quarantined = self._quarantined(mine)
+        ledger.store_counts(
+            conn,
+            self._run,
+            [
+                (part, outcomes[part].found, quarantined[part], counts.get(part, LoadCounts()), outcomes[part].bytes_read, outcomes[part].sha256)
+                for part in claimed
+            ],
+        )
+        held_found = {part: outcomes[part].found for part in held}
+        ledger.hold_parts(conn, self._run, held_found, self._verdict.reason)
+        self.summary = replace(
+            self.summary, parts_known=len(states) - len(claimed), found=sum(outcomes[part].found for part in mine),
+            quarantined=sum(quarantined.values()), held=sum(held_found.values()), counts=_sum_counts(counts.values()),
+        )  # fmt: skip
+
+    def _quarantined(self, claimed: frozenset[int]) -> dict[int, int]:
+        """Records of each part that went into the quarantine: all of them where the part failed."""
+        counts = {part: self._verdict.outcomes[part].found if self._verdict.outcomes[part].failed else 0 for part in claimed}
+        for reject in self._verdict.rejects:
+            if reject.part_id in counts and not self._verdict.outcomes[reject.part_id].failed:
+                counts[reject.part_id] += reject.records
+        return counts
+
+    def _merge(self, conn: psycopg.Connection, parts: list[Part]) -> dict[int, LoadCounts]:
+        if not parts:
+            return {}
+        staging = Staging(conn, self._feed)
+        staging.create(parts)
+        wanted = pa.array([p.part_id for p in parts if not self._verdict.outcomes[p.part_id].failed], pa.int64())
+        for name in self._feed.tables:
+            staging.copy(name, self._accepted_rows(name, wanted))
+        totals: dict[int, LoadCounts] = {}
+        for root in self._feed.roots:
+            for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge(parts).items():
+                totals[part] = _sum_counts([totals.get(part, LoadCounts()), counts])
+        return totals
+
+    def _accepted_rows(self, name: str, wanted: pa.Array) -> Iterator[pa.Table]:
+        """The rows of a table that neither parse nor the gate rejected, of the parts that are to be loaded."""
+        work, rejected = self._tools.work, pa.array(sorted(self._verdict.rejected), pa.int64())
+        with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=COPY_ROWS):
+                table = pa.Table.from_batches([batch])
+                keep = pc.is_in(table["_part"], wanted)
+                if len(rejected):
+                    keep = pc.and_not(keep, pc.is_in(table["_rec"], rejected))
+                yield table if pc.all(keep, min_count=0).as_py() else table.filter(keep)
+
+
+def _sum_counts(counts: Any) -> LoadCounts:
+    total = LoadCounts()
+    for one in counts:
+        total = LoadCounts(
+            total.inserted + one.inserted, total.updated + one.updated, total.unchanged + one.unchanged,
+            total.superseded + one.superseded, total.deleted + one.deleted,
+        )  # fmt: skip
+    return total

@@ -1,0 +1,153 @@
+"""split: pack tiny files together, cut huge ones at record boundaries, and make batches of equal weight.
+
+Reads:  the manifest; of huge and packed files the bytes, once.
+Writes: the cuts, into the ledger (the first split of a file version decides for ever); the batches, into ledger and work files;
+        spooled pieces of files that cannot be read by ranges (compressed, archived, not UTF-8).
+Raises: ``SourceUnavailable``, ``WarehouseUnavailable``, ``WorkFilesUnavailable`` (try again).
+Rerun:  the same cuts and the same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import psycopg
+
+from sluice import ledger, warehouse
+from sluice.cutting import cut_file, may_be_packed, spool_parts
+from sluice.reading import write_batch
+from sluice.records import Batch, LedgerFile, Part, Run
+from sluice.stages import Tools
+
+MEGABYTE = 1 << 20
+MIN_BATCH_BYTES = 4 * MEGABYTE
+MAX_BATCH_BYTES = 64 * MEGABYTE
+MAX_BATCHES = 256
+MAX_PARTS_IN_BATCH = 5_000
+# What opening one more file costs, in bytes that could have been parsed meanwhile.
+FILE_OVERHEAD_BYTES = 16 << 10
+# XML shrinks about tenfold; the batches of packed files are weighed by what comes out.
+PACKED_RATIO = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """One mapped task: ``label`` is how the UI names it. ``weight`` is in bytes."""
+
+    number: int
+    label: str
+    files: int
+    parts: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSummary:
+    run_id: int
+    batches: tuple[BatchSummary, ...]
+
+    def line(self) -> str:
+        weight = sum(batch.weight for batch in self.batches)
+        files, parts = sum(batch.files for batch in self.batches), sum(batch.parts for batch in self.batches)
+        return f"split: {files:,} files in {parts:,} parts and {len(self.batches)} batches, about {weight / 1e6:,.1f} MB"
+
+
+def split(tools: Tools, run_id: int) -> SplitSummary:
+    """Cut what has to be cut, and make the batches of a run."""
+    feed = tools.feed.feed
+    with warehouse.connect(tools.dsn) as connection:
+        run = ledger.read_run(connection, run_id)
+        manifest = ledger.read_manifest(connection, run_id)
+        target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
+        _cut_new_files(tools, connection, [file for file, part_count in manifest if part_count is None], target)
+        parts = {part.part_id: part for part in ledger.read_open_parts(connection, run)}
+        made = ledger.read_batches(connection, run_id)
+        if not made:
+            batches = pack(list(parts.values()), target)
+            warehouse.transact(connection, lambda conn: ledger.store_batches(conn, run_id, [(b, weigh(b.parts)) for b in batches]))
+            made = ledger.read_batches(connection, run_id)
+    batches = [Batch(number, tuple(parts[part] for part in ids if part in parts)) for number, ids, _ in made]
+    batches = [batch for batch in spool_batches(tools, run, batches) if batch.parts]
+    for batch in batches:
+        write_batch(tools.work, feed, run_id, batch)
+    return SplitSummary(run_id, tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), weigh(b.parts)) for b in batches))
+
+
+def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
+    """The weight that a batch should have: two batches a slot, within bounds, never more than ``MAX_BATCHES`` in all."""
+    asked = ledger.asked_batch_mb(connection, run.run_id)
+    if asked:
+        return max(asked * MEGABYTE, -(-total // MAX_BATCHES))
+    wanted = min(max(total // (2 * tools.slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
+    return max(wanted, -(-total // MAX_BATCHES))
+
+
+def _cut_new_files(tools: Tools, connection: psycopg.Connection, files: Sequence[LedgerFile], target: int) -> None:
+    """Small plain files stay whole without being opened; the others are looked into, one by one."""
+    looked_into = [file for file in files if may_be_packed(file.uri) or file.size_bytes > target * 3 // 2]
+    whole = {file.file_id for file in files} - {file.file_id for file in looked_into}
+    warehouse.transact(connection, lambda conn: ledger.store_whole_files(conn, sorted(whole)))
+    for file in looked_into:
+        cuts = cut_file(tools, file, target)
+        warehouse.transact(connection, lambda conn, file=file, cuts=cuts: ledger.store_cuts(conn, file, cuts))  # type: ignore[misc]
+
+
+def spool_batches(tools: Tools, run: Run, batches: Sequence[Batch]) -> list[Batch]:
+    """Write the pieces of files that cannot be read by ranges to work files, in one pass over each file."""
+    waiting = [part for batch in batches for part in batch.parts if part.cut.spool is not None]
+    spooled = spool_parts(tools, run.run_id, waiting)
+    return [
+        replace(batch, parts=tuple(replace(part, cut=replace(part.cut, spool=spooled.get(part.part_id))) for part in batch.parts))
+        for batch in batches
+    ]
+
+
+def weigh_file(file: LedgerFile) -> int:
+    """What a file costs to parse, in bytes."""
+    return file.size_bytes * (PACKED_RATIO if may_be_packed(file.uri) else 1) + FILE_OVERHEAD_BYTES
+
+
+def weigh(parts: Sequence[Part]) -> int:
+    return sum(map(_weigh_part, parts))
+
+
+def _weigh_part(part: Part) -> int:
+    cut = part.cut
+    if cut.end_byte is not None:
+        return cut.end_byte - cut.start_byte + FILE_OVERHEAD_BYTES
+    return weigh_file(part.file) if not cut.member else FILE_OVERHEAD_BYTES * 2
+
+
+def pack(parts: Sequence[Part], target: int) -> list[Batch]:
+    """Neighbours go together until a batch weighs ``target``; the parts of a batch stand in the order of the ledger."""
+    return [Batch(number, tuple(group)) for number, group in enumerate(_fill(parts, target))]
+
+
+def _fill(parts: Sequence[Part], target: int) -> Iterator[list[Part]]:
+    group: list[Part] = []
+    weight = 0
+    for part in parts:
+        own = _weigh_part(part)
+        if group and (weight + own > target * 5 // 4 or weight >= target or len(group) >= MAX_PARTS_IN_BATCH):
+            yield group
+            group, weight = [], 0
+        group.append(part)
+        weight += own
+    if group:
+        yield group
+
+
+def label(batch: Batch) -> str:
+    """How a person recognises the batch: its file, or how many of them there are and the first one's name."""
+    first = batch.parts[0]
+    name = first.file.uri.rsplit("/", 1)[-1]
+    if first.cut.member:
+        name = f"{name}!{first.cut.member}"
+    if batch.file_count > 1:
+        return f"{batch.number}: {batch.file_count} files from {name}"
+    if len(batch.parts) > 1:
+        return f"{batch.number}: {name}, {len(batch.parts)} parts"
+    if first.cut.end_byte is not None or first.cut.start_byte:
+        return f"{batch.number}: {name} from {first.cut.start_byte / 1e6:,.0f} MB"
+    return f"{batch.number}: {name}"
