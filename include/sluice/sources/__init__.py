@@ -1,0 +1,77 @@
+"""Where files come from: one module per protocol, one shape for all.
+
+A source lists the files that a pattern means and opens them by byte ranges. It never moves, changes or deletes any.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+from sluice.records import SourceFile
+from sluice.sources.pattern import PatternInvalid, UriPattern, expand_variables, scheme_of
+from sluice.workfiles import WorkFiles
+
+__all__ = ["Clients", "PatternInvalid", "Source", "UriPattern", "default_s3_client", "source_for"]
+
+
+class Source(Protocol):
+    """A protocol that files come by."""
+
+    def list_files(self, pattern: UriPattern, dates: Sequence[dt.date]) -> Iterator[SourceFile]:
+        """The files that ``pattern`` means on ``dates``, each once, sorted by URI.
+
+        Raises ``SourceMissing`` where the folder, bucket or address does not exist, ``SourceUnavailable`` where it does
+        not answer.
+        """
+        ...
+
+    def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
+        """The raw bytes ``[start, end)`` of ``file``, seekable, with positions from ``start``.
+
+        Opening, reading and closing may raise ``SourceChanged`` (the content is no longer the listed version) and
+        ``SourceUnavailable``.
+        """
+        ...
+
+
+def default_s3_client() -> Any:
+    """A boto3 client made of the environment (``AWS_ENDPOINT_URL`` and the usual credentials)."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+
+@dataclass(frozen=True)
+class Clients:
+    """How to get at the services that sources talk to; the edge fills in Airflow's connections."""
+
+    s3: Callable[[], Any] = default_s3_client
+
+
+def source_for(uri: str, clients: Clients, work: WorkFiles, feed: str) -> Source:
+    """The source that reads ``uri``, a pattern or the URI of a listed file.
+
+    ``work`` and ``feed`` say where files are archived that their source overwrites. Raises ``PatternInvalid`` for an
+    unknown scheme.
+    """
+    scheme = scheme_of(expand_variables(uri, os.environ) if uri.startswith("${") else uri)
+    if scheme == "file":
+        from sluice.sources.files import FileSource
+
+        return FileSource()
+    if scheme == "s3":
+        from sluice.sources.s3 import S3Source
+
+        return S3Source(clients.s3)
+    if scheme in ("http", "https"):
+        from sluice.sources.http import HttpSource
+
+        return HttpSource(work, feed)
+    raise PatternInvalid(
+        f"{uri!r}: no source reads {scheme}://; known are plain paths, file://, s3://, http:// and https://"
+    )

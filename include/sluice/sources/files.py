@@ -1,0 +1,195 @@
+"""Folders on this machine (or mounted on it).
+
+URIs are ``file://`` and the absolute path as it is, without percent-encoding; only bytes of a name that are no UTF-8
+are written as ``%XX``. The version is ``{size}-{mtime in ns}``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
+from sluice.records import SourceFile
+from sluice.sources.pattern import UriPattern, glob_regex, has_wildcard
+from sluice.sources.stretch import Stretch
+
+_URI_START = "file://"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class FileSource:
+    """Reads files of a folder. Directories, devices and pipes are never listed; links to files are followed."""
+
+    def list_files(self, pattern: UriPattern, dates: Sequence[dt.date]) -> Iterator[SourceFile]:
+        """See ``Source.list_files``. The literal folder of the pattern must exist; a dated one below may be missing."""
+        base = _path_of(pattern.base) or "/"
+        if not os.path.isdir(base):
+            raise SourceMissing(f"folder {base} does not exist")
+        found: dict[str, SourceFile] = {}
+        for glob in pattern.globs(dates):
+            for path in _walk_glob(glob.removeprefix(_URI_START)):
+                uri = _uri_of(path)
+                if uri not in found and pattern.matches(uri) and (file := _describe(uri, path, pattern.date_of(uri))):
+                    found[uri] = file
+        yield from (found[uri] for uri in sorted(found))
+
+    def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
+        """See ``Source.open``. The version is checked at opening, at the range's end and at closing."""
+        path = _path_of(file.uri)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            if not os.path.isdir(os.path.dirname(path)):
+                raise SourceUnavailable(f"{file.uri}: its folder is gone") from error
+            raise SourceChanged(f"{file.uri} is gone since it was listed") from error
+        except OSError as error:
+            raise _unavailable(file.uri, error) from error
+        return _VersionedStretch(descriptor, file, start, file.size_bytes if end is None else end).buffered()
+
+
+class _VersionedStretch(Stretch):
+    """A range of a file that must stay as it was listed. Owns ``descriptor``."""
+
+    def __init__(self, descriptor: int, file: SourceFile, start: int, end: int) -> None:
+        super().__init__(start, min(end, file.size_bytes))
+        self._descriptor = descriptor
+        self._file = file
+        try:
+            self._check_version()
+        except Exception:
+            self._release()
+            raise
+
+    def _read_at(self, offset: int, buffer: memoryview) -> int:
+        try:
+            count = os.preadv(self._descriptor, [buffer], offset)
+        except OSError as error:
+            raise _unavailable(self._file.uri, error) from error
+        if count == 0:
+            raise SourceChanged(f"{self._file.uri} became shorter while it was being read")
+        if offset + count == self._start + self._size:
+            self._check_version()
+        return count
+
+    def _check_version(self) -> None:
+        try:
+            version = _version_of(os.fstat(self._descriptor))
+        except OSError as error:
+            raise _unavailable(self._file.uri, error) from error
+        if version != self._file.version:
+            raise SourceChanged(f"{self._file.uri} was changed after it was listed")
+
+    def _release(self) -> None:
+        os.close(self._descriptor)
+        super().close()
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self._check_version()
+        finally:
+            self._release()
+
+
+def _walk_glob(glob: str) -> Iterator[str]:
+    """Paths of everything but folders that may match an absolute glob; folders that are not there give nothing."""
+    yield from _walk_segments("/", glob.lstrip("/").split("/"))
+
+
+def _walk_segments(folder: str, segments: list[str]) -> Iterator[str]:
+    head, *rest = segments
+    if "**" in head:
+        yield from _walk_below(folder)
+    elif not has_wildcard(head):
+        yield from _walk_literal(os.path.join(folder, head), rest)
+    else:
+        yield from _walk_wildcard(folder, head, rest)
+
+
+def _walk_wildcard(folder: str, head: str, rest: list[str]) -> Iterator[str]:
+    # The slash keeps the rule for half-uploaded files away from folders.
+    slash = "/" if rest else ""
+    regex = glob_regex(head + slash)
+    for entry in _entries(folder):
+        if entry.is_dir() != bool(rest) or not regex.fullmatch(_readable(entry.name) + slash):
+            continue
+        if rest:
+            yield from _walk_segments(entry.path, rest)
+        else:
+            yield entry.path
+
+
+def _walk_literal(path: str, rest: list[str]) -> Iterator[str]:
+    if rest:
+        yield from _walk_segments(path, rest)
+    elif os.path.isdir(path):
+        raise SourceMissing(f"{path} is a folder: write {path}/* for the files in it")
+    elif os.path.lexists(path):
+        yield path
+
+
+def _walk_below(folder: str) -> Iterator[str]:
+    """Everything below ``folder`` at any depth. Links to folders are not followed, since they may lead in circles."""
+    for entry in _entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk_below(entry.path)
+        elif not entry.is_dir():
+            yield entry.path
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unavailable(folder, error) from error
+
+
+def _describe(uri: str, path: str, date: dt.date | None) -> SourceFile | None:
+    """The listed file; None if it went away meanwhile, or is a pipe or device."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unavailable(uri, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    modified_at = _EPOCH + dt.timedelta(microseconds=status.st_mtime_ns // 1000)
+    return SourceFile(uri, _version_of(status), status.st_size, modified_at, date)
+
+
+def _version_of(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _readable(name: str) -> str:
+    """``name`` with the bytes that are no UTF-8 as ``%XX``: a text that a database can store."""
+    return re.sub("[\udc80-\udcff]", lambda found: f"%{ord(found[0]) - 0xDC00:02X}", name)
+
+
+def _uri_of(path: str) -> str:
+    return _URI_START + _readable(path)
+
+
+def _path_of(uri: str) -> str:
+    path = uri.removeprefix(_URI_START)
+    with suppress(OSError):
+        if "%" in path and not os.path.lexists(path):
+            undecoded = unquote(path, errors="surrogateescape")
+            return undecoded if os.path.lexists(undecoded) else path
+    return path
+
+
+def _unavailable(what: str, error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(f"{what} cannot be read: {error.strerror or error}")

@@ -1,0 +1,126 @@
+"""Amazon S3 and what speaks its protocol.
+
+URIs are ``s3://bucket/key`` with the key as it is. The version is the ETag without its quotes: a version id would cost
+a listing of all versions, and the ETag changes with the content.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sluice.errors import SluiceError, SourceChanged, SourceMissing, SourceUnavailable
+from sluice.records import SourceFile
+from sluice.sources.pattern import UriPattern, literal_prefix
+from sluice.sources.stretch import Stretch
+
+READ_AHEAD_BYTES = 8 << 20
+_URI_START = "s3://"
+_GONE_CODES = {"NoSuchKey", "404", "PreconditionFailed", "412"}
+
+
+class S3Source:
+    """Reads objects of a bucket. ``make_client`` gives a boto3 S3 client; it is asked once, when first needed."""
+
+    def __init__(self, make_client: Callable[[], Any]) -> None:
+        self._make_client = make_client
+        self._made: Any = None
+
+    def list_files(self, pattern: UriPattern, dates: Sequence[dt.date]) -> Iterator[SourceFile]:
+        """See ``Source.list_files``. Lists below the pattern's literal prefix; "folders" (``key/``) are left out."""
+        found: dict[str, SourceFile] = {}
+        for glob in pattern.globs(dates):
+            for uri, item in self._list_objects(glob):
+                if uri not in found and pattern.matches(uri):
+                    modified_at = item["LastModified"].astimezone(dt.UTC)
+                    found[uri] = SourceFile(uri, _version_of(item), item["Size"], modified_at, pattern.date_of(uri))
+        yield from (found[uri] for uri in sorted(found))
+
+    def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
+        """See ``Source.open``. Requests start with the first read; each insists on the listed version."""
+        size = file.size_bytes
+        return _ObjectStretch(self._client(), file, start, size if end is None else min(end, size)).buffered()
+
+    def _client(self) -> Any:
+        if self._made is None:
+            try:
+                self._made = self._make_client()
+            except (BotoCoreError, ClientError) as error:
+                raise SourceUnavailable(f"S3 cannot be used: {error}") from error
+        return self._made
+
+    def _list_objects(self, glob: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        bucket, key_glob = _split(glob)
+        prefix = literal_prefix(key_glob)
+        arguments = {"Bucket": bucket, "Prefix": prefix}
+        if "/" not in key_glob[len(prefix) :] and "**" not in key_glob:
+            arguments["Delimiter"] = "/"  # nothing below the next slash can match: do not list it
+        try:
+            for page in self._client().get_paginator("list_objects_v2").paginate(**arguments):
+                for item in page.get("Contents", ()):
+                    if not item["Key"].endswith("/"):
+                        yield f"{_URI_START}{bucket}/{item['Key']}", item
+        except (BotoCoreError, ClientError) as error:
+            raise _listing_error(bucket, error) from error
+
+
+class _ObjectStretch(Stretch):
+    """A range of an object, read in blocks of ``READ_AHEAD_BYTES``; only the last block is kept."""
+
+    def __init__(self, client: Any, file: SourceFile, start: int, end: int) -> None:
+        super().__init__(start, end)
+        self._client = client
+        self._file = file
+        self._block = memoryview(b"")
+        self._block_start = 0
+
+    def _read_at(self, offset: int, buffer: memoryview) -> int:
+        if not self._block_start <= offset < self._block_start + len(self._block):
+            self._fetch_block(offset)
+        data = self._block[offset - self._block_start :][: len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _fetch_block(self, offset: int) -> None:
+        self._block = memoryview(b"")  # frees the old one before the next is there
+        end = min(offset + READ_AHEAD_BYTES, self._start + self._size)
+        bucket, key = _split(self._file.uri)
+        try:
+            answer = self._client.get_object(
+                Bucket=bucket, Key=key, IfMatch=f'"{self._file.version}"', Range=f"bytes={offset}-{end - 1}"
+            )
+            with answer["Body"] as body:
+                data = body.read()
+        except (BotoCoreError, ClientError) as error:
+            raise _reading_error(self._file.uri, error) from error
+        if len(data) != end - offset:
+            raise SourceUnavailable(f"{self._file.uri}: asked for {end - offset} bytes, got {len(data)}")
+        self._block, self._block_start = memoryview(data), offset
+
+
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix(_URI_START).partition("/")
+    return bucket, key
+
+
+def _version_of(item: dict[str, Any]) -> str:
+    return str(item["ETag"]).strip('"')
+
+
+def _code_of(error: Exception) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def _listing_error(bucket: str, error: Exception) -> SluiceError:
+    if _code_of(error) == "NoSuchBucket":
+        return SourceMissing(f"bucket {bucket} does not exist")
+    return SourceUnavailable(f"bucket {bucket} cannot be listed: {error}")
+
+
+def _reading_error(uri: str, error: Exception) -> SluiceError:
+    if _code_of(error) in _GONE_CODES:
+        return SourceChanged(f"{uri} was changed or deleted after it was listed")
+    return SourceUnavailable(f"{uri} cannot be read: {error}")
