@@ -64,7 +64,10 @@ def _argument_names(implementation: Any) -> list[str]:
 
 def _argument_faults(loc: Loc, expectation: Expectation, errors: Sequence[Any], known: list[str]) -> Iterator[Fault]:
     """One fault per argument; Great Expectations tells a wrong type once for each type that it could have been."""
-    for argument, error in {str(error["loc"][0]): error for error in reversed(errors)}.items():
+    by_argument = {str(error["loc"][0]): error for error in reversed(errors)}
+    if len(by_argument) > 1:
+        by_argument.pop("__root__", None)  # what follows from the others
+    for argument, error in by_argument.items():
         if error["type"] == "value_error.missing":
             yield Fault(loc, f"the argument {argument!r} is missing", at_key=True)
         elif error["type"] == "value_error.extra":

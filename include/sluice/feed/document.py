@@ -55,10 +55,14 @@ class Document:
     problems: tuple[FeedProblem, ...] = ()
 
     def problem(self, fault: Fault) -> FeedProblem:
-        """``fault`` with its line and column: those of the nearest value around it that is written in the file."""
-        loc = fault.loc
-        while loc not in self.places:
-            loc = loc[:-1]
+        """``fault`` with its line and column: those of the nearest value around it that is written in the file.
+
+        Steps that a short form leaves out (the ``path`` of a column that is only a path) are passed over.
+        """
+        loc: Loc = ()
+        for step in fault.loc:
+            if (*loc, step) in self.places:
+                loc = (*loc, step)
         place = self.places[loc]
         line, column = place.key if fault.at_key else place.value
         return FeedProblem(self.source, line, column, spell(loc), fault.message, fault.suggestion)

@@ -112,7 +112,7 @@ def _texts(value: Any, loc: Loc) -> list[Item]:
 def _schema_name(document: Mapping[str, Any]) -> Iterator[Fault]:
     own = _mapping(document, "target").get("schema")
     name = own if isinstance(own, str) else document.get("feed")
-    if name in SYSTEM_SCHEMAS or str(name).startswith("pg_"):
+    if isinstance(name, str) and (name in SYSTEM_SCHEMAS or name.startswith("pg_")):
         loc: Loc = ("target", "schema") if own is not None else ("feed",)
         yield Fault(loc, f"the schema {name!r} is not free for tables; name another under `target: {{schema: …}}`")
 
@@ -207,9 +207,9 @@ def _parent(draft: _Draft, drafts: Mapping[str, _Draft]) -> Iterator[Fault]:
         yield Fault(loc, "a table cannot hang on itself")
     elif draft.parent not in drafts:
         yield Fault(loc, f"no table {draft.parent!r}", nearest(draft.parent, drafts.keys() - {draft.name}))
-    elif (line := _ancestors(draft, drafts)) and line[-1].parent is not None:
+    elif len(line := _ancestors(draft, drafts)) > len(drafts):
         yield Fault(loc, "the parents form a circle: no way up to a root table")
-    else:
+    elif line[-1].is_root:
         for name in sorted({name for _, name in line[-1].texts("key")} & draft.columns.keys()):
             message = (
                 f"the key column {name!r} of {line[-1].name!r} is added to every table below it; take another name"
@@ -218,7 +218,7 @@ def _parent(draft: _Draft, drafts: Mapping[str, _Draft]) -> Iterator[Fault]:
 
 
 def _ancestors(draft: _Draft, drafts: Mapping[str, _Draft]) -> list[_Draft]:
-    """The tables above, nearest first, up to a root or as far as the parents lead; ends in a circle."""
+    """The tables above, nearest first, up to a root or as far as the parents lead; in a circle, more than there are."""
     line: list[_Draft] = []
     while not draft.is_root and (above := drafts.get(draft.parent or "")) and len(line) <= len(drafts):
         draft = above

@@ -1,0 +1,92 @@
+"""The JSON Schema accepts what the loader accepts, and refuses what is wrong with a single key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.feed_language.conftest import ORDERS
+
+from sluice.feed.document import read_document
+from sluice.feed.loading import feed_names, feeds_root
+from sluice.feed.schema import json_schema
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.protocols.Validator:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    return jsonschema.Draft202012Validator(json_schema())
+
+
+def test_sound_feed(validator: jsonschema.protocols.Validator, write_feed: Callable[..., Path]) -> None:
+    """A feed with all short forms fits."""
+    validator.validate(read_document(write_feed() / "feed.yaml").data)
+
+
+@pytest.mark.parametrize("name", feed_names(feeds_root()))
+def test_own_feeds(validator: jsonschema.protocols.Validator, name: str) -> None:
+    """The feeds that come with Sluice fit."""
+    validator.validate(read_document(feeds_root() / name / "feed.yaml").data)
+
+
+BAD = {
+    "unknown key": ("description: The", "descriptoin: The"),
+    "unknown key of a column": ("required: true", "requird: true"),
+    "name of a field for its alias": ("schema: sales", "db_schema: sales"),
+    "missing source": ("source:\n  uri: s3://bucket/orders/{date:%Y/%m/%d}/*.xml\n  settle_seconds: 60\n", ""),
+    "column without path": ("text: .", "text: {type: text}"),
+    "no path": ("sku: Sku", "sku: []"),
+    "number for a path": ("sku: Sku", "sku: 3"),
+    "text for a number": ("settle_seconds: 60", "settle_seconds: soon"),
+    "number below its limit": ("settle_seconds: 60", "settle_seconds: -1"),
+    "record too small": ("run:", "max_record_bytes: 10\nrun:"),
+    "share above one": ("max_share: 0.1", "max_share: 10"),
+    "unknown type": ("type: integer", "type: int"),
+    "unknown severity": ("severity: warning", "severity: bad"),
+    "key beside an expectation": ("severity: warning", "severty: warning"),
+    "no expectation": ("- expect_table_row_count_to_be_between: {min_value: 1}", "- {}"),
+    "arguments in a list": ("not_be_null: {column: ordered_on}", "not_be_null: [ordered_on]"),
+    "bad name of a column": ("sku: Sku", "Sku-No: Sku"),
+    "bad name of a table": ("  notes:\n", "  Notes:\n"),
+    "list of tables": ("tables:\n", "tables: []\nother:\n"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), BAD.values(), ids=BAD)
+def test_bad_feed(
+    validator: jsonschema.protocols.Validator, write_feed: Callable[..., Path], old: str, new: str
+) -> None:
+    """A mistake in a single key is refused, as the loader refuses it."""
+    assert ORDERS.count(old) == 1
+    document = read_document(write_feed(ORDERS.replace(old, new)) / "feed.yaml").data
+    assert not validator.is_valid(document)
+
+
+def test_descriptions() -> None:
+    """Every key has a description that an editor can show."""
+    missing = [place for place, schema in _properties(json_schema()) if not _described(schema)]
+    assert missing == []
+
+
+def _properties(schema: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, dict):
+        for name, inner in schema.get("properties", {}).items() if isinstance(schema.get("properties"), dict) else ():
+            yield f"{place}/{name}", inner
+        for key, inner in schema.items():
+            yield from _properties(inner, f"{place}/{key}")
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _properties(item, place)
+
+
+def _described(schema: dict[str, Any]) -> bool:
+    """By itself, or by the model that it refers to."""
+    references = [schema, *schema.get("anyOf", ())]
+    return any("description" in item for item in references) or any(
+        "description" in json_schema()["$defs"][item["$ref"].rpartition("/")[2]]
+        for item in references
+        if "$ref" in item
+    )
