@@ -79,7 +79,11 @@ def great_expectations() -> ModuleType:
     Its log stays silent afterwards too: what it says about a metric that failed quotes values of the data.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    logger = logging.getLogger("great_expectations")
+    logger.setLevel(logging.CRITICAL + 1)
+    # below it are loggers with a level of their own
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations
@@ -212,18 +216,27 @@ def _run(
 
 def _validate(frame: pd.DataFrame, suite: list[Any], result_format: dict[str, Any]) -> Any:
     gx = great_expectations()
-    from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.validator.v1_validator import Validator
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        context = gx.get_context(mode="ephemeral", project_config=_project())
         source = context.data_sources.add_pandas("batch")
         definition = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
         # Batch.validate would build, and hash, the same batch twice
         validator = Validator(definition, result_format, batch_parameters={"dataframe": frame})
-        return validator.validate_expectation_suite(gx.ExpectationSuite(name="gate", expectations=suite)).results
+        results = validator.validate_expectation_suite(gx.ExpectationSuite(name="gate", expectations=suite)).results
+        # the context lives on in the library, with all that hangs on it
+        context.data_sources.delete("batch")
+        return results
+
+
+def _project() -> Any:
+    """Settings of a context that writes nothing, not even a temporary folder for a site, and draws no progress bars."""
+    from great_expectations.data_context.types import base
+
+    stores = base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    return base.DataContextConfig(store_backend_defaults=stores, progress_bars=base.ProgressBarsConfig(globally=False))
 
 
 def _error_in(exception_info: Mapping[str, Any]) -> str | None:
