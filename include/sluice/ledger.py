@@ -267,11 +267,18 @@ def store_whole_files(conn: psycopg.Connection, file_ids: Sequence[int]) -> None
     )
 
 
+_PART_COLUMNS = f"""p.part_id, {_FILE_COLUMNS}, p.member, p.start_byte, p.end_byte, p.context, p.tail, p.first_record,
+    p.first_line, CASE WHEN p.is_spooled THEN '' END"""
+
+
+def _part(row: Sequence[Any]) -> Part:
+    return Part(row[0], LedgerFile(*row[1:7]), Cut(*row[7:15]))
+
+
 def read_open_parts(conn: psycopg.Connection, run: Run) -> list[Part]:
     """The parts of the run's files that this edition has not loaded and no gate holds, by file and place."""
     rows = conn.execute(
-        f"""SELECT p.part_id, {_FILE_COLUMNS}, p.member, p.start_byte, p.end_byte, p.context, p.tail, p.first_record, p.first_line,
-                CASE WHEN p.is_spooled THEN '' END
+        f"""SELECT {_PART_COLUMNS}
             FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
             WHERE m.run_id = %(run)s
               AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = p.part_id AND l.edition = %(edition)s)
@@ -282,7 +289,26 @@ def read_open_parts(conn: psycopg.Connection, run: Run) -> list[Part]:
             ORDER BY f.uri COLLATE "C", f.version COLLATE "C", p.part_id""".encode(),
         {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation},
     )
-    return [Part(row[0], LedgerFile(*row[1:7]), Cut(*row[7:15])) for row in rows]
+    return list(map(_part, rows))
+
+
+def read_batch_parts(conn: psycopg.Connection, run_id: int, number: int) -> list[Part]:
+    """The parts of one batch, loaded or not; empty where there is no such batch."""
+    rows = conn.execute(
+        f"""SELECT {_PART_COLUMNS} FROM sluice.batches b JOIN sluice.parts p ON p.part_id = ANY(b.parts)
+            JOIN sluice.files f USING (file_id) WHERE b.run_id = %s AND b.number = %s
+            ORDER BY f.uri COLLATE "C", f.version COLLATE "C", p.part_id""".encode(),
+        [run_id, number],
+    )
+    return list(map(_part, rows))
+
+
+def all_loaded(conn: psycopg.Connection, run: Run, part_ids: Sequence[int]) -> bool:
+    """Whether this edition has loaded all of these parts."""
+    row = conn.execute(
+        "SELECT count(*) FROM sluice.loads WHERE edition = %s AND part_id = ANY(%s)", [run.edition, list(part_ids)]
+    ).fetchone()
+    return int(_one(row)[0]) == len(part_ids)
 
 
 def store_batches(conn: psycopg.Connection, run_id: int, batches: Sequence[tuple[Batch, int]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
@@ -14,10 +13,9 @@ from sluice import containers
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.pieces import RAW_CAP_BYTES
-from sluice.records import Batch, Cut, LedgerFile, Part
+from sluice.records import LedgerFile, Part
 from sluice.sources import source_for
 from sluice.stages import Tools
-from sluice.workfiles import WorkFiles
 from sluice.xmlio import Utf8Stream
 
 READ_BYTES = 256 << 10
@@ -106,57 +104,6 @@ class _Joined:
             else:
                 self._sources.pop(0)
         return b"".join(chunks)
-
-
-# -- batches as work files ----------------------------------------------------------------------------------------------
-
-
-def write_batch(work: WorkFiles, feed: str, run_id: int, batch: Batch) -> None:
-    """Hand a batch over to the tasks that work on it."""
-    parts = [
-        {
-            "part_id": part.part_id,
-            "file": LedgerFileJson.dump(part.file),
-            "cut": {
-                "member": part.cut.member, "start_byte": part.cut.start_byte, "end_byte": part.cut.end_byte,
-                "context": base64.b64encode(part.cut.context).decode(), "tail": base64.b64encode(part.cut.tail).decode(),
-                "first_record": part.cut.first_record, "first_line": part.cut.first_line, "spool": part.cut.spool,
-            },
-        }
-        for part in batch.parts
-    ]  # fmt: skip
-    work.write_json(work.batch(feed, run_id, batch.number), {"number": batch.number, "parts": parts})
-
-
-def read_batch(work: WorkFiles, feed: str, run_id: int, number: int) -> Batch:
-    """The batch that split wrote."""
-    data = work.read_json(work.batch(feed, run_id, number))
-    parts = []
-    for item in data["parts"]:
-        cut = {**item["cut"], "context": base64.b64decode(item["cut"]["context"]), "tail": base64.b64decode(item["cut"]["tail"])}
-        parts.append(Part(item["part_id"], LedgerFileJson.load(item["file"]), Cut(**cut)))
-    return Batch(data["number"], tuple(parts))
-
-
-class LedgerFileJson:
-    """A ``LedgerFile`` as JSON and back."""
-
-    @staticmethod
-    def dump(file: LedgerFile) -> dict[str, Any]:
-        return {
-            "file_id": file.file_id, "uri": file.uri, "version": file.version, "size_bytes": file.size_bytes,
-            "modified_at": file.modified_at.isoformat(), "file_date": file.file_date.isoformat() if file.file_date else None,
-        }  # fmt: skip
-
-    @staticmethod
-    def load(data: dict[str, Any]) -> LedgerFile:
-        import datetime as dt
-
-        date = data["file_date"]
-        return LedgerFile(
-            data["file_id"], data["uri"], data["version"], data["size_bytes"],
-            dt.datetime.fromisoformat(data["modified_at"]), dt.date.fromisoformat(date) if date else None,
-        )  # fmt: skip
 
 
 # -- opening ------------------------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice import ledger, quarantine, warehouse
+from sluice.batches import read_batch
 from sluice.merge import COPY_ROWS, FamilyMerge, Staging
-from sluice.reading import read_batch
 from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run
 from sluice.stages import Tools
 
@@ -68,17 +68,18 @@ class _DryRun(Exception):
 def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
     """Load one batch."""
     started = time.monotonic()
-    batch = read_batch(tools.work, tools.feed.feed, run_id, number)
-    verdict = _read_verdict(tools, run_id, number)
     with warehouse.connect(tools.dsn) as connection:
         run = ledger.read_run(connection, run_id)
-        loader = _BatchLoader(tools, run, batch, verdict)
+        known = [part.part_id for part in ledger.read_batch_parts(connection, run_id, number)]
+        if known and ledger.all_loaded(connection, run, known):
+            # Nothing is needed of the work files, which may be gone.
+            return LoadSummary(number, len(known), len(known), 0, 0, 0, LoadCounts(), time.monotonic() - started, run.dry_run)
+        loader = _BatchLoader(tools, run, read_batch(tools, run_id, number), _read_verdict(tools, run_id, number))
         if run.dry_run:
             _roll_back(connection, loader.load)
         else:
             warehouse.transact(connection, loader.load)
-    summary = loader.summary
-    return replace(summary, seconds=time.monotonic() - started)
+    return replace(loader.summary, seconds=time.monotonic() - started)
 
 
 def _roll_back(connection: psycopg.Connection, work: Callable[[psycopg.Connection], Any]) -> None:

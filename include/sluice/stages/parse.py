@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sluice import xmlio
+from sluice.batches import read_batch
 from sluice.errors import MalformedXML
 from sluice.feed.model import Feed
 from sluice.pieces import PIECE_BYTES, RAW_CAP_BYTES, OversizeRecord, Piece, PieceReader
 from sluice.plan import Element, Plan
-from sluice.reading import Section, Unreadable, read_batch, sections
+from sluice.reading import Section, Unreadable, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
 from sluice.scanner import PathTable
 from sluice.stages import Tools, rate
@@ -52,7 +53,7 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     """Parse one batch."""
     started = time.monotonic()
     feed, work = tools.feed, tools.work
-    batch = read_batch(work, feed.feed, run_id, number)
+    batch = read_batch(tools, run_id, number)
     plan = Plan(feed)
     with BatchTables(feed, plan, work, run_id, number, RAW_CAP_BYTES) as tables:
         parser = _BatchParser(feed, plan, tables)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from sluice import ledger, warehouse
+from sluice.batches import write_batch
 from sluice.cutting import cut_file, may_be_packed, spool_parts
-from sluice.reading import write_batch
 from sluice.records import Batch, LedgerFile, Part, Run
 from sluice.stages import Tools
 
@@ -45,17 +45,17 @@ class BatchSummary:
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
     run_id: int
+    files: int
     batches: tuple[BatchSummary, ...]
 
     def line(self) -> str:
         weight = sum(batch.weight for batch in self.batches)
-        files, parts = sum(batch.files for batch in self.batches), sum(batch.parts for batch in self.batches)
-        return f"split: {files:,} files in {parts:,} parts and {len(self.batches)} batches, about {weight / 1e6:,.1f} MB"
+        parts = sum(batch.parts for batch in self.batches)
+        return f"split: {self.files:,} files in {parts:,} parts and {len(self.batches)} batches, about {weight / 1e6:,.1f} MB"
 
 
 def split(tools: Tools, run_id: int) -> SplitSummary:
     """Cut what has to be cut, and make the batches of a run."""
-    feed = tools.feed.feed
     with warehouse.connect(tools.dsn) as connection:
         run = ledger.read_run(connection, run_id)
         manifest = ledger.read_manifest(connection, run_id)
@@ -70,8 +70,9 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
     batches = [Batch(number, tuple(parts[part] for part in ids if part in parts)) for number, ids, _ in made]
     batches = [batch for batch in spool_batches(tools, run, batches) if batch.parts]
     for batch in batches:
-        write_batch(tools.work, feed, run_id, batch)
-    return SplitSummary(run_id, tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), weigh(b.parts)) for b in batches))
+        write_batch(tools, run_id, batch)
+    files = len({part.file.file_id for batch in batches for part in batch.parts})
+    return SplitSummary(run_id, files, tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), weigh(b.parts)) for b in batches))
 
 
 def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:

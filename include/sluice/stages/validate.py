@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import gate
+from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
 from sluice.gate import FailingRecords, Judged
-from sluice.reading import read_batch, read_raw
+from sluice.reading import read_raw
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
 from sluice.stages import Tools
 from sluice.tabulate import MAX_REASONS
@@ -120,7 +121,7 @@ def validate(tools: Tools, run_id: int, number: int) -> ValidateSummary:
     feed, work = tools.feed, tools.work
     outcomes = {item["part_id"]: item for item in work.read_json(work.outcomes(feed.feed, run_id, number))["outcomes"]}
     kept = {part_id: item["found"] - item["rejected"] for part_id, item in outcomes.items() if not item["failed"]}
-    batch = read_batch(work, feed.feed, run_id, number)
+    batch = read_batch(tools, run_id, number)
     batch = Batch(number, tuple(part for part in batch.parts if part.part_id in kept))
     rows = _BatchRows(tools, run_id, batch)
     decision = decide(feed, batch, rows)

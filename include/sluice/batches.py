@@ -1,0 +1,84 @@
+"""Batches as work files: what split hands to the tasks that work on them.
+
+The ledger knows every batch as well, so a task that somebody clears after its run was reconciled, when the work files are
+gone, finds its batch again.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from typing import Any
+
+from sluice import ledger, warehouse
+from sluice.errors import PermanentError
+from sluice.records import Batch, Cut, LedgerFile, Part
+from sluice.stages import Tools
+
+
+def write_batch(tools: Tools, run_id: int, batch: Batch) -> None:
+    """Hand a batch over. Raises ``WorkFilesUnavailable``."""
+    value = {"number": batch.number, "parts": [_part_to_json(part) for part in batch.parts]}
+    tools.work.write_json(tools.work.batch(tools.feed.feed, run_id, batch.number), value)
+
+
+def read_batch(tools: Tools, run_id: int, number: int) -> Batch:
+    """The batch as split made it, from its work file or else from the ledger.
+
+    Raises ``PermanentError`` where the pieces that split spooled for it are gone: then split has to be cleared, too.
+    """
+    path = tools.work.batch(tools.feed.feed, run_id, number)
+    if not tools.work.exists(path):
+        return _restore_batch(tools, run_id, number)
+    data = tools.work.read_json(path)
+    return Batch(data["number"], tuple(map(_part_from_json, data["parts"])))
+
+
+def _restore_batch(tools: Tools, run_id: int, number: int) -> Batch:
+    with warehouse.connect(tools.dsn) as connection:
+        parts = ledger.read_batch_parts(connection, run_id, number)
+    if not parts:
+        raise PermanentError(f"run {run_id} has no batch {number}; clear `split` as well, to have its batches made anew")
+    if any(part.cut.spool is not None for part in parts):
+        raise PermanentError(f"the unpacked pieces of batch {number} are gone since run {run_id} was reconciled; clear `split` as well")
+    batch = Batch(number, tuple(parts))
+    write_batch(tools, run_id, batch)
+    return batch
+
+
+def _part_to_json(part: Part) -> dict[str, Any]:
+    file, cut = part.file, part.cut
+    return {
+        "part_id": part.part_id,
+        "file": {
+            "file_id": file.file_id,
+            "uri": file.uri,
+            "version": file.version,
+            "size_bytes": file.size_bytes,
+            "modified_at": file.modified_at.isoformat(),
+            "file_date": file.file_date.isoformat() if file.file_date else None,
+        },
+        "cut": {
+            "member": cut.member,
+            "start_byte": cut.start_byte,
+            "end_byte": cut.end_byte,
+            "context": base64.b64encode(cut.context).decode(),
+            "tail": base64.b64encode(cut.tail).decode(),
+            "first_record": cut.first_record,
+            "first_line": cut.first_line,
+            "spool": cut.spool,
+        },
+    }
+
+
+def _part_from_json(data: dict[str, Any]) -> Part:
+    file, cut = data["file"], data["cut"]
+    date = file["file_date"]
+    modified_at = dt.datetime.fromisoformat(file["modified_at"])
+    file_date = dt.date.fromisoformat(date) if date else None
+    context, tail = base64.b64decode(cut["context"]), base64.b64decode(cut["tail"])
+    return Part(
+        data["part_id"],
+        LedgerFile(**{**file, "modified_at": modified_at, "file_date": file_date}),
+        Cut(**{**cut, "context": context, "tail": tail}),
+    )
