@@ -46,3 +46,11 @@ def test_drivers_and_clients_errors_count_with_all_their_subclasses() -> None:
 def test_everything_else_fails_at_once(error: BaseException) -> None:
     """The same input fails in the same way; what nobody expected is a fault in the code, which no hour mends."""
     assert decide(error) == "fail"
+
+
+def test_the_decision_repeats_the_problem() -> None:
+    """Airflow logs it after the stack trace, so that a failed task's log ends with what went wrong."""
+    from sluice.edge.retries import OnlyWhatCanPass
+
+    decision = OnlyWhatCanPass().evaluate(RunFailed("a.xml is quarantined: truncated"), try_number=1, max_tries=3)
+    assert decision.reason == "a.xml is quarantined: truncated (trying again would not help)"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryDecision, RetryPolicy, RetryRule
 
+from sluice.alerts import describe_exception
 from sluice.errors import PermanentError, TransientError
 
 
@@ -19,7 +22,7 @@ class OnlyWhatCanPass(RetryPolicy):
     ) -> RetryDecision:
         policy = ExceptionRetryPolicy(
             [
-                RetryRule(PermanentError, RetryAction.FAIL, reason="the same input would fail again"),
+                RetryRule(PermanentError, RetryAction.FAIL, reason="trying again would not help"),
                 RetryRule(
                     [
                         TransientError,
@@ -37,4 +40,7 @@ class OnlyWhatCanPass(RetryPolicy):
             ],
             default=RetryAction.FAIL,
         )
-        return policy.evaluate(exception, try_number, max_tries, context)
+        decision = policy.evaluate(exception, try_number, max_tries, context)
+        # the reason is the last line of the task's log, and Airflow keeps that of a retry with the task instance
+        reason = describe_exception(exception, "").reason
+        return replace(decision, reason=f"{reason} ({decision.reason or 'nothing that passes by itself'})")
