@@ -10,24 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice.errors import SluiceError
+from sluice.errors import FeedInvalid, PermanentError, SluiceError
 
 INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: ``declare`` adds its arguments, ``run`` does it and returns the exit code."""
+    """A subcommand: ``declare`` adds its arguments, ``run`` does it and returns the exit code.
+
+    With ``hands_on`` it gets all that follows its name, options too, as ``arguments``.
+    """
 
     name: str
     help: str
     run: Callable[[argparse.Namespace], int]
     declare: Callable[[argparse.ArgumentParser], object] = lambda parser: None
+    hands_on: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Exit codes: 0 done, 1 a problem that the last line explains, 2 wrong usage."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _choose(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(chosen.run(chosen))
     except SluiceError as error:
@@ -35,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _choose(arguments: Sequence[str]) -> argparse.Namespace:
+    for command in COMMANDS:
+        if command.hands_on and arguments[:1] == [command.name]:
+            return argparse.Namespace(command=command.name, run=command.run, arguments=arguments[1:])
+    return _parser().parse_args(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +106,80 @@ def _psql(chosen: argparse.Namespace) -> int:
     return _become([str(installed_programs() / "psql"), *chosen.arguments], {**os.environ, **env})
 
 
+def _check(chosen: argparse.Namespace) -> int:
+    from sluice.feed.checking import check_expectations
+    from sluice.feed.loading import load_feed
+
+    problems = []
+    for folder in _feed_folders(chosen.feeds):
+        try:
+            problems += check_expectations(load_feed(folder))
+        except FeedInvalid as error:
+            problems += error.problems
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{len(_feed_folders(chosen.feeds))} feeds, no mistakes")
+    return 1 if problems else 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    import json
+
+    from sluice.feed.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _ddl(chosen: argparse.Namespace) -> int:
+    from sluice.feed.ddl import create_statements
+    from sluice.feed.loading import load_feed
+
+    print(
+        "\n".join(
+            statement if statement.endswith(";") else f"{statement};"
+            for statement in create_statements(load_feed(_folder(chosen.feed)))
+        )
+    )
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    import datetime as dt
+
+    from sluice.dates import DagRunFacts, run_request
+    from sluice.feed.loading import load_feed
+    from sluice.pipeline import run_feed
+    from sluice.sources import Clients
+    from sluice.stages import Tools
+    from sluice.workfiles import WorkFiles
+
+    feed = load_feed(_folder(chosen.feed))
+    if not os.environ.get("SLUICE_WAREHOUSE"):
+        raise PermanentError("set SLUICE_WAREHOUSE to the warehouse, such as postgresql://user@host/database")
+    tools = Tools(
+        feed, os.environ["SLUICE_WAREHOUSE"], WorkFiles(os.environ.get("SLUICE_WORK", ".sluice/work")), Clients()
+    )
+    now = dt.datetime.now(dt.UTC)
+    form = {"date": chosen.date, "uri": chosen.uri, "reload": chosen.reload, "dry_run": chosen.dry_run}
+    run_feed(tools, run_request(feed, DagRunFacts(f"cli__{now.isoformat()}", "manual", now), form), print)
+    return 0
+
+
+def _feed_folders(names: Sequence[str]) -> list[Path]:
+    from sluice.feed.loading import feed_names, feeds_root
+
+    return [_folder(name) for name in names or feed_names(feeds_root())]
+
+
+def _folder(name: str) -> Path:
+    """A feed by its name among the declared ones, or by its folder."""
+    from sluice.feed.loading import feeds_root
+
+    return Path(name) if "/" in name else feeds_root() / name
+
+
 def _become(command: list[str], env: dict[str, str]) -> int:
     """Replace this process by another program, so that its keys, colours and exit code are its own."""
     sys.stdout.flush()
@@ -112,8 +197,26 @@ def _declare_drop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
 
 
-def _declare_rest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on as they are")
+def _declare_feeds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("feeds", nargs="*", metavar="FEED", help="names of feeds, or their folders; all by default")
+
+
+def _declare_feed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("feed", metavar="FEED", help="name of a feed, or its folder")
+
+
+def _declare_run(parser: argparse.ArgumentParser) -> None:
+    from sluice.dates import RELOAD_CHOICES
+
+    _declare_feed(parser)
+    parser.add_argument("--date", help="take the files of this day (YYYY-MM-DD)")
+    parser.add_argument("--uri", help="take the files of this pattern instead of the feed's own")
+    parser.add_argument(
+        "--reload", choices=RELOAD_CHOICES, default="no", help="what to do with files that were loaded before"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="read, check and count, but leave the tables as they are"
+    )
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -121,8 +224,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("down", "Stop what `up` or `demo` started; keeps the data", _down, _declare_down),
     Command("demo", "Start everything, run the sample feeds, show what was loaded; leaves it running", _demo),
     Command("drop", "Put files into a feed's landing bucket", _drop, _declare_drop),
-    Command("airflow", "Run Airflow's own command line against the running stack", _airflow, _declare_rest),
-    Command("psql", "Open the warehouse of the running stack with psql", _psql, _declare_rest),
+    Command(
+        "check", "Check feed files: keys, paths, types, expectations; exit code 1 on mistakes", _check, _declare_feeds
+    ),
+    Command("ddl", "Print the SQL that makes the tables of a feed", _ddl, _declare_feed),
+    Command("schema", "Print the JSON Schema of feed.yaml, for editors", _schema),
+    Command("run", "Run a feed here, without Airflow: fetch to reconcile in one process", _run, _declare_run),
+    Command("airflow", "Run Airflow's own command line against the running stack", _airflow, hands_on=True),
+    Command("psql", "Open the warehouse of the running stack with psql", _psql, hands_on=True),
 )
 
 if __name__ == "__main__":
