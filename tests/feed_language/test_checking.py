@@ -57,5 +57,5 @@ def test_mistake(
 
 def test_expectation_of_the_run(change_feed: Callable[..., Feed]) -> None:
     """The expectations under `run` are checked too."""
-    (problem,) = check_expectations(change_feed(("row_count_to_be_between", "row_count_to_be_betwen")))
-    assert problem.where == "run.expectations.orders[0].expect_table_row_count_to_be_betwen"
+    (problem,) = check_expectations(change_feed(("{min_value: 1}", "{min_valu: 1, max_value: 2}")))
+    assert problem.where == "run.expectations.orders[0].expect_table_row_count_to_be_between.min_valu"

@@ -104,8 +104,15 @@ SINGLE_MISTAKES = {
     "bad cron": ('"30 5 * * mon-fri"', '¦"30 5 * *"', "has 4 fields", None),
     "bad cron field": ('"30 5 * * mon-fri"', '¦"30 25 * * *"', "'25' is no hour", None),
     "bad cron preset": ('"30 5 * * mon-fri"', '¦"@dayly"', "unknown schedule", "@daily"),
+    "date without a year": ("{date:%Y/%m/%d}", "{date:%m/%d}", "the date has no year", None),
+    "bucket with a wildcard": ("s3://bucket/", "¦s3://*/", "needs the bucket's name", None),
     "bad scheme": ("uri: s3://", "uri: ¦htp://", "unknown scheme 'htp'", "http"),
-    "bad placeholder": ("uri: s3://bucket/orders/{date:", "uri: ¦s3://bucket/orders/{day:", "braces are for", None),
+    "bad placeholder": (
+        "uri: s3://bucket/orders/{date:",
+        "uri: ¦s3://bucket/orders/{day:",
+        "dates are written like",
+        None,
+    ),
     "NUL in a text": ("description: One order.", 'description: ¦"a\\0b"', "NUL", None),
     "application tag": ("description: One order.", "description: ¦!secret x", "the tag '!secret'", None),
     # paths and types
@@ -178,6 +185,12 @@ SINGLE_MISTAKES = {
         "- expect_column_values_to_not_be_null: {column: o",
         "- ¦expect_column_values_to_be_unique: {column: o",
         "`key`",
+        None,
+    ),
+    "expectation for a batch on a run": (
+        "- expect_table_row_count_to_be_between: {min_value: 1}",
+        "- ¦expect_column_values_to_not_be_null: {column: id}",
+        "no expectation on a whole run",
         None,
     ),
     "expectation on an unknown table": (
@@ -271,6 +284,16 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield value, key
         yield from _places(inner)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["data/{date:%Y}/*.xml", "${LANDING}/x.xml", "${LANDING:-s3://landing}/{date:%Y%m%d}.xml", "https://x.org/a?b=c"],
+)
+def test_uri(write_feed: WriteFeed, uri: str) -> None:
+    """A sound pattern stays as it is written; whether a variable is set is a matter of the run."""
+    text = ORDERS.replace("s3://bucket/orders/{date:%Y/%m/%d}/*.xml", f'"{uri}"')
+    assert load_feed(write_feed(text)).source.uri == uri
 
 
 def test_circle_of_parents(write_feed: WriteFeed) -> None:

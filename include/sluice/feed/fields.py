@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sluice.feed.faults import describe, nearest
 from sluice.feed.paths import parse_path
 from sluice.feed.types import KINDS, parse_type
+from sluice.sources.pattern import UriPattern
 
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 
@@ -104,22 +105,15 @@ def _is_cron_item(item: str, name: str, low: int, high: int) -> bool:
 
 
 SCHEMES = ("file", "s3", "http", "https")
-_PLACEHOLDERS = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^{}]*)?\}|\{date:(?:[^{}%]|%[a-zA-Z%])+\}")
+_WITHOUT_DEFAULT = re.compile(r"\$\{\w+\}")
 
 
 def _check_uri(value: str) -> str:
-    if not value.strip():
-        raise ValueError("the URI is empty")
-    scheme, separator, _ = value.partition("://")
-    if separator and "{" not in scheme and scheme not in SCHEMES:
-        raise Misspelt(
-            f"unknown scheme {scheme!r}; there are {', '.join(SCHEMES)}, or a plain path", nearest(scheme, SCHEMES)
-        )
-    rest = _PLACEHOLDERS.sub("", value)
-    if "{" in rest or "}" in rest:
-        raise ValueError(
-            "braces are for `{date:%Y-%m-%d}`, the run's date, and `${NAME}` or `${NAME:-default}`, the environment"
-        )
+    """Reads the pattern as sources do. Variables without a default count as set: what is sound here is so elsewhere."""
+    scheme = UriPattern(_WITHOUT_DEFAULT.sub("x", value), env={}).scheme
+    if scheme not in SCHEMES:
+        known = f"there are {', '.join(SCHEMES)}, or a plain path"
+        raise Misspelt(f"unknown scheme {scheme!r}; {known}", nearest(scheme, SCHEMES))
     return value
 
 

@@ -17,6 +17,12 @@ from sluice.feed.types import TypeProblem, parse_type
 FILE_DATE = "file_date"
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
 SYSTEM_SCHEMAS = frozenset({"information_schema", "sluice"})
+RUN_EXPECTATIONS = (
+    "expect_table_row_count_to_be_between",
+    "expect_table_row_count_to_equal",
+    "expect_column_sum_to_be_between",
+)
+"""The expectations that can be judged on a whole run, where only counts and sums are at hand."""
 _UNIQUENESS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 
@@ -48,7 +54,7 @@ def broken_rules(document: Any) -> Iterator[Fault]:
         if table not in drafts:
             yield Fault(loc, f"no table {table!r}", nearest(table, drafts), at_key=True)
         else:
-            yield from _columns_of_expectations(_listed(items, loc), drafts[table])
+            yield from _run_expectations(_listed(items, loc), drafts[table])
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +267,15 @@ def _expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterator[F
         for name in sorted(_UNIQUENESS & expectation.keys()) if isinstance(expectation, Mapping) else ():
             message = "uniqueness is the table's `key`: a batch sees only a part of the table"
             yield Fault((*loc, name), message, at_key=True)
+    yield from _columns_of_expectations(items, draft)
+
+
+def _run_expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterator[Fault]:
+    for loc, expectation in items:
+        for name in expectation if isinstance(expectation, Mapping) else ():
+            if str(name).startswith("expect_") and name not in RUN_EXPECTATIONS:
+                message = f"no expectation on a whole run; there are {', '.join(RUN_EXPECTATIONS)}"
+                yield Fault((*loc, name), message, at_key=True)
     yield from _columns_of_expectations(items, draft)
 
 
