@@ -1,0 +1,140 @@
+"""A feed's DAG, run as Airflow runs it, from files in a folder to rows in PostgreSQL."""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from tests.airflow_home import PROJECT
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
+
+DAY = dt.datetime(2026, 3, 5, 12, tzinfo=dt.UTC)
+ORDER = """<Order id="{id}"><ChangedAt>2026-03-05T10:00:00Z</ChangedAt><Total>{total}</Total><Note>n</Note>
+<Line sku="a-1" quantity="2"/><Line article="b-2"/></Order>"""
+RunDag = Callable[..., "Outcome"]
+
+
+class Outcome:
+    """How a DAG run ended: its state, and the states of its tasks by name (several where a task was mapped)."""
+
+    def __init__(self, dag_run: Any) -> None:
+        self.state = dag_run.state.value
+        self.tasks: dict[str, list[str]] = {}
+        self.labels: dict[str, list[str]] = {}
+        for ti in sorted(dag_run.get_task_instances(), key=lambda ti: ti.map_index):
+            self.tasks.setdefault(ti.task_id, []).append(str(ti.state))
+            self.labels.setdefault(ti.task_id, []).append(ti.rendered_map_index)
+
+
+@pytest.fixture
+def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the feed ``orders`` reads."""
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    monkeypatch.setenv("ORDERS_LANDING", str(folder))
+    return folder
+
+
+@pytest.fixture
+def run_dag(airflow_metadata: None, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDag:
+    """Runs the DAG of ``orders`` for a logical date, with values of its form."""
+    parts = conninfo_to_dict(database)
+    fields = {"conn_type": "postgres", "login": parts.pop("user"), "schema": parts.pop("dbname"), "extra": parts}
+    monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", json.dumps(fields))
+    monkeypatch.setenv("SLUICE_FEEDS", str(PROJECT / "tests" / "dags" / "feeds"))
+    monkeypatch.setenv("SLUICE_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("SLUICE_RETRY_SECONDS", "0")
+
+    def run(logical_date: dt.datetime | None = DAY, **form: Any) -> Outcome:
+        from airflow.dag_processing.dagbag import DagBag
+
+        dag = DagBag(PROJECT / "dags").dags["orders"]
+        return Outcome(dag.test(logical_date=logical_date, run_conf=form))
+
+    return run
+
+
+def drop(landing: Path, name: str, *orders: str, day: str = "2026-03-05") -> Path:
+    file = landing / day / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"<Orders>{''.join(orders)}</Orders>")
+    return file
+
+
+def rows_of(database: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_days_files_become_rows_once(run_dag: RunDag, landing: Path, database: str) -> None:
+    """All six stages succeed, children follow their parent, and a second run loads nothing twice."""
+    drop(landing, "a.xml", ORDER.format(id=1, total="10.50"), ORDER.format(id=2, total="0.01"))
+    drop(landing, "b.xml", ORDER.format(id=3, total="7"))
+    first = run_dag()
+    assert first.state == "success"
+    assert {task: set(states) for task, states in first.tasks.items()} == {
+        name: {"success"} for name in ("fetch", "split", "parse", "validate", "load", "reconcile")
+    }
+    assert first.labels["parse"] != [None]
+    before = rows_of(database, "SELECT id, total::text, _run, _loaded_at FROM orders.orders ORDER BY id")
+    assert [row[:2] for row in before] == [(1, "10.50"), (2, "0.01"), (3, "7.00")]
+    assert rows_of(database, "SELECT id, _n1, article, quantity FROM orders.lines WHERE id = 2 ORDER BY _n1") == [
+        (2, 1, "a-1", 2),
+        (2, 2, "b-2", 1),
+    ]
+
+    second = run_dag(DAY + dt.timedelta(hours=1))
+    assert second.state == "success"
+    assert rows_of(database, "SELECT id, total::text, _run, _loaded_at FROM orders.orders ORDER BY id") == before
+
+
+def test_a_run_without_files_succeeds(run_dag: RunDag, landing: Path) -> None:
+    """Nothing is mapped; reconcile runs all the same and finds that nothing is missing."""
+    outcome = run_dag(logical_date=None)
+    assert outcome.state == "success"
+    assert outcome.tasks["parse"] == ["skipped"]
+    assert outcome.tasks["reconcile"] == ["success"]
+
+
+def test_a_bad_file_fails_the_run_by_name_and_the_rest_is_loaded(run_dag: RunDag, landing: Path, database: str) -> None:
+    drop(landing, "good.xml", ORDER.format(id=1, total="1"))
+    bad = drop(landing, "bad.xml", ORDER.format(id=2, total="2"))
+    bad.write_bytes(bad.read_bytes()[:-20])
+    outcome = run_dag()
+    assert outcome.state == "failed"
+    assert outcome.tasks["load"] == ["success"]
+    assert outcome.tasks["reconcile"] == ["failed"]
+    assert rows_of(database, "SELECT id FROM orders.orders") == [(1,)]
+    ((error,),) = rows_of(database, "SELECT error FROM sluice.runs")
+    assert "bad.xml" in error
+    assert "truncated" in error
+
+
+def test_the_forms_date_is_taken_instead(run_dag: RunDag, landing: Path, database: str) -> None:
+    drop(landing, "a.xml", ORDER.format(id=1, total="1"))
+    drop(landing, "b.xml", ORDER.format(id=2, total="1"), day="2026-01-31")
+    assert run_dag(date="2026-01-31").state == "success"
+    assert rows_of(database, "SELECT id, _file_date FROM orders.orders") == [(2, dt.date(2026, 1, 31))]
+
+
+def test_a_dry_run_leaves_the_tables_as_they_are(run_dag: RunDag, landing: Path, database: str) -> None:
+    """And what it looked at is still open for the next run."""
+    drop(landing, "a.xml", ORDER.format(id=1, total="1"))
+    assert run_dag(dry_run=True).state == "success"
+    assert rows_of(database, "SELECT id FROM orders.orders") == []
+    assert run_dag(DAY + dt.timedelta(hours=1)).state == "success"
+    assert rows_of(database, "SELECT id FROM orders.orders") == [(1,)]
+
+
+def test_a_missing_source_fails_at_once_and_says_so(run_dag: RunDag, landing: Path) -> None:
+    """A folder that is not there does not come back by itself: no retry, and reconcile repeats the reason."""
+    outcome = run_dag(uri=str(landing / "no-such-folder" / "*.xml"))
+    assert outcome.state == "failed"
+    assert outcome.tasks["fetch"] == ["failed"]
+    assert outcome.tasks["reconcile"] == ["failed"]
+    assert outcome.tasks["load"] == ["upstream_failed"]
