@@ -16,7 +16,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,7 +39,7 @@ _NAMED_FILES = 3
 
 @dataclass(frozen=True, slots=True)
 class ValidateSummary:
-    """``records`` counts those that parse accepted; each of them is accepted, rejected or held here.
+    """``records`` counts those that parse accepted; each of them is accepted, rejected or, with its whole file, held.
 
     ``expectations`` counts those judged, ``warnings`` those of severity warning or info that failed. ``reason`` says
     what stopped the batch, or some files of it.
@@ -125,14 +124,13 @@ def validate(tools: Tools, run_id: int, number: int) -> ValidateSummary:
     batch = Batch(number, tuple(part for part in batch.parts if part.part_id in kept))
     rows = _BatchRows(tools, run_id, batch)
     decision = decide(feed, batch, rows)
+    held_parts = decision.held_parts(batch)
     rejected = _write_rejects(tools, run_id, batch, rows, decision)
     _write_data_docs(tools, run_id, number, decision.results)
-    held_parts = decision.held_parts(batch)
     work.write_json(work.verdict(feed.feed, run_id, number), _verdict(decision, held_parts))
-    held = sum(kept[part_id] - rejected[part_id] for part_id in held_parts)
-    records = sum(kept.values())
+    records, held = sum(kept.values()), sum(kept[part_id] for part_id in held_parts)
     return ValidateSummary(
-        number, records, records - rejected.total() - held, rejected.total(), held, len(decision.results),
+        number, records, records - rejected - held, rejected, held, len(decision.results),
         sum(not one.success and one.severity != "critical" for one in decision.results), time.monotonic() - started,
         decision.reason,
     )  # fmt: skip
@@ -221,31 +219,28 @@ class _BatchRows:
         return rows.filter(pc.is_in(rows["_part"], pa.array(self._parts, pa.int64())))
 
 
-def _write_rejects(tools: Tools, run_id: int, batch: Batch, rows: Rows, decision: Decision) -> Counter[int]:
-    """Write the gate's rejects with their raw bytes; returns how many there are by part."""
-    counts: Counter[int] = Counter()
+def _write_rejects(tools: Tools, run_id: int, batch: Batch, rows: Rows, decision: Decision) -> int:
+    """Write the gate's rejects with their raw bytes; returns how many there are."""
+    count = 0
     with tools.work.open_write(tools.work.gate_rejects(tools.feed.feed, run_id, batch.number)) as file:
         for reject in _make_rejects(tools, batch, rows, decision) if decision.failing else ():
             file.write(json.dumps(to_json(reject)).encode() + b"\n")
-            counts[reject.part_id] += 1
-    if counts.total() != len(decision.rejected):
-        raise PermanentError(
-            f"batch {batch.number}: of {len(decision.rejected)} records that the gate rejects,"
-            f" {counts.total()} are in a root table"
-        )
-    return counts
+            count += 1
+    return count
 
 
 def _make_rejects(tools: Tools, batch: Batch, rows: Rows, decision: Decision) -> Iterator[Reject]:
-    """The rejects of one part after another, so that no more raw bytes are held than a part has."""
-    import pyarrow as pa
+    """The rejects of one part after another, so that no more raw bytes are held than a part has.
+
+    Those in held parts are left out: such a part waits as a whole, and is judged anew when it is released.
+    """
     import pyarrow.compute as pc
 
-    rejected = pa.array(decision.rejected, pa.int64())
-    places = pa.concat_tables([_places(rows.read(name, _PLACE), rejected) for name in tools.feed.roots])
+    places = _read_places(tools.feed, rows, decision)
+    held = set(decision.held_parts(batch))
     for part in batch.parts:
         of_part = places.filter(pc.equal(places["_part"], part.part_id))
-        for member in of_part["_member"].unique().to_pylist():
+        for member in of_part["_member"].unique().to_pylist() if part.part_id not in held else ():
             group = of_part.filter(pc.equal(of_part["_member"], member)).sort_by("_record").to_pylist()
             reasons = gate.reasons_of(decision.failing, [place["_rec"] for place in group])
             raws = read_raw(tools, part, member, [(place["_offset"], place["_length"]) for place in group])
@@ -257,10 +252,17 @@ def _make_rejects(tools: Tools, batch: Batch, rows: Rows, decision: Decision) ->
                 )  # fmt: skip
 
 
-def _places(rows: pa.Table, rejected: pa.Array) -> pa.Table:
+def _read_places(feed: Feed, rows: Rows, decision: Decision) -> pa.Table:
+    """Where each rejected record stands, out of the root tables."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return rows.filter(pc.is_in(rows["_rec"], rejected))
+    rejected = pa.array(decision.rejected, pa.int64())
+    tables = [rows.read(name, _PLACE) for name in feed.roots]
+    places = pa.concat_tables([table.filter(pc.is_in(table["_rec"], rejected)) for table in tables])
+    if places.num_rows != len(rejected):
+        raise PermanentError(f"of {len(rejected)} records that the gate rejects, {places.num_rows} are in a root table")
+    return places
 
 
 def _verdict(decision: Decision, held_parts: list[int]) -> dict[str, Any]:
