@@ -26,9 +26,11 @@ class Outcome:
         self.state = dag_run.state.value
         self.tasks: dict[str, list[str]] = {}
         self.labels: dict[str, list[str]] = {}
+        self.tries: dict[str, int] = {}
         for ti in sorted(dag_run.get_task_instances(), key=lambda ti: ti.map_index):
             self.tasks.setdefault(ti.task_id, []).append(str(ti.state))
             self.labels.setdefault(ti.task_id, []).append(ti.rendered_map_index)
+            self.tries[ti.task_id] = max(self.tries.get(ti.task_id, 0), ti.try_number)
 
 
 @pytest.fixture
@@ -138,3 +140,15 @@ def test_a_missing_source_fails_at_once_and_says_so(run_dag: RunDag, landing: Pa
     assert outcome.tasks["fetch"] == ["failed"]
     assert outcome.tasks["reconcile"] == ["failed"]
     assert outcome.tasks["load"] == ["upstream_failed"]
+    assert outcome.tries["fetch"] == 1
+
+
+def test_a_database_that_is_down_is_tried_again(
+    run_dag: RunDag, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come back by itself; where it does not, the run fails after three more tries and says what was down."""
+    monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", "postgresql://sluice@127.0.0.1:1/warehouse")
+    outcome = run_dag()
+    assert outcome.state == "failed"
+    assert outcome.tries["fetch"] == 4
+    assert outcome.tries["reconcile"] == 1
