@@ -59,10 +59,9 @@ class AirflowApi:
     def unpause(self, dag_id: str) -> None:
         self._request("PATCH", f"/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
 
-    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run by hand; its run id."""
-        run = self._request("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
-        return str(run["dag_run_id"])
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        """Start a run by hand."""
+        self._request("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The latest runs of a DAG, the newest first."""

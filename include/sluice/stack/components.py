@@ -117,6 +117,8 @@ class Airflow:
         return {
             "SLUICE_HOME": str(self.home.root),
             "SLUICE_WORK": str(self.home.work),
+            "SLUICE_FEEDS": os.environ.get("SLUICE_FEEDS") or str(self.home.feeds),
+            "SLUICE_SLOTS": str(task_slots()),
             "SLUICE_LANDING": f"s3://{BUCKET}",
             "SLUICE_WAREHOUSE": self.server.dsn(WAREHOUSE),
         }

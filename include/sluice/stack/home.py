@@ -68,6 +68,10 @@ class Home:
         return self.root / "work"
 
     @property
+    def feeds(self) -> Path:
+        return self.project / "include" / "feeds"
+
+    @property
     def passwords(self) -> Path:
         return self.root / "secrets" / "ui_passwords.json"
 

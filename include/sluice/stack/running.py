@@ -126,7 +126,7 @@ def down(home: Home, say: Say, *, remove_data: bool = False) -> None:
 
 def drop(home: Home, feed: str, files: Iterable[Path], say: Say) -> None:
     """Put files into the landing bucket below the feed's name. StackError for an unknown feed or a missing file."""
-    known = feed_names(home.project / "include" / "feeds")
+    known = feed_names(home.feeds)
     if feed not in known:
         raise StackError(f"no feed {feed!r} in include/feeds; there are {', '.join(known)}")
     emulator = Stack.running(home).emulator

@@ -1,0 +1,192 @@
+"""``make demo``: the sample feeds through the real stack, followed while they run, and what came of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from sluice.feed.loading import load_feeds
+from sluice.feed.model import Feed
+from sluice.sources.pattern import UriPattern
+from sluice.stack.api import AirflowApi
+from sluice.stack.emulator import BUCKET, Emulator
+from sluice.stack.following import follow
+from sluice.stack.home import Home, StackError
+from sluice.stack.processes import wait_until
+from sluice.stack.running import AIRFLOW_NAMES, Stack, up
+
+PARSE_SECONDS = 120
+PLAIN_WIDTH = 120
+
+TOTALS = """
+    SELECT coalesce(sum(files), 0)::bigint, coalesce(sum(found), 0)::bigint, coalesce(sum(loaded), 0)::bigint,
+        coalesce(sum(quarantined), 0)::bigint, coalesce(sum(held), 0)::bigint,
+        coalesce(extract(epoch FROM max(finished_at) - min(started_at)), 0)::float
+    FROM sluice.runs WHERE feed = %(feed)s AND split_part(run_key, '#', 1) = ANY(%(runs)s)"""
+REJECTS = """
+    SELECT q.code, sum(q.records)::bigint FROM sluice.quarantine q JOIN sluice.runs r USING (run_id)
+    WHERE r.feed = %(feed)s AND split_part(r.run_key, '#', 1) = ANY(%(runs)s) GROUP BY q.code ORDER BY q.code"""
+ERRORS = """
+    SELECT error FROM sluice.runs WHERE feed = %(feed)s AND split_part(run_key, '#', 1) = ANY(%(runs)s)
+        AND state = 'failed' ORDER BY started_at"""
+
+EXAMPLES = {
+    "What moved on the accounts": """\
+SELECT account_id, currency, count(*) AS entries,
+       sum(amount) FILTER (WHERE credit_debit = 'CRDT') AS credited,
+       sum(amount) FILTER (WHERE credit_debit = 'DBIT') AS debited
+FROM bank_statements.entries
+GROUP BY account_id, currency ORDER BY entries DESC, account_id LIMIT 5""",
+    "How far the euro moved": """\
+SELECT currency, count(*) AS days, min(rate) AS lowest, max(rate) AS highest
+FROM exchange_rates.rates WHERE currency IN ('USD', 'GBP', 'JPY', 'CHF')
+GROUP BY currency ORDER BY currency""",
+    "Who changed last, and which record of which file says so": """\
+SELECT e.lei, e.legal_name, e.last_update_date, f.uri AS file, e._record AS record
+FROM legal_entities.entities e JOIN sluice.files f ON f.file_id = e._file
+ORDER BY e.last_update_date DESC, e.lei LIMIT 5""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample file, its key in the landing bucket, and the date that the feed's pattern reads in it."""
+
+    path: Path
+    key: str
+    date: dt.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the runs of one feed came to, in files and records; ``seconds`` from the first start to the last end."""
+
+    files: int
+    found: int
+    loaded: int
+    quarantined: int
+    held: int
+    seconds: float
+
+
+def demo(home: Home) -> int:
+    """Run the demo and leave the stack running. 0 if every run succeeded, else 1."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    stack = up(home, console.print)
+    samples = {name: found for name, feed in load_feeds(home.feeds).items() if (found := _samples(home, feed))}
+    _upload(stack.emulator, samples, console)
+    _wait_for_dags(stack, samples)
+    followed = follow(stack, _start_runs(stack.api, samples), console)
+    with psycopg.connect(stack.warehouse_dsn) as warehouse:
+        failed = _report(warehouse, followed, console)
+        for title, query in EXAMPLES.items():
+            _show_query(warehouse, title, query, console)
+    console.print(stack.addresses(), soft_wrap=True)
+    console.print("All of it stays up; `make down` stops it.")
+    return 1 if failed else 0
+
+
+def _samples(home: Home, feed: Feed) -> list[Sample]:
+    """The feed's sample files, with the dates that a run must be asked for to take them."""
+    folder = home.feeds / feed.feed / "samples"
+    pattern = UriPattern(feed.source.uri, {"SLUICE_LANDING": f"s3://{BUCKET}"})
+    found = []
+    for path in sorted(folder.rglob("*")):
+        key = f"{feed.feed}/{path.relative_to(folder).as_posix()}"
+        if path.is_file() and pattern.matches(f"s3://{BUCKET}/{key}"):
+            found.append(Sample(path, key, pattern.date_of(f"s3://{BUCKET}/{key}")))
+    return found
+
+
+def _upload(emulator: Emulator, samples: Mapping[str, Sequence[Sample]], console: Console) -> None:
+    for feed, files in samples.items():
+        new = sum(emulator.put(sample.path, sample.key) for sample in files)
+        note = "" if new == len(files) else f", {len(files) - new} of them there already"
+        console.print(f"s3://{BUCKET}/{feed}/: {len(files)} sample files{note}")
+
+
+def _wait_for_dags(stack: Stack, samples: Mapping[str, Sequence[Sample]]) -> None:
+    """Until the DAG processor has read the feeds; StackError with the reason if it could not."""
+    api = stack.api
+
+    def are_there() -> bool:
+        missing = samples.keys() - api.dag_ids()
+        if missing and (errors := api.import_errors()):
+            reasons = "\n".join(f"{name}: {reason}" for name, reason in errors.items())
+            raise StackError(f"Airflow could not read the DAGs:\n{reasons}")
+        return not missing
+
+    wait_until(stack.home, are_there, AIRFLOW_NAMES, "the DAGs of the sample feeds", PARSE_SECONDS)
+
+
+def _start_runs(api: AirflowApi, samples: Mapping[str, Sequence[Sample]]) -> dict[str, list[str]]:
+    """One run per date of the samples, by hand; what the schedule asks for by itself comes on top."""
+    now = dt.datetime.now(dt.UTC)
+    started: dict[str, list[str]] = {}
+    for feed, files in samples.items():
+        api.unpause(feed)
+        dates = sorted({sample.date for sample in files}, key=lambda date: date or dt.date.min)
+        for date in dates:
+            run_id = f"demo__{date or 'all'}__{now:%Y-%m-%dT%H:%M:%S}"
+            api.trigger(feed, run_id, {"date": date.isoformat()} if date else {})
+            started.setdefault(feed, []).append(run_id)
+    return started
+
+
+def _report(warehouse: psycopg.Connection[Any], followed: Mapping[str, Sequence[str]], console: Console) -> bool:
+    """Print what came of the runs; whether one of them failed."""
+    outcomes = {feed: _outcome(warehouse, feed, runs) for feed, runs in followed.items()}
+    table = Table(title="What the runs found and loaded", title_justify="left")
+    for name in ("feed", "runs", "files", "found", "loaded", "quarantined", "held", "seconds"):
+        table.add_column(name, justify="left" if name == "feed" else "right")
+    for feed, outcome in outcomes.items():
+        counts = (outcome.files, outcome.found, outcome.loaded, outcome.quarantined, outcome.held)
+        table.add_row(feed, str(len(followed[feed])), *(f"{count:,}" for count in counts), f"{outcome.seconds:.1f}")
+    console.print(table)
+    if not any(outcome.files for outcome in outcomes.values()):
+        console.print("Nothing was loaded twice: the ledger knows every one of these files.")
+    _print_each(warehouse, followed, REJECTS, lambda row: f"quarantined {row[1]:,} as {row[0]}", console)
+    failures = _print_each(warehouse, followed, ERRORS, lambda row: f"FAILED: {row[0]}", console)
+    return failures > 0
+
+
+def _outcome(warehouse: psycopg.Connection[Any], feed: str, runs: Sequence[str]) -> Outcome:
+    row = warehouse.execute(TOTALS, {"feed": feed, "runs": list(runs)}).fetchone()
+    assert row is not None
+    return Outcome(*row)
+
+
+def _print_each(
+    warehouse: psycopg.Connection[Any],
+    followed: Mapping[str, Sequence[str]],
+    query: str,
+    words: Callable[[tuple[Any, ...]], str],
+    console: Console,
+) -> int:
+    """Print a line for each row that ``query`` finds for a feed's runs; how many there were."""
+    printed = 0
+    for feed, runs in followed.items():
+        for row in warehouse.execute(query, {"feed": feed, "runs": list(runs)}):
+            console.print(f"{feed}: {words(row)}", soft_wrap=True, markup=False)
+            printed += 1
+    return printed
+
+
+def _show_query(warehouse: psycopg.Connection[Any], title: str, query: str, console: Console) -> None:
+    cursor = warehouse.execute(query)
+    table = Table(title=title, title_justify="left")
+    for column in cursor.description or ():
+        table.add_column(column.name, overflow="fold")
+    for row in cursor:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(table)
+    console.print(query, style="dim", soft_wrap=True, markup=False)
