@@ -1,7 +1,7 @@
 """Batches as work files: what split hands to the tasks that work on them.
 
-The ledger knows every batch as well, so a task that somebody clears after its run was reconciled, when the work files are
-gone, finds its batch again.
+The ledger knows every batch as well, so a task that somebody clears after its run was reconciled, when the work files
+are gone, finds its batch again.
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ def _restore_batch(tools: Tools, run_id: int, number: int) -> Batch:
     with warehouse.connect(tools.dsn) as connection:
         parts = ledger.read_batch_parts(connection, run_id, number)
     if not parts:
-        raise PermanentError(f"run {run_id} has no batch {number}; clear `split` as well, to have its batches made anew")
+        raise PermanentError(
+            f"run {run_id} has no batch {number}; clear `split` as well, to have its batches made anew"
+        )
     if any(part.cut.spool is not None for part in parts):
-        raise PermanentError(f"the unpacked pieces of batch {number} are gone since run {run_id} was reconciled; clear `split` as well")
+        raise PermanentError(
+            f"the unpacked pieces of batch {number} are gone since run {run_id} was reconciled; clear `split` as well"
+        )
     batch = Batch(number, tuple(parts))
     write_batch(tools, run_id, batch)
     return batch

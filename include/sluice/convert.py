@@ -1,8 +1,8 @@
 """Turns the texts of a column into typed Arrow values, exactly: what does not fit is reported, never rounded or nulled.
 
-Each type has two ways that must agree. The fast one checks the whole column against a pattern and lets Arrow cast it; if
-anything in the column is unusual, the slow one looks at every value by itself and says what is wrong with it. The slow
-one defines what is right.
+Each type has two ways that must agree. The fast one checks the whole column against a pattern and lets Arrow cast it;
+if anything in the column is unusual, the slow one looks at every value by itself and says what is wrong with it. The
+slow one defines what is right.
 """
 
 from __future__ import annotations
@@ -165,9 +165,14 @@ def _to_numeric(text: str, converter: Converter) -> decimal.Decimal:
         raise _Unfit("not_a_number", f"not a decimal number for {kind.element_sql}")
     whole, _, fraction = text.lstrip("+-").partition(".")
     if len(fraction.rstrip("0")) > kind.scale:
-        raise _Unfit("too_precise", f"{len(fraction.rstrip('0'))} digits after the point; {kind.element_sql} keeps {kind.scale}")
+        raise _Unfit(
+            "too_precise", f"{len(fraction.rstrip('0'))} digits after the point; {kind.element_sql} keeps {kind.scale}"
+        )
     if len(whole.lstrip("0")) > kind.precision - kind.scale:
-        raise _Unfit("out_of_range", f"{len(whole.lstrip('0'))} digits before the point; {kind.element_sql} keeps {kind.precision - kind.scale}")
+        raise _Unfit(
+            "out_of_range",
+            f"{len(whole.lstrip('0'))} digits before the point; {kind.element_sql} keeps {kind.precision - kind.scale}",
+        )
     sign = "-" if text.startswith("-") else ""
     return _EXACT.create_decimal(f"{sign}{whole or '0'}.{fraction[: kind.scale] or '0'}")
 
@@ -220,14 +225,19 @@ def _parse_timestamp(text: str, converter: Converter) -> dt.datetime:
             continue
     match = None if converter.column.formats else _TIMESTAMP.fullmatch(text)
     if match is None:
-        raise _Unfit("not_a_timestamp", f"not a timestamp in the form {' or '.join(converter.column.formats) or 'YYYY-MM-DDThh:mm:ss'}")
+        raise _Unfit(
+            "not_a_timestamp",
+            f"not a timestamp in the form {' or '.join(converter.column.formats) or 'YYYY-MM-DDThh:mm:ss'}",
+        )
     day, hour, minute, second, fraction, zone = match.groups()
     fraction = (fraction or "").rstrip("0")
     if len(fraction) > 6:
         raise _Unfit("too_precise", f"{len(fraction)} digits of a second; microseconds (6) are kept")
     is_midnight_after = hour == "24" and minute == "00" and (second or "00") == "00" and not fraction
     try:
-        value = dt.datetime.fromisoformat(f"{day}T{'00' if is_midnight_after else hour}:{minute}:{second or '00'}.{fraction or '0':0<6}")
+        value = dt.datetime.fromisoformat(
+            f"{day}T{'00' if is_midnight_after else hour}:{minute}:{second or '00'}.{fraction or '0':0<6}"
+        )
         value = value + dt.timedelta(days=1) if is_midnight_after else value
         return value.replace(tzinfo=_zone(zone)) if zone else value
     except (ValueError, OverflowError) as error:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import BinaryIO
 
 from sluice import containers
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
-from sluice.pieces import PieceReader
+from sluice.pieces import OversizeRecord, PieceReader
 from sluice.plan import Plan
 from sluice.reading import QUOTAS, READ_BYTES, open_raw
 from sluice.records import Cut, LedgerFile, Part
@@ -32,7 +33,8 @@ def may_be_packed(uri: str) -> bool:
 def cut_file(tools: Tools, file: LedgerFile, target: int) -> list[Cut]:
     """Cut a file into stretches of about ``target`` decoded bytes.
 
-    What cannot be read stays whole: parse will say what is wrong with it, and quarantine it. Raises ``SourceUnavailable``.
+    What cannot be read stays whole: parse will say what is wrong with it, and quarantine it. Raises
+    ``SourceUnavailable``.
     """
     cutter = _Cutter(tools.feed, target)
     try:
@@ -61,7 +63,7 @@ class _Cutter:
         self._max_record_bytes = feed.max_record_bytes
         self._target = target
 
-    def cut_members(self, raw: containers.BinaryIO, archive: containers.Archive, must_spool: bool) -> Iterator[Cut]:
+    def cut_members(self, raw: BinaryIO, archive: containers.Archive, must_spool: bool) -> Iterator[Cut]:
         """Members stay whole unless they are huge; one that cannot be read stays whole as well."""
         sizes = dict(archive.members)
         huge = frozenset(name for name, size in archive.members if size is None or size > self._target * 3 // 2)
@@ -80,12 +82,14 @@ class _Cutter:
         if self._stays_whole:
             return [whole]
         spool = None if is_plain and stream.is_identity else ""
-        reader = PieceReader(stream, self._paths, self._check_root, self._keep_leads, max_record_bytes=self._max_record_bytes)  # type: ignore[arg-type]
+        reader = PieceReader(
+            stream, self._paths, self._check_root, self._keep_leads, max_record_bytes=self._max_record_bytes
+        )
         cuts: list[Cut] = []
         start, context, first_record, first_line = 0, b"", 1, 1
         for item in reader:
             # An oversize record ends where its parent goes on, so the context and tail there are those of the reader.
-            end = item.end if not hasattr(item, "body") else item.offset + len(item.body)
+            end = item.end if isinstance(item, OversizeRecord) else item.offset + len(item.body)
             if end - start < self._target or reader.is_inside_record:
                 continue
             cuts.append(Cut(member, start, end, context, reader.tail(), first_record, first_line, spool))

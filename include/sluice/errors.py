@@ -86,7 +86,8 @@ class FeedInvalid(PermanentError):
 
 
 class MalformedXML(Exception):
-    """Bytes that are not well-formed XML, or that break a limit. Turned into a reject of their part, never raised to a task.
+    """Bytes that are not well-formed XML, or that break a limit. Turned into a reject of their part, never raised to a
+    task.
 
     ``code`` is one of ``REJECT_CODES``; ``offset`` counts decoded bytes from the start of the file or member;
     ``line`` counts from 1. Either is None where it is not known.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
 from typing import Any
 
 import psycopg
@@ -18,114 +19,19 @@ from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunReq
 
 NO_DATE = dt.date.min  # stored as '-infinity'
 
-_TABLES = """
-CREATE SCHEMA IF NOT EXISTS sluice;
-
-CREATE TABLE IF NOT EXISTS sluice.mappings (
-    feed text NOT NULL, generation integer NOT NULL, hash text NOT NULL, document jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (feed, generation), UNIQUE (feed, hash));
-COMMENT ON TABLE sluice.mappings IS 'Every mapping a feed has had; generation grows with each change of what decides rows.';
-
-CREATE TABLE IF NOT EXISTS sluice.runs (
-    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    feed text NOT NULL, run_key text NOT NULL, generation integer NOT NULL, edition text NOT NULL DEFAULT '',
-    reload text NOT NULL DEFAULT 'no', dry_run boolean NOT NULL DEFAULT false, request jsonb NOT NULL,
-    started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
-    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'succeeded', 'failed')), error text,
-    files bigint NOT NULL DEFAULT 0, files_quarantined bigint NOT NULL DEFAULT 0,
-    found bigint NOT NULL DEFAULT 0, loaded bigint NOT NULL DEFAULT 0, quarantined bigint NOT NULL DEFAULT 0,
-    held bigint NOT NULL DEFAULT 0, unaccounted_parts bigint NOT NULL DEFAULT 0,
-    inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
-    superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0, bytes_read bigint NOT NULL DEFAULT 0,
-    unmapped jsonb NOT NULL DEFAULT '{}',
-    UNIQUE (feed, run_key));
-COMMENT ON TABLE sluice.runs IS 'One row per run of a feed: what was asked, what came of it, in files and records.';
-CREATE INDEX IF NOT EXISTS runs_feed_started_idx ON sluice.runs (feed, started_at);
-
-CREATE TABLE IF NOT EXISTS sluice.files (
-    file_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    feed text NOT NULL, uri text NOT NULL, version text NOT NULL, size_bytes bigint NOT NULL,
-    modified_at timestamptz NOT NULL, file_date date NOT NULL DEFAULT '-infinity', sha256 text,
-    part_count integer, listed_by bigint NOT NULL, listed_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (feed, uri, version));
-COMMENT ON TABLE sluice.files IS 'Every file version that was ever listed. part_count is known once the file has been split.';
-
-CREATE TABLE IF NOT EXISTS sluice.manifest (
-    run_id bigint NOT NULL, file_id bigint NOT NULL, PRIMARY KEY (run_id, file_id));
-COMMENT ON TABLE sluice.manifest IS 'Which files a run took on.';
-
-CREATE TABLE IF NOT EXISTS sluice.parts (
-    part_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    file_id bigint NOT NULL, member text NOT NULL DEFAULT '', start_byte bigint NOT NULL DEFAULT 0, end_byte bigint,
-    context bytea NOT NULL DEFAULT '', tail bytea NOT NULL DEFAULT '',
-    first_record bigint NOT NULL DEFAULT 1, first_line bigint NOT NULL DEFAULT 1, is_spooled boolean NOT NULL DEFAULT false,
-    UNIQUE (file_id, member, start_byte));
-COMMENT ON TABLE sluice.parts IS 'Where each file was cut; byte positions count decoded bytes. Cuts never change once stored.';
-
-CREATE TABLE IF NOT EXISTS sluice.batches (
-    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL, PRIMARY KEY (run_id, number));
-COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles.';
-
-CREATE TABLE IF NOT EXISTS sluice.loads (
-    part_id bigint NOT NULL, edition text NOT NULL DEFAULT '', run_id bigint NOT NULL, generation integer NOT NULL,
-    state text NOT NULL CHECK (state IN ('loaded', 'quarantined')),
-    found bigint NOT NULL DEFAULT 0, quarantined bigint NOT NULL DEFAULT 0,
-    inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
-    superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0,
-    loaded bigint GENERATED ALWAYS AS (inserted + updated + unchanged + superseded + deleted) STORED,
-    bytes_read bigint NOT NULL DEFAULT 0, sha256 text, loaded_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (part_id, edition));
-COMMENT ON TABLE sluice.loads IS 'The ledger proper: a row here commits together with the data of its part.';
-CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
-
-CREATE TABLE IF NOT EXISTS sluice.holds (
-    part_id bigint PRIMARY KEY, run_id bigint NOT NULL, generation integer NOT NULL, found bigint NOT NULL,
-    reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
-COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate keeps out until the mapping changes.';
-
-CREATE TABLE IF NOT EXISTS sluice.quarantine (
-    entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    feed text NOT NULL, file_id bigint NOT NULL, part_id bigint NOT NULL, run_id bigint NOT NULL, generation integer NOT NULL,
-    member text NOT NULL, ordinal bigint, line bigint, start_byte bigint, end_byte bigint,
-    code text NOT NULL, message text NOT NULL, reasons jsonb NOT NULL,
-    raw bytea, raw_is_whole boolean NOT NULL, context bytea, records bigint NOT NULL,
-    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'dismissed')),
-    note text, created_at timestamptz NOT NULL DEFAULT now(), closed_at timestamptz);
-COMMENT ON TABLE sluice.quarantine IS 'Rejected records (ordinal set) and rejected files or parts (ordinal null), raw, with reason and place.';
-CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state, code);
-CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
-CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
-
-CREATE OR REPLACE VIEW sluice.latest_loads AS
-    SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, loaded_at DESC, run_id DESC;
-COMMENT ON VIEW sluice.latest_loads IS 'The last load of each part.';
-
-CREATE OR REPLACE VIEW sluice.file_states AS
-    SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
-        f.listed_at, f.part_count, count(l.part_id) AS parts_done, count(h.part_id) AS parts_held,
-        coalesce(sum(l.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,
-        CASE WHEN count(h.part_id) > 0 THEN 'held'
-             WHEN f.part_count IS NULL OR count(l.part_id) < f.part_count THEN 'open'
-             WHEN count(*) FILTER (WHERE l.state = 'quarantined') = 0 THEN 'loaded'
-             WHEN count(*) FILTER (WHERE l.state = 'loaded') = 0 THEN 'quarantined' ELSE 'partial' END AS state
-    FROM sluice.files f LEFT JOIN sluice.parts p USING (file_id)
-    LEFT JOIN sluice.latest_loads l USING (part_id) LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
-    GROUP BY f.file_id;
-COMMENT ON VIEW sluice.file_states IS 'What became of each file: open, loaded, quarantined, partial or held, with its counts.';
-"""
-
 
 def create(conn: psycopg.Connection) -> None:
     """Make the ``sluice`` schema where it is not there yet."""
     if conn.execute("SELECT to_regclass('sluice.file_states')").fetchone() == (None,):
-        conn.execute(_TABLES)
+        conn.execute(resources.files("sluice").joinpath("ledger.sql").read_bytes())
 
 
 def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:
     """The generation of this mapping; a mapping that was never seen gets the next one."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice mapping ' || %s, 0))", [feed])
-    known = conn.execute("SELECT generation FROM sluice.mappings WHERE feed = %s AND hash = %s", [feed, mapping_hash]).fetchone()
+    known = conn.execute(
+        "SELECT generation FROM sluice.mappings WHERE feed = %s AND hash = %s", [feed, mapping_hash]
+    ).fetchone()
     if known:
         return int(known[0])
     made = conn.execute(
@@ -205,7 +111,9 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
     ).rowcount
 
 
-_FILE_COLUMNS = "f.file_id, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date"
+_FILE_COLUMNS = (
+    "f.file_id, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date"
+)
 
 
 def read_manifest(conn: psycopg.Connection, run_id: int) -> list[tuple[LedgerFile, int | None]]:
@@ -251,11 +159,20 @@ def store_cuts(conn: psycopg.Connection, file: LedgerFile, cuts: Sequence[Cut]) 
             """INSERT INTO sluice.parts (file_id, member, start_byte, end_byte, context, tail, first_record, first_line, is_spooled)
                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
-                (file.file_id, cut.member, cut.start_byte, cut.end_byte, cut.context, cut.tail, cut.first_record, cut.first_line,
-                 cut.spool is not None)
+                (
+                    file.file_id,
+                    cut.member,
+                    cut.start_byte,
+                    cut.end_byte,
+                    cut.context,
+                    cut.tail,
+                    cut.first_record,
+                    cut.first_line,
+                    cut.spool is not None,
+                )
                 for cut in cuts
             ],
-        )  # fmt: skip
+        )
 
 
 def store_whole_files(conn: psycopg.Connection, file_ids: Sequence[int]) -> None:
@@ -354,7 +271,19 @@ def store_counts(
             """UPDATE sluice.loads SET found = %s, quarantined = %s, inserted = %s, updated = %s, unchanged = %s, superseded = %s,
                    deleted = %s, bytes_read = %s, sha256 = %s WHERE part_id = %s AND edition = %s""",
             [
-                (found, quarantined, c.inserted, c.updated, c.unchanged, c.superseded, c.deleted, size, sha256, part_id, run.edition)
+                (
+                    found,
+                    quarantined,
+                    c.inserted,
+                    c.updated,
+                    c.unchanged,
+                    c.superseded,
+                    c.deleted,
+                    size,
+                    sha256,
+                    part_id,
+                    run.edition,
+                )
                 for part_id, found, quarantined, c, size, sha256 in rows
             ],
         )
@@ -369,9 +298,15 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
                WHERE NOT EXISTS (SELECT FROM sluice.loads WHERE part_id = %(part)s AND edition = %(edition)s)
                ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
                    found = excluded.found, reason = excluded.reason, held_at = now()""",
-            {"part": part_id, "run": run.run_id, "generation": run.generation, "found": found[part_id], "reason": reason,
-             "edition": run.edition},
-        )  # fmt: skip
+            {
+                "part": part_id,
+                "run": run.run_id,
+                "generation": run.generation,
+                "found": found[part_id],
+                "reason": reason,
+                "edition": run.edition,
+            },
+        )
 
 
 # -- reconciling ------------------------------------------------------------------------------------------------------
@@ -394,12 +329,20 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
     ).fetchone()
     files, found, loaded, quarantined, held, unaccounted, *counts, bytes_read = (int(value) for value in _one(row))
     quarantined_files = conn.execute(
-        "SELECT count(DISTINCT (file_id, member)) FROM sluice.quarantine WHERE run_id = %s AND ordinal IS NULL", [run.run_id]
+        "SELECT count(DISTINCT (file_id, member)) FROM sluice.quarantine WHERE run_id = %s AND ordinal IS NULL",
+        [run.run_id],
     ).fetchone()
     return Totals(
-        files=files, files_quarantined=int(_one(quarantined_files)[0]), found=found + held, loaded=loaded, quarantined=quarantined,
-        held=held, unaccounted_parts=unaccounted, counts=LoadCounts(*counts), bytes_read=bytes_read,
-    )  # fmt: skip
+        files=files,
+        files_quarantined=int(_one(quarantined_files)[0]),
+        found=found + held,
+        loaded=loaded,
+        quarantined=quarantined,
+        held=held,
+        unaccounted_parts=unaccounted,
+        counts=LoadCounts(*counts),
+        bytes_read=bytes_read,
+    )
 
 
 def find_miscounted(conn: psycopg.Connection, run: Run) -> Iterator[tuple[str, int, int, int]]:
@@ -451,11 +394,25 @@ def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | 
                loaded = %s, quarantined = %s, held = %s, unaccounted_parts = %s, inserted = %s, updated = %s, unchanged = %s,
                superseded = %s, deleted = %s, bytes_read = %s, unmapped = %s WHERE run_id = %s""",
         [
-            "failed" if error else "succeeded", error, totals.files, totals.files_quarantined, totals.found, totals.loaded,
-            totals.quarantined, totals.held, totals.unaccounted_parts, c.inserted, c.updated, c.unchanged, c.superseded, c.deleted,
-            totals.bytes_read, Jsonb(unmapped), run.run_id,
+            "failed" if error else "succeeded",
+            error,
+            totals.files,
+            totals.files_quarantined,
+            totals.found,
+            totals.loaded,
+            totals.quarantined,
+            totals.held,
+            totals.unaccounted_parts,
+            c.inserted,
+            c.updated,
+            c.unchanged,
+            c.superseded,
+            c.deleted,
+            totals.bytes_read,
+            Jsonb(unmapped),
+            run.run_id,
         ],
-    )  # fmt: skip
+    )
 
 
 def _one(row: Any) -> Any:

@@ -1,8 +1,8 @@
 """Merges staged rows into a feed's tables: the greatest order of a key wins, whichever arrives when.
 
 All statements run in the caller's transaction, next to the ledger rows of the same parts. The order of a record is
-(version, file date in the URI, source's last-modified, URI, file version, archive member, byte offset); it is stored on the row and
-compared by PostgreSQL only. Locks are taken by key, ascending, so that parallel merges do not deadlock.
+(version, file date in the URI, source's last-modified, URI, file version, archive member, byte offset); it is stored on
+the row and compared by PostgreSQL only. Locks are taken by key, ascending, so that parallel merges do not deadlock.
 """
 
 from __future__ import annotations
@@ -60,7 +60,13 @@ class Staging:
         """The columns of a staging table, as in parse's Parquet, with their SQL types."""
         table = self._feed.tables[name]
         if table.is_root:
-            place = [("_rec", "bigint"), ("_part", "bigint"), ("_member", 'text COLLATE "C"'), ("_record", "bigint"), ("_offset", "bigint")]
+            place = [
+                ("_rec", "bigint"),
+                ("_part", "bigint"),
+                ("_member", 'text COLLATE "C"'),
+                ("_record", "bigint"),
+                ("_offset", "bigint"),
+            ]
         else:
             place = [("_rec", "bigint"), *((position, "integer") for position in positions(self._feed, name))]
         return place + [(column, declared.column_type.sql) for column, declared in table.columns.items()]
@@ -117,8 +123,11 @@ class FamilyMerge:
         self._children = feed.family_of(root)[1:]
         self._key = tuple(self._table.key)
         self._names = {
-            "root": self._target(root), "stage": f'"stage_{root}"', "run": str(int(run.run_id)), "generation": str(int(run.generation)),
-        }  # fmt: skip
+            "root": self._target(root),
+            "stage": f'"stage_{root}"',
+            "run": str(int(run.run_id)),
+            "generation": str(int(run.generation)),
+        }
 
     def merge(self, parts: Sequence[Part]) -> dict[int, LoadCounts]:
         for name in ("winners", "matched", "applied"):
@@ -149,8 +158,12 @@ class FamilyMerge:
         self._execute("ANALYZE winners")
 
     def _match_existing(self) -> None:
-        """Lock the rows that are there already, by key; say for each whether it loses, and whether it holds the same values."""
-        same = " AND ".join(f"{self._comparable('t', c)} IS NOT DISTINCT FROM {self._comparable('s', c)}" for c in self._table.columns)
+        """Lock the rows that are there already, by key; say for each whether it loses, and whether it holds the same
+        values.
+        """
+        same = " AND ".join(
+            f"{self._comparable('t', c)} IS NOT DISTINCT FROM {self._comparable('s', c)}" for c in self._table.columns
+        )
         self._execute(
             f"CREATE TEMP TABLE matched ON COMMIT DROP AS SELECT s._rec, {self._beats('s', 'sp')} AS wins, ({same}) AS same"
             f" FROM winners w JOIN {{stage}} s USING (_rec) JOIN stage_parts sp USING (_part)"
@@ -208,7 +221,9 @@ class FamilyMerge:
             " AND (SELECT generation FROM sluice.runs r WHERE r.run_id = t._run) <= {generation}"
             f" AND NOT EXISTS (SELECT FROM {{stage}} s WHERE {self._join('s', 't')})"
         )
-        self._execute(f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT {quoted(self._key, 't')} {gone} ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t")
+        self._execute(
+            f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT {quoted(self._key, 't')} {gone} ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t"
+        )
         for table in [*reversed(self._children), self._root]:
             self._execute(f"DELETE FROM {self._target(table)} c USING gone g WHERE {self._join('c', 'g')}")
         self._execute("DROP TABLE gone")
@@ -218,8 +233,11 @@ class FamilyMerge:
     def _supersede_versions(self, parts: Sequence[Part]) -> None:
         """Versions of one URI: the newest removes all rows of the older ones; an older one that comes late gives none."""
         for uri in sorted({part.file.uri for part in parts}):
-            self._conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice ' || %s || ' ' || %s, 0))", [self._feed.feed, uri])
-        newer = "(o.modified_at, o.version COLLATE \"C\") > (sp._file_modified, sp._version)"
+            self._conn.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('sluice ' || %s || ' ' || %s, 0))",
+                [self._feed.feed, uri],
+            )
+        newer = '(o.modified_at, o.version COLLATE "C") > (sp._file_modified, sp._version)'
         other = "sluice.files o ON o.feed = (SELECT feed FROM sluice.files f WHERE f.file_id = sp._file) AND o.uri = sp._uri"
         self._execute(
             "CREATE TEMP TABLE applied ON COMMIT DROP AS SELECT s._rec, true AS is_new FROM {stage} s WHERE _part NOT IN ("
@@ -261,7 +279,10 @@ class FamilyMerge:
             " count(*) FILTER (WHERE NOT a.is_new AND m.same), count(*) FILTER (WHERE a._rec IS NULL)"
             " FROM {stage} s LEFT JOIN applied a USING (_rec) LEFT JOIN matched m USING (_rec) GROUP BY s._part"
         )
-        return {part: LoadCounts(inserted, updated, unchanged, superseded) for part, inserted, updated, unchanged, superseded in rows}
+        return {
+            part: LoadCounts(inserted, updated, unchanged, superseded)
+            for part, inserted, updated, unchanged, superseded in rows
+        }
 
     def _beats(self, new: str, new_file: str) -> str:
         """SQL that is true where the new row's order is greater than that of the target row ``t``."""
@@ -281,9 +302,14 @@ class FamilyMerge:
         version = [self._version_part(alias, name) for name in self._table.version_columns]
         file = f"FROM sluice.files f WHERE f.file_id = {alias}._file"
         return [
-            *version, f"{alias}._file_date", f"{alias}._file_modified", f'(SELECT f.uri COLLATE "C" {file})',
-            f'(SELECT f.version COLLATE "C" {file})', f'{alias}._member COLLATE "C"', f"{alias}._offset",
-        ]  # fmt: skip
+            *version,
+            f"{alias}._file_date",
+            f"{alias}._file_modified",
+            f'(SELECT f.uri COLLATE "C" {file})',
+            f'(SELECT f.version COLLATE "C" {file})',
+            f'{alias}._member COLLATE "C"',
+            f"{alias}._offset",
+        ]
 
     def _version_part(self, alias: str, name: str) -> str:
         collate = ' COLLATE "C"' if self._table.columns[name].column_type.kind == "text" else ""
@@ -293,13 +319,23 @@ class FamilyMerge:
         """XML has no equality in PostgreSQL; its text has."""
         column = self._feed.tables[table or self._root].columns.get(name)
         is_xml = column is not None and column.column_type.kind == "xml"
-        return f'{alias}."{name}"::text' + ("[]" if is_xml and column and column.column_type.is_list else "") if is_xml else f'{alias}."{name}"'
+        return (
+            f'{alias}."{name}"::text' + ("[]" if is_xml and column and column.column_type.is_list else "")
+            if is_xml
+            else f'{alias}."{name}"'
+        )
 
     def _lineage(self, names: Sequence[str], alias: str) -> str:
         sources = {
-            "_file": "sp._file", "_member": f"{alias}._member", "_record": f"{alias}._record", "_offset": f"{alias}._offset",
-            "_file_date": "sp._file_date", "_file_modified": "sp._file_modified", "_run": self._names["run"], "_loaded_at": "now()",
-        }  # fmt: skip
+            "_file": "sp._file",
+            "_member": f"{alias}._member",
+            "_record": f"{alias}._record",
+            "_offset": f"{alias}._offset",
+            "_file_date": "sp._file_date",
+            "_file_modified": "sp._file_modified",
+            "_run": self._names["run"],
+            "_loaded_at": "now()",
+        }
         return ", ".join(sources[name] for name in names)
 
     def _join(self, left: str, right: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 
@@ -30,12 +30,19 @@ _TAG_NAME = re.compile(rb"<([^\s/>]+)")
 RootCheck = Callable[[bytes], None]
 
 
+class Readable(Protocol):
+    """All that is asked of a stream: up to ``size`` bytes, none at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``offset`` is the position of ``body`` in the stream; ``starts`` and ``ends`` are those of its records, in stream bytes.
+    """``offset`` is the position of ``body`` in the stream; ``starts`` and ``ends`` are those of its records, in stream
+    bytes.
 
-    ``first_record`` and ``first_line`` count from 1 over the whole stream. ``record_context`` is what its first record must be
-    preceded by to stand alone.
+    ``first_record`` and ``first_line`` count from 1 over the whole stream. ``record_context`` is what its first record
+    must be preceded by to stand alone.
     """
 
     context: bytes
@@ -93,12 +100,13 @@ class PieceReader:
     """Iterates over the pieces of one stream (UTF-8, see ``xmlio.as_utf8``).
 
     ``check_root`` is called with a small document (prolog, root start tag, closed at once) as soon as a root element is
-    seen, so that a wrong document is refused before it is read; it raises ``MalformedXML``. With ``keep_leads`` the context
-    of a piece holds what its ancestors contain before their first record (1 MiB at most), else their start tags only.
-    Iterating raises ``MalformedXML`` for what the scanner itself finds; the pieces before the fault have been yielded by then.
+    seen, so that a wrong document is refused before it is read; it raises ``MalformedXML``. With ``keep_leads`` the
+    context of a piece holds what its ancestors contain before their first record (1 MiB at most), else their start tags
+    only. Iterating raises ``MalformedXML`` for what the scanner itself finds; the pieces before the fault have been
+    yielded by then.
     """
 
-    stream: BinaryIO
+    stream: Readable
     paths: PathTable
     check_root: RootCheck | None = None
     keep_leads: bool = False
@@ -196,7 +204,9 @@ class PieceReader:
     # -- pieces ---------------------------------------------------------------------------------------------------
 
     def _cut(self, end: int) -> Piece:
-        """The piece from the buffer's begin to ``end``, with the records that ended in it; the buffer then begins at ``end``."""
+        """The piece from the buffer's begin to ``end``, with the records that ended in it; the buffer then begins at
+        ``end``.
+        """
         done = len(self._ends)
         piece = Piece(
             context=self._context,
@@ -279,7 +289,9 @@ class PieceReader:
             raise self._truncated()
         if not self._document:
             if rest:
-                raise MalformedXML("truncated", "the file ends before its root element begins", offset=self._base, line=1)
+                raise MalformedXML(
+                    "truncated", "the file ends before its root element begins", offset=self._base, line=1
+                )
             raise MalformedXML("empty_file", "the file is empty", offset=0, line=1)
         self._drop_until(self._base + len(self._buffer))
 

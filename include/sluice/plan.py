@@ -89,7 +89,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class UpwardPath:
-    """A path that begins at an ancestor: ``up`` parents, then ``steps`` with their tests, then an attribute or the text."""
+    """A path that begins at an ancestor: ``up`` parents, then ``steps`` with their tests, then an attribute or the
+    text.
+    """
 
     up: int
     steps: tuple[tuple[frozenset[str], tuple[Test, ...]], ...]
@@ -135,7 +137,9 @@ class SeveralValues:
 
 
 class _Candidates:
-    """A node of the trie over local names by which record elements are found in a tree, exactly as the scanner finds them."""
+    """A node of the trie over local names by which record elements are found in a tree, exactly as the scanner finds
+    them.
+    """
 
     def __init__(self) -> None:
         self.children: dict[str, _Candidates] = {}
@@ -246,7 +250,9 @@ class Plan:
         """The root table whose record this element is; None where its namespace, or an ancestor's, is another one."""
         chain = [element.tag, *(ancestor.tag for ancestor in element.iterancestors())]
         for names, plan in self._record_paths:
-            if len(names) == len(chain) and all(tag in allowed for tag, allowed in zip(reversed(chain), names, strict=True)):
+            if len(names) == len(chain) and all(
+                tag in allowed for tag, allowed in zip(reversed(chain), names, strict=True)
+            ):
                 return plan
         return None
 
@@ -278,7 +284,7 @@ class Plan:
         """
         parent_copy: Element | None = None
         for ancestor in [*record.iterancestors()][::-1]:
-            open_copy = etree.Element(ancestor.tag, dict(ancestor.attrib), nsmap=ancestor.nsmap)
+            open_copy = etree.Element(ancestor.tag, ancestor.attrib, ancestor.nsmap)  # type: ignore[arg-type]  # its keys may be None
             open_copy.text = ancestor.text
             open_copy.extend(map(_copy_of, self.content_before_records(ancestor)))
             if parent_copy is not None:
@@ -370,7 +376,13 @@ class _Walk:
         self._visit(element, table.node, table, cells, positions, {})
 
     def _visit(
-        self, element: Element, node: Node, table: TablePlan, cells: list[Any], positions: tuple[int, ...], counts: dict[str, int]
+        self,
+        element: Element,
+        node: Node,
+        table: TablePlan,
+        cells: list[Any],
+        positions: tuple[int, ...],
+        counts: dict[str, int],
     ) -> None:
         for name, cell in node.attributes:
             value = element.get(name)

@@ -16,13 +16,26 @@ def store_rejects(conn: psycopg.Connection, run: Run, parts: Mapping[int, Part],
     """Add one entry per reject; returns how many. Runs in the transaction that loads the parts."""
     rows = [
         (
-            run.feed, parts[reject.part_id].file.file_id, reject.part_id, run.run_id, run.generation, reject.member, reject.ordinal,
-            reject.line, reject.start_byte, reject.end_byte, reject.reasons[0].code, _message(reject.reasons),
-            Jsonb([asdict(reason) for reason in reject.reasons]), reject.raw or None, reject.raw_is_whole, reject.context or None,
+            run.feed,
+            parts[reject.part_id].file.file_id,
+            reject.part_id,
+            run.run_id,
+            run.generation,
+            reject.member,
+            reject.ordinal,
+            reject.line,
+            reject.start_byte,
+            reject.end_byte,
+            reject.reasons[0].code,
+            _message(reject.reasons),
+            Jsonb([asdict(reason) for reason in reject.reasons]),
+            reject.raw or None,
+            reject.raw_is_whole,
+            reject.context or None,
             reject.records,
         )
         for reject in rejects
-    ]  # fmt: skip
+    ]
     with conn.cursor() as cursor:
         cursor.executemany(
             """INSERT INTO sluice.quarantine (feed, file_id, part_id, run_id, generation, member, ordinal, line, start_byte, end_byte,
@@ -51,4 +64,6 @@ def read_reject(data: Mapping[str, Any]) -> Reject:
 
 def _message(reasons: Iterable[Reason]) -> str:
     """All reasons in one line, without the values: those are in ``reasons`` only."""
-    return "; ".join(f"{reason.table}.{reason.column}: {reason.message}" if reason.column else reason.message for reason in reasons)
+    return "; ".join(
+        f"{reason.table}.{reason.column}: {reason.message}" if reason.column else reason.message for reason in reasons
+    )

@@ -1,4 +1,6 @@
-"""Opens the parts of a batch for reading: ranges of plain files, spooled pieces, whole files with what is packed in them."""
+"""Opens the parts of a batch for reading: ranges of plain files, spooled pieces, whole files with what is packed in
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,12 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 from sluice import containers
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
-from sluice.pieces import RAW_CAP_BYTES
+from sluice.pieces import RAW_CAP_BYTES, Readable
 from sluice.records import LedgerFile, Part
 from sluice.sources import source_for
 from sluice.stages import Tools
@@ -22,15 +24,12 @@ READ_BYTES = 256 << 10
 QUOTAS = Quotas()
 
 
-class Readable(Protocol):
-    def read(self, size: int) -> bytes: ...
-
-
 @dataclass(slots=True)
 class Section:
     """A stream of XML (UTF-8) that is a part, or one archive member of it.
 
-    A position in the stream plus ``shift`` is the position in the decoded file or member; likewise for records and lines.
+    A position in the stream plus ``shift`` is the position in the decoded file or member; likewise for records and
+    lines.
     """
 
     part: Part
@@ -50,7 +49,9 @@ class Unreadable:
 
 
 class Digest:
-    """A raw stream that is hashed as it is read from front to back; ``hexdigest`` is None once somebody has jumped about."""
+    """A raw stream that is hashed as it is read from front to back; ``hexdigest`` is None once somebody has jumped
+    about.
+    """
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -106,7 +107,8 @@ class _Joined:
         return b"".join(chunks)
 
 
-# -- opening ------------------------------------------------------------------------------------------------------------
+# -- opening
+# ------------------------------------------------------------------------------------------------------------
 
 
 def open_raw(tools: Tools, file: LedgerFile, start: int = 0, end: int | None = None) -> BinaryIO:
@@ -115,21 +117,29 @@ def open_raw(tools: Tools, file: LedgerFile, start: int = 0, end: int | None = N
     return source.open(file.as_source_file(), start, end)
 
 
-def sections(tools: Tools, parts: Sequence[Part], digests: dict[int, str | None] | None = None) -> Iterator[Section | Unreadable]:
+def sections(
+    tools: Tools, parts: Sequence[Part], digests: dict[int, str | None] | None = None
+) -> Iterator[Section | Unreadable]:
     """Open part after part; archive members of one file share one pass over it.
 
     ``digests`` is filled with the SHA-256 of each part that one reader saw whole. A part may give several sections (an
-    archive that nobody looked into before), or an ``Unreadable`` after some. A section is valid until the next is asked for.
-    Raises ``SourceUnavailable`` and ``WorkFilesUnavailable``.
+    archive that nobody looked into before), or an ``Unreadable`` after some. A section is valid until the next is asked
+    for. Raises ``SourceUnavailable`` and ``WorkFilesUnavailable``.
     """
     found = digests if digests is not None else {}
-    for (_, is_member), group in groupby(parts, key=lambda part: (part.file.file_id, bool(part.cut.member) and part.cut.spool is None)):
+    for (_, is_member), group in groupby(
+        parts, key=lambda part: (part.file.file_id, bool(part.cut.member) and part.cut.spool is None)
+    ):
         if is_member:
             yield from _member_sections(tools, list(group))
             continue
         for part in group:
             try:
-                yield from _whole_sections(tools, part, found) if part.cut.is_whole and part.cut.spool is None else _cut_sections(tools, part)
+                yield from (
+                    _whole_sections(tools, part, found)
+                    if part.cut.is_whole and part.cut.spool is None
+                    else _cut_sections(tools, part)
+                )
             except MalformedXML as error:
                 yield Unreadable(part, error)
             except SourceChanged as error:
@@ -150,7 +160,12 @@ def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:
     with opened as raw:
         stream = _Joined(cut.context, cast("Readable", raw), cut.tail)
         yield Section(
-            part, cut.member, stream, cut.start_byte - len(cut.context), cut.first_record - 1, cut.first_line - 1 - cut.context.count(b"\n")
+            part,
+            cut.member,
+            stream,
+            cut.start_byte - len(cut.context),
+            cut.first_record - 1,
+            cut.first_line - 1 - cut.context.count(b"\n"),
         )
 
 

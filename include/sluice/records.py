@@ -44,8 +44,8 @@ class Cut:
     ``start_byte`` and ``end_byte`` count decoded bytes (decompressed, as UTF-8); ``end_byte`` None means "to the end",
     ``is_whole`` that nothing was cut. ``context`` holds what a parser must read first (prolog, open ancestors with
     their content before the first record), ``tail`` the closing tags that make the stretch a document again.
-    ``first_record`` and ``first_line`` count from 1. ``spool`` names the work file that holds the decoded bytes where the
-    source cannot be read by ranges.
+    ``first_record`` and ``first_line`` count from 1. ``spool`` names the work file that holds the decoded bytes where
+    the source cannot be read by ranges.
     """
 
     member: str = ""
@@ -118,7 +118,9 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class PartOutcome:
-    """What parse made of one part. ``rejected`` counts records; with ``failed`` all of ``found`` are quarantined together."""
+    """What parse made of one part. ``rejected`` counts records; with ``failed`` all of ``found`` are quarantined
+    together.
+    """
 
     part_id: int
     found: int

@@ -1,13 +1,13 @@
 """Finds where records begin and end in a stream of XML bytes, at about a gigabyte a second.
 
 The scanner knows just enough XML to be exact on well-formed input: tags (with quoted attribute values), comments, CDATA
-sections, processing instructions, document type declarations, and several documents one after another. It does not prove
-well-formedness; whoever uses its cuts parses each piece with a real parser, and that parse is the proof.
+sections, processing instructions, document type declarations, and several documents one after another. It does not
+prove well-formedness; whoever uses its cuts parses each piece with a real parser, and that parse is the proof.
 
 Input is UTF-8 (``xmlio.as_utf8`` sees to it): every byte below 0x80 is then a character of its own.
 
-``scan`` is compiled by Numba once per machine and cached. It is resumable: all of its state is in ``state`` and ``stack``,
-so that a stream may be handed over in chunks of any size.
+``scan`` is compiled by Numba once per machine and cached. It is resumable: all of its state is in ``state`` and
+``stack``, so that a stream may be handed over in chunks of any size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
-# Events, as they stand in the first column of the event table; the others are: start, end (positions in the buffer), depth.
+# Events, as they stand in the first column of the event table; the others are: start, end (positions in the buffer),
+# depth.
 ROOT_START, ANCESTOR_START, RECORD_START, RECORD_END, ANCESTOR_END, DOCUMENT_END, DECLARATION = 1, 2, 3, 4, 5, 6, 7
 EVENT_CAPACITY = 16384
 
@@ -80,13 +81,13 @@ def scan(
     It stops early at a token that the buffer does not hold whole, at a full event table, and at an error
     (``state[ERROR]``). Positions are indexes into ``buffer``.
     """
-    return _scan(  # type: ignore[no-any-return]
+    return _scan(
         buffer, start, state, stack, events,
         paths.text, paths.name_start, paths.name_end, paths.first_child, paths.next_sibling, paths.is_record, paths.max_depth,
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the three bytes a b c (two, where a is 0) from i on; -1 where they do not occur."""
     while i < n:
@@ -96,7 +97,7 @@ def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no 
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _tag_end(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the '>' that ends the tag, quotes respected; -1 where the buffer ends first."""
     while i < n:
@@ -111,7 +112,7 @@ def _tag_end(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover 
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _child_named(buffer, i, n, node, text, name_start, name_end, first_child, next_sibling):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The child of ``node`` whose local name stands at buffer[i] (after the prefix, if any); -1 if none."""
     end = i
@@ -136,7 +137,7 @@ def _child_named(buffer, i, n, node, text, name_start, name_end, first_child, ne
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Walk on in a DOCTYPE; returns the position reached. The mode tells whether it ended or went into a comment or PI."""
     while i < n:
@@ -167,9 +168,11 @@ def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma
     return i
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0911, PLR0912, PLR0915  # pragma: no cover - compiled
-    """One loop over the bytes: long, because a compiled state machine split over calls would be slow to read and to run."""
+@njit(cache=True, nogil=True)
+def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """One loop over the bytes: long, because a compiled state machine split over calls would be slow to read and to
+    run.
+    """
     n = buffer.shape[0]
     count = 0
     capacity = events.shape[0] - 4  # one start tag may write four
@@ -262,7 +265,13 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
         elif byte == 63:  # processing instruction
             if i + 5 >= n:
                 break
-            if depth == 0 and buffer[i + 2] == 120 and buffer[i + 3] == 109 and buffer[i + 4] == 108 and buffer[i + 5] <= 32:
+            if (
+                depth == 0
+                and buffer[i + 2] == 120
+                and buffer[i + 3] == 109
+                and buffer[i + 4] == 108
+                and buffer[i + 5] <= 32
+            ):
                 events[count, 0], events[count, 1], events[count, 2], events[count, 3] = DECLARATION, i, i, 0
                 count += 1
             state[RETURN_MODE] = CONTENT if depth > 0 else OUTSIDE
@@ -278,7 +287,9 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
             if state[RECORD_DEPTH] == 0 and depth <= max_depth:
                 parent = np.int64(0) if depth == 1 else stack[depth - 1]
                 if parent != -1:
-                    node = _child_named(buffer, i + 1, end, parent, text, name_start, name_end, first_child, next_sibling)
+                    node = _child_named(
+                        buffer, i + 1, end, parent, text, name_start, name_end, first_child, next_sibling
+                    )
                 stack[depth] = node
                 if depth == 1:
                     state[MODE] = CONTENT
@@ -286,11 +297,21 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                     count += 1
                 if node != -1:
                     if is_record[node]:
-                        events[count, 0], events[count, 1], events[count, 2], events[count, 3] = RECORD_START, i, end, depth
+                        events[count, 0], events[count, 1], events[count, 2], events[count, 3] = (
+                            RECORD_START,
+                            i,
+                            end,
+                            depth,
+                        )
                         count += 1
                         state[RECORD_DEPTH] = depth
                     else:
-                        events[count, 0], events[count, 1], events[count, 2], events[count, 3] = ANCESTOR_START, i, end, depth
+                        events[count, 0], events[count, 1], events[count, 2], events[count, 3] = (
+                            ANCESTOR_START,
+                            i,
+                            end,
+                            depth,
+                        )
                         count += 1
             elif depth == 1:
                 state[MODE] = CONTENT

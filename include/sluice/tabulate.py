@@ -1,7 +1,8 @@
-"""Collects extracted rows and writes them, typed, as one Parquet file per table; records with a bad value become rejects.
+"""Collects extracted rows and writes them, typed, as one Parquet file per table; records with a bad value become
+rejects.
 
-Rows are converted in blocks of a few thousand records, whatever files they come from, so that tiny files cost no more than
-large ones. Memory is bounded by the block.
+Rows are converted in blocks of a few thousand records, whatever files they come from, so that tiny files cost no more
+than large ones. Memory is bounded by the block.
 """
 
 from __future__ import annotations
@@ -26,14 +27,21 @@ BLOCK_BYTES = 4 << 20
 MAX_REASONS = 20
 
 _PLACE_FIELDS = [
-    ("_rec", pa.int64()), ("_part", pa.int64()), ("_member", pa.string()), ("_record", pa.int64()), ("_offset", pa.int64()),
-    ("_length", pa.int64()), ("_line", pa.int64()),
-]  # fmt: skip
+    ("_rec", pa.int64()),
+    ("_part", pa.int64()),
+    ("_member", pa.string()),
+    ("_record", pa.int64()),
+    ("_offset", pa.int64()),
+    ("_length", pa.int64()),
+    ("_line", pa.int64()),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPlace:
-    """Where a record stands, and its bytes until its block is written. Offsets count decoded bytes of the file or member."""
+    """Where a record stands, and its bytes until its block is written. Offsets count decoded bytes of the file or
+    member.
+    """
 
     part_id: int
     member: str
@@ -46,9 +54,17 @@ class RecordPlace:
 
     def reject(self, reasons: Sequence[Reason], raw_cap: int) -> Reject:
         return Reject(
-            self.part_id, self.member, self.ordinal, self.line, self.offset, self.offset + self.length, tuple(reasons[:MAX_REASONS]),
-            self.raw[:raw_cap], self.length <= raw_cap, self.context,
-        )  # fmt: skip
+            self.part_id,
+            self.member,
+            self.ordinal,
+            self.line,
+            self.offset,
+            self.offset + self.length,
+            tuple(reasons[:MAX_REASONS]),
+            self.raw[:raw_cap],
+            self.length <= raw_cap,
+            self.context,
+        )
 
 
 def table_schema(feed: Feed, name: str) -> pa.Schema:
@@ -68,7 +84,9 @@ class _TableWriter:
         self._is_root = feed.tables[plan.name].is_root
         self._paths = {name: " | ".join(column.path) for name, column in feed.tables[plan.name].columns.items()}
         self._converters = [Converter(name, feed.tables[plan.name].columns[name]) for name, _ in plan.columns]
-        self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False)
+        self._writer = pq.ParquetWriter(
+            sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False
+        )
 
     def convert(self, reasons: dict[int, list[Reason]]) -> list[pa.Array]:
         """The columns of the collected rows; what does not fit is added to ``reasons`` by record."""
@@ -94,7 +112,10 @@ class _TableWriter:
         if self._is_root:
             arrays += [
                 pa.array([place.member for place in found], pa.string()),
-                *(pa.array([getattr(place, name) for place in found], pa.int64()) for name in ("ordinal", "offset", "length", "line")),
+                *(
+                    pa.array([getattr(place, name) for place in found], pa.int64())
+                    for name in ("ordinal", "offset", "length", "line")
+                ),
             ]
         else:
             levels = zip(*(self.rows.positions[index] for index in keep), strict=True)
@@ -109,7 +130,9 @@ class _TableWriter:
 
 
 class BatchTables:
-    """The Parquet files of one batch, written as records come in. Use as a context manager: nothing is visible on an error."""
+    """The Parquet files of one batch, written as records come in. Use as a context manager: nothing is visible on an
+    error.
+    """
 
     def __init__(self, feed: Feed, plan: Plan, work: WorkFiles, run_id: int, number: int, raw_cap: int) -> None:
         self._feed, self._plan, self._raw_cap = feed, plan, raw_cap
@@ -164,7 +187,9 @@ class BatchTables:
         for name, writer in self._writers.items():
             writer.write(columns[name], rejected, self._places)
             writer.rows.clear()
-        self.rejects += [self._places[record].reject(self._reasons[record], self._raw_cap) for record in sorted(rejected)]
+        self.rejects += [
+            self._places[record].reject(self._reasons[record], self._raw_cap) for record in sorted(rejected)
+        ]
         self._places.clear()
         self._several.clear()
         self._reasons.clear()

@@ -26,7 +26,11 @@ class RootCheck:
     def __call__(self, document: bytes) -> None:
         root = xmlio.parse_document(document)
         if root.tag not in self._expected:
-            raise MalformedXML("wrong_document", f"the root element is {_spell(root.tag)}; this feed reads {self._spell_expected()}", line=1)
+            raise MalformedXML(
+                "wrong_document",
+                f"the root element is {_spell(root.tag)}; this feed reads {self._spell_expected()}",
+                line=1,
+            )
 
     def _spell_expected(self) -> str:
         spelled = sorted(map(_spell, self._expected))
@@ -43,8 +47,8 @@ def _spell(tag: str) -> str:
 class RecordValidity:
     """Checks records against the XSD of their document's namespace.
 
-    With scope ``record`` each record is judged as a document of its own: its ancestors with what they hold before the first
-    record, and it; only what is wrong inside the record counts. With scope ``file`` the document is judged whole.
+    With scope ``record`` each record is judged as a document of its own: its ancestors with what they hold before the
+    first record, and it; only what is wrong inside the record counts. With scope ``file`` the document is judged whole.
     """
 
     def __init__(self, feed: Feed, plan: Plan) -> None:
@@ -60,7 +64,9 @@ class RecordValidity:
         return xmlio.Schemas(self._feed.folder, self._feed.xsd.files)
 
     def look_at(self, root: Element, *, is_whole: bool) -> None:
-        """Prepare to judge the records of this tree. Raises ``MalformedXML`` where the document is judged as a whole and invalid."""
+        """Prepare to judge the records of this tree. Raises ``MalformedXML`` where the document is judged as a whole
+        and invalid.
+        """
         if not self.is_on:
             return
         self._schema = self._schemas.for_root(root)
@@ -88,7 +94,7 @@ class RecordValidity:
             return f"the feed has no XSD for {_spell(root.tag)}"
         if schema.validate(root):
             return None
-        error = schema.error_log[0]
+        error = _errors(schema)[0]
         return f"line {error.line}: {_shorten(error.message)}"
 
     def reasons(self, element: Element) -> list[Reason]:
@@ -102,8 +108,20 @@ class RecordValidity:
         if self._schema.validate(tree):
             return []
         place = tree.getpath(record)
-        inside = [error for error in self._schema.error_log if error.path == place or (error.path or "").startswith(place + "/")]
-        return [Reason("xsd_invalid", _shorten(error.message), path=_below(error.path, place)) for error in inside[:MAX_XSD_REASONS]]
+        inside = [
+            error
+            for error in _errors(self._schema)
+            if error.path == place or (error.path or "").startswith(place + "/")
+        ]
+        return [
+            Reason("xsd_invalid", _shorten(error.message), path=_below(error.path, place))
+            for error in inside[:MAX_XSD_REASONS]
+        ]
+
+
+def _errors(schema: etree.XMLSchema) -> list[etree._LogEntry]:
+    """What the last validation found, in the order of the document."""
+    return list(schema.error_log)  # type: ignore[call-overload]  # the stubs do not know that it can be iterated
 
 
 def _below(path: str | None, place: str) -> str:

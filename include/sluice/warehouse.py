@@ -1,4 +1,6 @@
-"""Connections to PostgreSQL, transactions that are retried, and the tables of a feed brought in step with its declaration."""
+"""Connections to PostgreSQL, transactions that are retried, and the tables of a feed brought in step with its
+declaration.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import LiteralString, TypeVar, cast
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors as pg
@@ -51,7 +53,9 @@ def transact(connection: psycopg.Connection, work: Callable[[psycopg.Connection]
                 return work(connection)
         except _RETRIED as error:
             if attempt == TRANSACTION_TRIES:
-                raise WarehouseUnavailable(f"the transaction did not go through after {attempt} tries: {first_line(error)}") from error
+                raise WarehouseUnavailable(
+                    f"the transaction did not go through after {attempt} tries: {first_line(error)}"
+                ) from error
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - spreads the retries, no secret
     raise AssertionError("unreachable")
 
@@ -61,15 +65,17 @@ def first_line(error: BaseException) -> str:
 
 
 def query(text: str) -> sql.SQL:
-    """SQL that this package composed itself. psycopg wants literals, so that user input cannot slip in; identifiers here
-    come from the feed model, which admits only plain lower-case names, and values always travel as parameters."""
-    return sql.SQL(cast("LiteralString", text))
+    """SQL that this package composed itself. psycopg wants literals, so that user input cannot slip in; identifiers
+    here come from the feed model, which admits only plain lower-case names, and values always travel as parameters.
+    """
+    return sql.SQL(text)  # type: ignore[arg-type]  # not a literal, for the reasons above
 
 
 def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
     """Bring ledger and tables in step, under one advisory lock; returns the statements that were run on the tables.
 
-    Raises ``TablesDiffer`` where more than an additive change is needed, ``WarehouseUnavailable`` where the lock is not to be had.
+    Raises ``TablesDiffer`` where more than an additive change is needed, ``WarehouseUnavailable`` where the lock is not
+    to be had.
     """
 
     def work(conn: psycopg.Connection) -> list[str]:
@@ -124,4 +130,11 @@ def read_layout(conn: psycopg.Connection, schema: str) -> ddl.Existing:
     )
     primary_keys = {table: tuple(columns) for table, columns in keys}
     indexes = conn.execute("SELECT indexname FROM pg_indexes WHERE schemaname = %s", [schema])
-    return ddl.Existing(tables, primary_keys, frozenset(name for (name,) in indexes))
+    required = conn.execute(
+        """SELECT c.relname, array_agg(a.attname::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND a.attnotnull AND NOT a.atthasdef GROUP BY c.relname""",
+        [schema],
+    )
+    not_null = {table: frozenset(columns) for table, columns in required}
+    return ddl.Existing(tables, primary_keys, frozenset(name for (name,) in indexes), not_null)

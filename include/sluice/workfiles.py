@@ -15,6 +15,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from sluice.errors import WorkFilesUnavailable
@@ -34,7 +35,7 @@ class WorkFiles:
 
     def __init__(self, root: str) -> None:
         is_remote = "://" in root and not root.startswith("file://")
-        self.root = root.rstrip("/") if is_remote else os.path.abspath(root.removeprefix("file://"))
+        self.root = root.rstrip("/") if is_remote else str(Path(root.removeprefix("file://")).absolute())
         self._is_remote = is_remote
 
     def __repr__(self) -> str:
@@ -127,7 +128,7 @@ class WorkFiles:
     def _open_raw(self, path: str) -> Any:
         if self._is_remote:
             return self._remote().open(path, "rb", block_size=_REMOTE_READ_BYTES)
-        return open(path, "rb", buffering=0)
+        return Path(path).open("rb", buffering=0)
 
     def _remote(self) -> Any:
         """The root's file system. fsspec keeps it per process, so that a forked task gets its own."""
@@ -146,11 +147,11 @@ class WorkFiles:
 
 @contextmanager
 def _write_local(path: str) -> Iterator[BinaryIO]:
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:100]}.{uuid.uuid4().hex}.tmp")
-    _attempt(path, "written", lambda: os.makedirs(folder, exist_ok=True))
-    inner = _attempt(path, "written", lambda: open(temporary, "xb", buffering=0))
-    with _written(path, inner, lambda: os.replace(temporary, path), lambda: os.unlink(temporary)) as file:
+    target = Path(path)
+    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
+    _attempt(path, "written", lambda: target.parent.mkdir(parents=True, exist_ok=True))
+    inner = _attempt(path, "written", lambda: temporary.open("xb", buffering=0))
+    with _written(path, inner, lambda: temporary.replace(target), temporary.unlink) as file:
         yield file
 
 
@@ -174,7 +175,7 @@ def _written(path: str, inner: Any, commit: Callable[[], Any], discard: Callable
 def open_scratch() -> Iterator[BinaryIO]:
     """A binary file to write and read again, on this machine's disk, gone at the end of the block."""
     folder = tempfile.gettempdir()
-    inner = _attempt(folder, "written", lambda: tempfile.TemporaryFile(buffering=0))
+    inner = _attempt(folder, "written", lambda: tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - closed with `file`
     with io.BufferedRandom(_Reported(inner, folder), _BUFFER_BYTES) as file:
         yield file
 
@@ -218,9 +219,9 @@ class _Reported(io.RawIOBase):
 
 
 def _exists(path: str) -> bool:
-    """Unlike ``os.path.exists``, tells a lost mount from an absent file."""
+    """Unlike ``Path.exists``, tells a lost mount from an absent file."""
     try:
-        os.stat(path)
+        Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

@@ -1,7 +1,7 @@
 """The only place where an XML parser is built: encodings, limits, error texts, and XSDs.
 
-Every parser here refuses the network, external entities and external DTDs. Entities of an internal DTD are expanded within
-libxml2's own amplification limit; documents without a DTD may be as large as they like.
+Every parser here refuses the network, external entities and external DTDs. Entities of an internal DTD are expanded
+within libxml2's own amplification limit; documents without a DTD may be as large as they like.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
 class Utf8Stream:
-    """A stream of XML as UTF-8, whatever it is encoded in; ``is_identity`` tells that the bytes are those of the source.
+    """A stream of XML as UTF-8, whatever it is encoded in; ``is_identity`` tells that the bytes are those of the
+    source.
 
     ``read(n)`` returns n bytes or more unless the stream ends. Raises ``MalformedXML`` (encoding).
     """
@@ -79,8 +80,8 @@ def _read_fully(raw: BinaryIO, size: int) -> bytes:
 def detect_encoding(head: bytes) -> str:
     """The encoding of a document by its byte order mark, its first bytes, or its declaration; raises ``MalformedXML``.
 
-    Follows appendix F of the XML recommendation. A declaration that the bytes themselves contradict (UTF-16 in a file of
-    single bytes) is taken for UTF-8, which then proves itself or fails.
+    Follows appendix F of the XML recommendation. A declaration that the bytes themselves contradict (UTF-16 in a file
+    of single bytes) is taken for UTF-8, which then proves itself or fails.
     """
     for mark, name in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
@@ -104,7 +105,7 @@ def new_parser(*, has_doctype: bool, keep_ids: bool = False) -> etree.XMLParser:
     """A parser for one piece, given as UTF-8 whatever its declaration says."""
     return etree.XMLParser(
         encoding="utf-8",
-        resolve_entities="internal",
+        resolve_entities="internal",  # type: ignore[arg-type]  # the stubs know only booleans
         load_dtd=False,
         no_network=True,
         huge_tree=not has_doctype,
@@ -199,12 +200,16 @@ class Schemas:
 
 def _parse_schema_document(path: Path) -> etree._Element:
     try:
-        return etree.parse(str(path), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)).getroot()
+        return etree.parse(
+            str(path), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        ).getroot()
     except (OSError, etree.XMLSyntaxError) as error:
         raise PermanentError(f"XSD {path.name}: {error}") from error
 
 
-def _localise_references(name: str, document: etree._Element, by_namespace: dict[str, str], known: Iterable[str]) -> None:
+def _localise_references(
+    name: str, document: etree._Element, by_namespace: dict[str, str], known: Iterable[str]
+) -> None:
     namespace = "{http://www.w3.org/2001/XMLSchema}"
     for reference in document.iter(f"{namespace}import", f"{namespace}include", f"{namespace}redefine"):
         location = reference.get("schemaLocation")

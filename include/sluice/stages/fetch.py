@@ -2,7 +2,8 @@
 
 Reads:  the source; the ledger.
 Writes: tables brought in step with the declaration; the run and its manifest (every open file, with version and size).
-Raises: ``SourceMissing``, ``TablesDiffer`` (somebody must act), ``SourceUnavailable``, ``WarehouseUnavailable`` (try again).
+Raises: ``SourceMissing``, ``TablesDiffer`` (somebody must act), ``SourceUnavailable``, ``WarehouseUnavailable`` (try
+        again).
 Rerun:  returns the same manifest; only a cleared run (another run key) lists anew.
 """
 
@@ -43,7 +44,9 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
         run = ledger.find_run(connection, feed.feed, request.run_key)
         if run is None:
             pattern = UriPattern(request.uri or feed.source.uri)
-            files = select_files(_list(tools, pattern, request), request, feed.source.settle_seconds, UriPattern(feed.source.uri))
+            files = select_files(
+                _list(tools, pattern, request), request, feed.source.settle_seconds, UriPattern(feed.source.uri)
+            )
             run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, files))
         count, size_bytes = ledger.manifest_size(connection, run.run_id)
     return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request))
@@ -58,9 +61,15 @@ def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> list[Source
 
 
 def select_files(
-    files: Iterable[SourceFile], request: RunRequest, settle_seconds: int, own_pattern: UriPattern, now: dt.datetime | None = None
+    files: Iterable[SourceFile],
+    request: RunRequest,
+    settle_seconds: int,
+    own_pattern: UriPattern,
+    now: dt.datetime | None = None,
 ) -> list[SourceFile]:
-    """What of a listing belongs to the run: settled files, modified in its window, each with the date that its URI holds."""
+    """What of a listing belongs to the run: settled files, modified in its window, each with the date that its URI
+    holds.
+    """
     settled_before = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(seconds=settle_seconds)
     return list(_selected(files, request, settled_before, own_pattern))
 
@@ -75,7 +84,8 @@ def _selected(
             continue
         if request.modified_to is not None and not file.modified_at < request.modified_to:
             continue
-        # The order of records must not depend on how a file was found, so its date is always read by the feed's own pattern.
+        # The order of records must not depend on how a file was found, so its date is always read by the feed's own
+        # pattern.
         yield SourceFile(file.uri, file.version, file.size_bytes, file.modified_at, own_pattern.date_of(file.uri))
 
 

@@ -73,7 +73,9 @@ def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
         known = [part.part_id for part in ledger.read_batch_parts(connection, run_id, number)]
         if known and ledger.all_loaded(connection, run, known):
             # Nothing is needed of the work files, which may be gone.
-            return LoadSummary(number, len(known), len(known), 0, 0, 0, LoadCounts(), time.monotonic() - started, run.dry_run)
+            return LoadSummary(
+                number, len(known), len(known), 0, 0, 0, LoadCounts(), time.monotonic() - started, run.dry_run
+            )
         loader = _BatchLoader(tools, run, read_batch(tools, run_id, number), _read_verdict(tools, run_id, number))
         if run.dry_run:
             _roll_back(connection, loader.load)
@@ -102,9 +104,12 @@ def _read_verdict(tools: Tools, run_id: int, number: int) -> _Verdict:
         with work.open_read(path) as file:
             rejects += [quarantine.read_reject(json.loads(line)) for line in file]
     return _Verdict(
-        {outcome.part_id: outcome for outcome in outcomes}, frozenset(verdict["rejected"]), frozenset(verdict["held_parts"]),
-        verdict["reason"] or "the gate is shut", tuple(rejects),
-    )  # fmt: skip
+        {outcome.part_id: outcome for outcome in outcomes},
+        frozenset(verdict["rejected"]),
+        frozenset(verdict["held_parts"]),
+        verdict["reason"] or "the gate is shut",
+        tuple(rejects),
+    )
 
 
 class _BatchLoader:
@@ -118,7 +123,9 @@ class _BatchLoader:
 
     def load(self, conn: psycopg.Connection) -> None:
         outcomes, held = self._verdict.outcomes, self._verdict.held_parts
-        states = {part: "quarantined" if outcomes[part].failed else "loaded" for part in self._parts if part not in held}
+        states = {
+            part: "quarantined" if outcomes[part].failed else "loaded" for part in self._parts if part not in held
+        }
         claimed = ledger.claim_parts(conn, self._run, states)
         if self._run.edition:
             quarantine.clear_parts(conn, claimed)
@@ -130,20 +137,33 @@ class _BatchLoader:
             conn,
             self._run,
             [
-                (part, outcomes[part].found, quarantined[part], counts.get(part, LoadCounts()), outcomes[part].bytes_read, outcomes[part].sha256)
+                (
+                    part,
+                    outcomes[part].found,
+                    quarantined[part],
+                    counts.get(part, LoadCounts()),
+                    outcomes[part].bytes_read,
+                    outcomes[part].sha256,
+                )
                 for part in claimed
             ],
         )
         held_found = {part: outcomes[part].found for part in held}
         ledger.hold_parts(conn, self._run, held_found, self._verdict.reason)
         self.summary = replace(
-            self.summary, parts_known=len(states) - len(claimed), found=sum(outcomes[part].found for part in mine),
-            quarantined=sum(quarantined.values()), held=sum(held_found.values()), counts=_sum_counts(counts.values()),
-        )  # fmt: skip
+            self.summary,
+            parts_known=len(states) - len(claimed),
+            found=sum(outcomes[part].found for part in mine),
+            quarantined=sum(quarantined.values()),
+            held=sum(held_found.values()),
+            counts=_sum_counts(counts.values()),
+        )
 
     def _quarantined(self, claimed: frozenset[int]) -> dict[int, int]:
         """Records of each part that went into the quarantine: all of them where the part failed."""
-        counts = {part: self._verdict.outcomes[part].found if self._verdict.outcomes[part].failed else 0 for part in claimed}
+        counts = {
+            part: self._verdict.outcomes[part].found if self._verdict.outcomes[part].failed else 0 for part in claimed
+        }
         for reject in self._verdict.rejects:
             if reject.part_id in counts and not self._verdict.outcomes[reject.part_id].failed:
                 counts[reject.part_id] += reject.records
@@ -179,7 +199,10 @@ def _sum_counts(counts: Any) -> LoadCounts:
     total = LoadCounts()
     for one in counts:
         total = LoadCounts(
-            total.inserted + one.inserted, total.updated + one.updated, total.unchanged + one.unchanged,
-            total.superseded + one.superseded, total.deleted + one.deleted,
-        )  # fmt: skip
+            total.inserted + one.inserted,
+            total.updated + one.updated,
+            total.unchanged + one.unchanged,
+            total.superseded + one.superseded,
+            total.deleted + one.deleted,
+        )
     return total

@@ -1,9 +1,10 @@
 """parse: a batch's bytes become typed rows.
 
-Reads:  the batch that split wrote; the bytes of its parts, from the source or from spooled pieces; the feed and its XSDs.
+Reads:  the batch that split wrote; the bytes of its parts, from the source or from spooled pieces; the feed and its
+        XSDs.
 Writes: one Parquet file per table, the rejects, and the outcome of each part, as work files.
-Raises: ``SourceUnavailable``, ``WorkFilesUnavailable`` (try again), ``PermanentError`` for an XSD that is wrong. Never for
-        what is in a file: that becomes a reject.
+Raises: ``SourceUnavailable``, ``WorkFilesUnavailable`` (try again), ``PermanentError`` for an XSD that is wrong. Never
+        for what is in a file: that becomes a reject.
 Rerun:  overwrites its own output.
 """
 
@@ -64,16 +65,24 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         file.writelines(json.dumps(to_json(reject)).encode() + b"\n" for reject in rejects)
     seconds = time.monotonic() - started
     summary = ParseSummary(
-        number, batch.file_count, sum(o.found for o in outcomes), sum(o.found if o.failed else o.rejected for o in outcomes),
-        sum(o.failed for o in outcomes), sum(o.bytes_read for o in outcomes), seconds,
-    )  # fmt: skip
+        number,
+        batch.file_count,
+        sum(o.found for o in outcomes),
+        sum(o.found if o.failed else o.rejected for o in outcomes),
+        sum(o.failed for o in outcomes),
+        sum(o.bytes_read for o in outcomes),
+        seconds,
+    )
     work.write_json(
         work.outcomes(feed.feed, run_id, number),
         {
-            "outcomes": [to_json(outcome) for outcome in outcomes], "records": summary.records, "bytes": summary.bytes_read,
-            "seconds": seconds, "unmapped": dict(plan.unmapped.most_common(200)),
+            "outcomes": [to_json(outcome) for outcome in outcomes],
+            "records": summary.records,
+            "bytes": summary.bytes_read,
+            "seconds": seconds,
+            "unmapped": dict(plan.unmapped.most_common(200)),
         },
-    )  # fmt: skip
+    )
     return summary
 
 
@@ -83,7 +92,8 @@ def _settle_rejects(rejects: list[Reject], outcomes: list[PartOutcome]) -> list[
     failed = frozenset(waiting)
     kept = [reject for reject in rejects if reject.ordinal is None or reject.part_id not in failed]
     return [
-        replace(reject, records=waiting.pop(reject.part_id, 0)) if reject.part_id in failed else reject for reject in kept
+        replace(reject, records=waiting.pop(reject.part_id, 0)) if reject.part_id in failed else reject
+        for reject in kept
     ]
 
 
@@ -120,12 +130,16 @@ class _BatchParser:
             tally = tallies[section.part.part_id]
             if isinstance(section, Unreadable):
                 tally.failed = True
-                self._tables.rejects.append(_part_reject(section.part, section.part.cut.member, section.error, tally.found))
+                self._tables.rejects.append(
+                    _part_reject(section.part, section.part.cut.member, section.error, tally.found)
+                )
             else:
                 self._run_section(section, tally)
         for part in unseen.values():
             tallies[part.part_id].failed = True
-            self._tables.rejects.append(_part_reject(part, "", MalformedXML("empty_file", "the archive holds no files"), 0))
+            self._tables.rejects.append(
+                _part_reject(part, "", MalformedXML("empty_file", "the archive holds no files"), 0)
+            )
         return [
             PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id))
             for part_id, t in tallies.items()
@@ -146,7 +160,9 @@ class _BatchParser:
             keeps_records = self._feed.malformed == "keep_records" and reader.records_seen > 0
             tally.failed = tally.failed or not keeps_records
             self._tables.rejects.append(
-                _part_reject(section.part, section.member, _shifted(error, section), 0 if keeps_records else reader.records_seen)
+                _part_reject(
+                    section.part, section.member, _shifted(error, section), 0 if keeps_records else reader.records_seen
+                )
             )
         tally.found += reader.records_seen
         tally.bytes_read += reader.bytes_read - len(section.part.cut.context) - len(section.part.cut.tail)
@@ -162,30 +178,48 @@ class _BatchParser:
         if not reader.records_seen and section.part.cut.is_whole and not self._feed.allow_empty:
             why = self._validity.why_invalid(last_root) if last_root is not None else None
             names = " or ".join(f"<{path[-1]}>" for path in self._plan.local_paths)
-            raise MalformedXML("no_records", f"the document is well-formed but holds no {names}" + (f" ({why})" if why else ""), line=1)
+            raise MalformedXML(
+                "no_records", f"the document is well-formed but holds no {names}" + (f" ({why})" if why else ""), line=1
+            )
 
     def _take_piece(self, section: Section, piece: Piece, root: Element) -> None:
         """Hand the records of a piece to the tables."""
         elements = self._plan.find_candidates(root)
         if len(elements) != len(piece.starts):
-            raise MalformedXML("refused_dtd", "records come out of entities of the document's DTD", offset=piece.offset, line=piece.first_line)
+            raise MalformedXML(
+                "refused_dtd",
+                "records come out of entities of the document's DTD",
+                offset=piece.offset,
+                line=piece.first_line,
+            )
         has_entities = xmlio.may_hold_entities(root)
         self._validity.look_at(root, is_whole=not piece.context and not piece.tail)
         places = _places(section, piece)
         for element, place in zip(elements, places, strict=True):
             reasons = self._validity.reasons(element)
             if has_entities and xmlio.has_unresolved_entity(element):
-                reasons.append(Reason("unresolved_entity", "a value refers to an entity that the document does not define"))
+                reasons.append(
+                    Reason("unresolved_entity", "a value refers to an entity that the document does not define")
+                )
             table = self._plan.table_of(element)
             if table is None:
-                self._tables.reject(place, [Reason("wrong_document", f"the record or an ancestor of it is in another namespace: {element.tag}")])
+                self._tables.reject(
+                    place,
+                    [
+                        Reason(
+                            "wrong_document", f"the record or an ancestor of it is in another namespace: {element.tag}"
+                        )
+                    ],
+                )
             else:
                 self._tables.add(element, table, place, reasons)
 
 
 def _places(section: Section, piece: Piece) -> Iterator[RecordPlace]:
     lines = piece.lines()
-    for index, (start, end, line) in enumerate(zip(piece.starts.tolist(), piece.ends.tolist(), lines.tolist(), strict=True)):
+    for index, (start, end, line) in enumerate(
+        zip(piece.starts.tolist(), piece.ends.tolist(), lines.tolist(), strict=True)
+    ):
         yield RecordPlace(
             part_id=section.part.part_id,
             member=section.member,
@@ -200,13 +234,21 @@ def _places(section: Section, piece: Piece) -> Iterator[RecordPlace]:
 
 def _oversize_place(section: Section, record: OversizeRecord) -> RecordPlace:
     return RecordPlace(
-        section.part.part_id, section.member, record.ordinal + section.records_before, record.start + section.shift,
-        record.end - record.start, record.line + section.lines_before, record.raw, b"",
-    )  # fmt: skip
+        section.part.part_id,
+        section.member,
+        record.ordinal + section.records_before,
+        record.start + section.shift,
+        record.end - record.start,
+        record.line + section.lines_before,
+        record.raw,
+        b"",
+    )
 
 
 def _too_large(record: OversizeRecord, limit: int) -> Reason:
-    return Reason("record_too_large", f"the record has {record.end - record.start:,} bytes; max_record_bytes is {limit:,}")
+    return Reason(
+        "record_too_large", f"the record has {record.end - record.start:,} bytes; max_record_bytes is {limit:,}"
+    )
 
 
 def _shifted(error: MalformedXML, section: Section) -> MalformedXML:
@@ -218,6 +260,13 @@ def _shifted(error: MalformedXML, section: Section) -> MalformedXML:
 
 def _part_reject(part: Part, member: str, error: MalformedXML, records: int) -> Reject:
     return Reject(
-        part_id=part.part_id, member=member, ordinal=None, line=error.line, start_byte=error.offset, end_byte=part.cut.end_byte,
-        reasons=(Reason(error.code, error.message),), raw_is_whole=False, records=records,
-    )  # fmt: skip
+        part_id=part.part_id,
+        member=member,
+        ordinal=None,
+        line=error.line,
+        start_byte=error.offset,
+        end_byte=part.cut.end_byte,
+        reasons=(Reason(error.code, error.message),),
+        raw_is_whole=False,
+        records=records,
+    )

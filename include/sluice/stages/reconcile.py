@@ -1,10 +1,10 @@
 """reconcile: does everything add up, and may the run count as a success?
 
-Reads:  manifest and ledger (never XCom), so it gives the same answer whoever loaded the parts; parse's outcomes for what was
-        not mapped.
+Reads:  manifest and ledger (never XCom), so it gives the same answer whoever loaded the parts; parse's outcomes for
+        what was not mapped.
 Writes: the run's totals and state; removes the run's work files once nothing is left to be done with them.
-Raises: ``RunFailed`` where a part is unaccounted or held, counts differ, a limit is passed or a run's expectation fails; its
-        message is the last line that a person reads.
+Raises: ``RunFailed`` where a part is unaccounted or held, counts differ, a limit is passed or a run's expectation
+        fails; its message is the last line that a person reads.
 Rerun:  same answer.
 """
 
@@ -83,7 +83,11 @@ def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, total
         yield f"{totals.unaccounted_parts} parts were not loaded ({files}); see the failed tasks, then clear them"
     if totals.held:
         held = ledger.find_held(connection, run.run_id)
-        yield f"{totals.held:,} records are held by the gate ({held[0][0]}: {held[0][1]})" if held else f"{totals.held:,} records are held"
+        yield (
+            f"{totals.held:,} records are held by the gate ({held[0][0]}: {held[0][1]})"
+            if held
+            else f"{totals.held:,} records are held"
+        )
     for uri, found, loaded, quarantined in ledger.find_miscounted(connection, run):
         yield f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
     yield from limit_problems(tools.feed.rejects, totals, lambda: ledger.find_quarantined_files(connection, run.run_id))

@@ -1,8 +1,8 @@
 """split: pack tiny files together, cut huge ones at record boundaries, and make batches of equal weight.
 
 Reads:  the manifest; of huge and packed files the bytes, once.
-Writes: the cuts, into the ledger (the first split of a file version decides for ever); the batches, into ledger and work files;
-        spooled pieces of files that cannot be read by ranges (compressed, archived, not UTF-8).
+Writes: the cuts, into the ledger (the first split of a file version decides for ever); the batches, into ledger and
+        work files; spooled pieces of files that cannot be read by ranges (compressed, archived, not UTF-8).
 Raises: ``SourceUnavailable``, ``WarehouseUnavailable``, ``WorkFilesUnavailable`` (try again).
 Rerun:  the same cuts and the same batches.
 """
@@ -65,14 +65,20 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
         made = ledger.read_batches(connection, run_id)
         if not made:
             batches = pack(list(parts.values()), target)
-            warehouse.transact(connection, lambda conn: ledger.store_batches(conn, run_id, [(b, weigh(b.parts)) for b in batches]))
+            warehouse.transact(
+                connection, lambda conn: ledger.store_batches(conn, run_id, [(b, weigh(b.parts)) for b in batches])
+            )
             made = ledger.read_batches(connection, run_id)
     batches = [Batch(number, tuple(parts[part] for part in ids if part in parts)) for number, ids, _ in made]
     batches = [batch for batch in spool_batches(tools, run, batches) if batch.parts]
     for batch in batches:
         write_batch(tools, run_id, batch)
     files = len({part.file.file_id for batch in batches for part in batch.parts})
-    return SplitSummary(run_id, files, tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), weigh(b.parts)) for b in batches))
+    return SplitSummary(
+        run_id,
+        files,
+        tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), weigh(b.parts)) for b in batches),
+    )
 
 
 def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
@@ -99,7 +105,10 @@ def spool_batches(tools: Tools, run: Run, batches: Sequence[Batch]) -> list[Batc
     waiting = [part for batch in batches for part in batch.parts if part.cut.spool is not None]
     spooled = spool_parts(tools, run.run_id, waiting)
     return [
-        replace(batch, parts=tuple(replace(part, cut=replace(part.cut, spool=spooled.get(part.part_id))) for part in batch.parts))
+        replace(
+            batch,
+            parts=tuple(replace(part, cut=replace(part.cut, spool=spooled.get(part.part_id))) for part in batch.parts),
+        )
         for batch in batches
     ]
 
