@@ -91,7 +91,7 @@ class Stream(io.RawIOBase):
             piece = self._pull(size)
             if self._meter:
                 self._meter.add_decoded(len(piece))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the next read raises it
             self._fault = error
             return b""
         return piece

@@ -7,11 +7,12 @@ are written as ``%XX``. The version is ``{size}-{mtime in ns}``.
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
@@ -30,7 +31,7 @@ class FileSource:
     def list_files(self, pattern: UriPattern, dates: Sequence[dt.date]) -> Iterator[SourceFile]:
         """See ``Source.list_files``. The literal folder of the pattern must exist; a dated one below may be missing."""
         base = _path_of(pattern.base) or "/"
-        if not os.path.isdir(base):
+        if not _is_folder(base):
             raise SourceMissing(f"folder {base} does not exist")
         found: dict[str, SourceFile] = {}
         for glob in pattern.globs(dates):
@@ -46,7 +47,7 @@ class FileSource:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
-            if not os.path.isdir(os.path.dirname(path)):
+            if not _is_folder(path.rpartition("/")[0] or "/"):
                 raise SourceUnavailable(f"{file.uri}: its folder is gone") from error
             raise SourceChanged(f"{file.uri} is gone since it was listed") from error
         except OSError as error:
@@ -109,7 +110,7 @@ def _walk_segments(folder: str, segments: list[str]) -> Iterator[str]:
     if "**" in head:
         yield from _walk_below(folder)
     elif not has_wildcard(head):
-        yield from _walk_literal(os.path.join(folder, head), rest)
+        yield from _walk_literal(f"{folder.rstrip('/')}/{head}", rest)
     else:
         yield from _walk_wildcard(folder, head, rest)
 
@@ -119,7 +120,7 @@ def _walk_wildcard(folder: str, head: str, rest: list[str]) -> Iterator[str]:
     slash = "/" if rest else ""
     regex = glob_regex(head + slash)
     for entry in _entries(folder):
-        if entry.is_dir() != bool(rest) or not regex.fullmatch(_readable(entry.name) + slash):
+        if _leads_to_folder(entry) != bool(rest) or not regex.fullmatch(_readable(entry.name) + slash):
             continue
         if rest:
             yield from _walk_segments(entry.path, rest)
@@ -130,9 +131,9 @@ def _walk_wildcard(folder: str, head: str, rest: list[str]) -> Iterator[str]:
 def _walk_literal(path: str, rest: list[str]) -> Iterator[str]:
     if rest:
         yield from _walk_segments(path, rest)
-    elif os.path.isdir(path):
+    elif _is_folder(path):
         raise SourceMissing(f"{path} is a folder: write {path}/* for the files in it")
-    elif os.path.lexists(path):
+    else:
         yield path
 
 
@@ -141,8 +142,12 @@ def _walk_below(folder: str) -> Iterator[str]:
     for entry in _entries(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from _walk_below(entry.path)
-        elif not entry.is_dir():
+        elif not _leads_to_folder(entry):
             yield entry.path
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    return _is_folder(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -157,16 +162,26 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 def _describe(uri: str, path: str, date: dt.date | None) -> SourceFile | None:
     """The listed file; None if it went away meanwhile, or is a pipe or device."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _unavailable(uri, error) from error
-    if not stat.S_ISREG(status.st_mode):
+    status = _status(path)
+    if status is None or not stat.S_ISREG(status.st_mode):
         return None
     modified_at = _EPOCH + dt.timedelta(microseconds=status.st_mtime_ns // 1000)
     return SourceFile(uri, _version_of(status), status.st_size, modified_at, date)
+
+
+def _is_folder(path: str) -> bool:
+    status = _status(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _status(path: str) -> os.stat_result | None:
+    """What the file system says of ``path``; None if there is nothing, or a link that leads in a circle."""
+    try:
+        return Path(path).stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise _unavailable(path, error) from error
 
 
 def _version_of(status: os.stat_result) -> str:
@@ -184,11 +199,10 @@ def _uri_of(path: str) -> str:
 
 def _path_of(uri: str) -> str:
     path = uri.removeprefix(_URI_START)
-    with suppress(OSError):
-        if "%" in path and not os.path.lexists(path):
-            undecoded = unquote(path, errors="surrogateescape")
-            return undecoded if os.path.lexists(undecoded) else path
-    return path
+    if "%" not in path or _status(path) is not None:
+        return path
+    undecoded = unquote(path, errors="surrogateescape")
+    return undecoded if _status(undecoded) is not None else path
 
 
 def _unavailable(what: str, error: OSError) -> SourceUnavailable:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-import requests
+import httpx
 
 from sluice import __version__
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
@@ -25,11 +25,14 @@ from sluice.sources.pattern import UriPattern
 from sluice.sources.stretch import FileStretch
 from sluice.workfiles import WorkFiles, open_scratch
 
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
+_TIMEOUT = httpx.Timeout(60, connect=10)
+_HEADERS = {"User-Agent": f"sluice/{__version__}", "Accept-Encoding": "identity"}
 _CHUNK_BYTES = 1 << 20
 _VERSION_DIGITS = 16
-_ABSENT = {404, 410}
+_ABSENT = {httpx.codes.NOT_FOUND, httpx.codes.GONE}
+
+# It logs every request, with the whole address, into the task's log.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class HttpSource:
@@ -65,8 +68,9 @@ class HttpSource:
         return FileStretch(self._work.open_read(path), start, last, lambda: gone).buffered()
 
     def _fetch(self, address: str, date: dt.date | None) -> SourceFile:
-        uri = _without_password(address)
-        with _download(address, uri) as (content, headers):
+        uri, auth = _split_auth(address)
+        with open_scratch() as content:
+            headers = _download(uri, auth, content)
             digest, size = _measure(content)
             version = digest[:_VERSION_DIGITS]
             self._archive(content, self._archive_path(uri, version))
@@ -82,27 +86,19 @@ class HttpSource:
         return self._work.archive(self._feed, f"{version}-{name}")
 
 
-@contextmanager
-def _download(address: str, uri: str) -> Iterator[tuple[BinaryIO, requests.structures.CaseInsensitiveDict[str]]]:
-    """The whole content in a temporary file, at its start, and the answer's headers."""
-    with open_scratch() as content:
-        try:
-            headers = _get(address, uri, content)
-        except requests.RequestException as error:
-            raise SourceUnavailable(f"{uri} does not answer properly: {_reason(error)}") from error
-        yield content, headers
-
-
-def _get(address: str, uri: str, target: BinaryIO) -> requests.structures.CaseInsensitiveDict[str]:
-    headers = {"User-Agent": f"sluice/{__version__}", "Accept-Encoding": "identity"}
-    with requests.get(address, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer:
-        if answer.status_code in _ABSENT:
-            raise SourceMissing(f"{uri} does not exist (status {answer.status_code})")
-        if answer.status_code != requests.codes.ok:
-            raise SourceUnavailable(f"{uri} answered with status {answer.status_code}")
-        for chunk in answer.iter_content(_CHUNK_BYTES):
-            target.write(chunk)
-        return answer.headers
+def _download(uri: str, auth: tuple[str, str] | None, target: BinaryIO) -> httpx.Headers:
+    """Writes the content to ``target``; returns the answer's headers."""
+    try:
+        with httpx.stream("GET", uri, auth=auth, headers=_HEADERS, timeout=_TIMEOUT, follow_redirects=True) as answer:
+            if answer.status_code in _ABSENT:
+                raise SourceMissing(f"{uri} does not exist (status {answer.status_code})")
+            if answer.status_code != httpx.codes.OK:
+                raise SourceUnavailable(f"{uri} answered with status {answer.status_code}")
+            for chunk in answer.iter_bytes(_CHUNK_BYTES):
+                target.write(chunk)
+            return answer.headers
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise SourceUnavailable(f"{uri} does not answer properly: {error or type(error).__name__}") from error
 
 
 def _measure(content: BinaryIO) -> tuple[str, int]:
@@ -124,11 +120,8 @@ def _modified_at(last_modified: str | None) -> dt.datetime:
     return moment.replace(tzinfo=moment.tzinfo or dt.UTC).astimezone(dt.UTC)
 
 
-def _without_password(address: str) -> str:
+def _split_auth(address: str) -> tuple[str, tuple[str, str] | None]:
+    """``address`` without user and password, which must not get into the ledger and logs, and these."""
     parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _reason(error: requests.RequestException) -> str:
-    """The kind of failure only: the text of these errors repeats the address with what may be a token."""
-    return type(error).__name__
+    uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return uri, (unquote(parts.username), unquote(parts.password or "")) if parts.username else None

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from sluice.errors import PermanentError
 
@@ -21,7 +22,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PLACEHOLDER = re.compile(r"\{date:([^{}]*)\}")
 _FORMAT = re.compile(r"(?:%[YmdyHMj]|[^%*?])+")
 _DIRECTIVE = re.compile(r"%([YmdyHMj])")
-_GLOB_TOKEN = re.compile(r"\*{2,}/|\*+|\?|/|[^*?/]+")
+_GLOB_BIT = re.compile(r"\*{2,}/|\*+|\?|/|[^*?/]+")
 _WILDCARD = re.compile(r"[*?]")
 
 _DIGITS = {
@@ -144,19 +145,19 @@ def glob_regex(glob: str) -> re.Pattern[str]:
 def _glob_source(glob: str, *, at_start: bool) -> str:
     """Regular expression of ``glob``; ``at_start`` says that it begins a path segment, where a dot hides a name."""
     parts = []
-    for token in _GLOB_TOKEN.findall(glob):
+    for bit in _GLOB_BIT.findall(glob):
         visible = r"(?!\.)" if at_start else ""
-        if token.startswith("**") and token.endswith("/"):
+        if bit.startswith("**") and bit.endswith("/"):
             parts.append(rf"(?:{visible}[^/]*/)(?:(?!\.)[^/]*/)*" if not at_start else r"(?:(?!\.)[^/]*/)*")
-        elif token.startswith("**"):
+        elif bit.startswith("**"):
             parts.append(rf"{visible}(?:[^/]*/(?!\.))*[^/]*")
-        elif token == "*":
+        elif bit == "*":
             parts.append(rf"{visible}[^/]*")
-        elif token == "?":
+        elif bit == "?":
             parts.append(rf"{visible}[^/]")
         else:
-            parts.append(re.escape(token))
-        at_start = token.endswith("/")
+            parts.append(re.escape(bit))
+        at_start = bit.endswith("/")
     return "".join(parts)
 
 
@@ -198,7 +199,9 @@ def _absolute_local(uri: str) -> str:
     path = _SCHEME.sub("", uri, count=1).removeprefix("localhost") if _SCHEME.match(uri) else uri
     if not path or (path != uri and not path.startswith("/")):
         raise PatternInvalid(f"{uri!r}: write file:///folder/*.xml, or a plain path")
-    return "file://" + os.path.abspath(path).rstrip("/") + ("/*" if path.endswith("/") else "")
+    # Links are kept as they are written: a URI must not change because somebody moves what a link points to.
+    absolute = os.path.normpath(Path.cwd() / path).strip("/")
+    return f"file:///{absolute}" + ("/*" if path.endswith("/") and absolute else "*" if not absolute else "")
 
 
 def _check_pieces(text: str, pieces: list[str]) -> None:
