@@ -95,6 +95,17 @@ def test_a_days_files_become_rows_once(run_dag: RunDag, landing: Path, database:
     assert rows_of(database, "SELECT id, total::text, _run, _loaded_at FROM orders.orders ORDER BY id") == before
 
 
+def test_a_stage_logs_one_line(run_dag: RunDag, landing: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Found, loaded, quarantined and how fast; and nothing of the libraries underneath."""
+    drop(landing, "a.xml", ORDER.format(id=1, total="1"))
+    with caplog.at_level("INFO"):
+        run_dag()
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("sluice.")]
+    assert [message.split(":")[0] for message in ours] == ["fetch", "split", "parse", "validate", "load", "reconcile"]
+    noise = ("airflow.task", "boto", "great_expectations", "urllib3")
+    assert [record.getMessage() for record in caplog.records if record.name.startswith(noise)] == []
+
+
 def test_a_run_without_files_succeeds(run_dag: RunDag, landing: Path) -> None:
     """Nothing is mapped; reconcile runs all the same and finds that nothing is missing."""
     outcome = run_dag(logical_date=None)

@@ -57,7 +57,6 @@ def feed_dag(feed: Feed) -> DAG:
             "retry_exponential_backoff": 3,
             "max_retry_delay": dt.timedelta(minutes=15),
             "retry_policy": OnlyWhatCanPass(),
-            "show_return_value_in_logs": False,
         },
     )
 

@@ -25,8 +25,8 @@ LOAD_POOL = "warehouse"
 LABEL_CHARS = 200  # Airflow's own column takes 250
 LABEL_TEMPLATE = "{{ task.op_kwargs['batch']['label'] }}"
 NOISY_LOGGERS = (
-    "airflow.hooks",
-    "airflow.providers",
+    "airflow.sdk.bases.hook",
+    "airflow.task",  # operators and hooks
     "aiobotocore",
     "boto3",
     "botocore",
