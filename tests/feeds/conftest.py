@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.feeds.tables import Row, read_rejects, read_tables, read_totals
 
 from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
@@ -19,7 +19,6 @@ from sluice.records import RunRequest, Totals
 from sluice.sources import Clients
 from sluice.stages import Tools
 from sluice.workfiles import WorkFiles
-from tests.feeds.tables import Row, read_rejects, read_tables, read_totals
 
 
 class Landing:
@@ -43,7 +42,7 @@ class Landing:
     def run(
         self, feed: Feed, first: dt.date, last: dt.date | None = None, *, uri: str | None = None, reload: str = "no"
     ) -> str | None:
-        """Run all stages for the dates, or for ``uri`` below the feed's folder; returns the error that reconcile raised."""
+        """Run all stages for the dates, or for ``uri`` below the feed's folder; returns why the run failed."""
         tools = Tools(feed, self.dsn, self._work, Clients())
         pattern = f"{self.root}/{feed.feed}/{uri}" if uri else None
         request = RunRequest(feed.feed, next(self._run_keys), first, last or first, uri=pattern, reload=reload)
@@ -77,11 +76,11 @@ class Landing:
 
 
 @pytest.fixture
-def landing(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Landing]:
+def landing(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Landing:
     root = tmp_path / "landing"
     root.mkdir()
     monkeypatch.setenv("SLUICE_LANDING", str(root))
-    yield Landing(root, tmp_path / "work", database)
+    return Landing(root, tmp_path / "work", database)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from lxml import etree
+from tests.feeds.conftest import Landing
 
 from sluice.feed.loading import feed_names, feeds_root, load_feed
 from sluice.feed.model import Feed
-from tests.feeds.conftest import Landing
 
 
 @pytest.fixture(params=feed_names(feeds_root()))

@@ -1,8 +1,9 @@
 """Golden cases: ``tests/feeds/<feed>/<case>/`` holds input files and, in ``case.yaml``, what must come of them.
 
-``runs`` are made one after another: ``first`` and ``last`` are dates, ``uri`` is below the feed's folder, ``error`` is in the
-message of a run that must fail. ``totals`` are the sums of all runs, ``rejects`` what lies in the quarantine, ``tables`` the
-rows with their child rows; what is NULL or 0 is left out. All values are compared as texts, see ``tables.as_text``.
+``runs`` are made one after another: ``first`` and ``last`` are dates, ``uri`` is below the feed's folder, ``error`` is
+in the message of a run that must fail. ``totals`` are the sums of all runs, ``rejects`` what lies in the quarantine,
+``tables`` the rows with their child rows; what is NULL or 0 is left out. All values are compared as texts (see
+``tables.as_text``).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.feeds.conftest import Landing
 
 from sluice.feed import ddl
 from sluice.feed.loading import feed_names, feeds_root, load_feed
 from sluice.feed.model import Feed
 from sluice.records import Totals
-from tests.feeds.conftest import Landing
 
 CASES = sorted(Path(__file__).parent.glob("*/*/case.yaml"))
 
