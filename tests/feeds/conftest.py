@@ -40,12 +40,21 @@ class Landing:
             shutil.copyfile(source, target)
 
     def run(
-        self, feed: Feed, first: dt.date, last: dt.date | None = None, *, uri: str | None = None, reload: str = "no"
+        self,
+        feed: Feed,
+        first: dt.date,
+        last: dt.date | None = None,
+        *,
+        uri: str | None = None,
+        reload: str = "no",
+        batch_mb: int | None = None,
     ) -> str | None:
         """Run all stages for the dates, or for ``uri`` below the feed's folder; returns why the run failed."""
         tools = Tools(feed, self.dsn, self._work, Clients())
         pattern = f"{self.root}/{feed.feed}/{uri}" if uri else None
-        request = RunRequest(feed.feed, next(self._run_keys), first, last or first, uri=pattern, reload=reload)
+        request = RunRequest(
+            feed.feed, next(self._run_keys), first, last or first, uri=pattern, reload=reload, batch_mb=batch_mb
+        )
         try:
             run_feed(tools, request)
         except RunFailed as failed:
