@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice.errors import FeedInvalid, PermanentError, SluiceError
+from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
 
 INTERRUPTED = 130
 
@@ -107,19 +107,26 @@ def _psql(chosen: argparse.Namespace) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
+    from sluice import gate
     from sluice.feed.checking import check_expectations
     from sluice.feed.loading import load_feed
 
-    problems = []
-    for folder in _feed_folders(chosen.feeds):
+    folders = _feed_folders(chosen.feeds)
+    problems: list[FeedProblem | str] = []
+    for folder in folders:
         try:
-            problems += check_expectations(load_feed(folder))
+            feed = load_feed(folder)
+            problems += (found := check_expectations(feed))
+            if not found:
+                gate.check_feed(feed)
         except FeedInvalid as error:
             problems += error.problems
+        except PermanentError as error:
+            problems.append(f"{folder}: {error}")
     for problem in problems:
         print(problem)
     if not problems:
-        print(f"{len(_feed_folders(chosen.feeds))} feeds, no mistakes")
+        print(f"no mistakes in {', '.join(folder.name for folder in folders)}")
     return 1 if problems else 0
 
 
