@@ -36,7 +36,8 @@ def only(pattern: str) -> SourceFile:
     return file
 
 
-def test_a_listed_file_has_its_absolute_uri_version_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listed_file_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its absolute URI, and size and mtime as version."""
     path = write(tmp_path / "in" / "a.xml", b"12345")
     os.utime(path, ns=(0, 1_709_596_800_123_456_789))
     monkeypatch.chdir(tmp_path)
@@ -68,11 +69,14 @@ def test_dates_choose_folders_and_files_carry_them(tmp_path: Path) -> None:
     assert [file.file_date for file in listing(pattern, MARCH_6, MARCH_5, MARCH_5)] == [MARCH_5, MARCH_6]
     assert listing(pattern, dt.date(2031, 1, 1)) == []
     assert listing(pattern) == []
-    assert names(f"{tmp_path}/{{date:%Y/%m}}/*/*.xml", tmp_path, MARCH_5, MARCH_6) == ["2024/03/05/a.xml", "2024/03/06/b.xml"]
+    assert names(f"{tmp_path}/{{date:%Y/%m}}/*/*.xml", tmp_path, MARCH_5, MARCH_6) == [
+        "2024/03/05/a.xml",
+        "2024/03/06/b.xml",
+    ]
 
 
 def test_what_is_no_finished_file_is_left_out(tmp_path: Path) -> None:
-    """Hidden and half-uploaded files, folders, pipes and dangling links; folders that are called like that are entered."""
+    """Hidden and half-uploaded files, folders, pipes, dangling links; a folder may be called like half an upload."""
     for name in ("a.xml", ".b.xml", "c.xml.tmp", "d.xml.part", "e.xml.crdownload", ".hidden/f.xml", "g.tmp/h.xml"):
         write(tmp_path / name)
     (tmp_path / "folder.xml").mkdir()
@@ -110,7 +114,9 @@ def test_a_folder_instead_of_files_says_what_to_write(tmp_path: Path) -> None:
         listing(f"{tmp_path}/in")
 
 
-@pytest.mark.parametrize("name", ["with space.xml", "per%20cent.xml", "Überweisung-日本.xml", "a#b?.xml", "{brace}.xml"])
+@pytest.mark.parametrize(
+    "name", ["with space.xml", "per%20cent.xml", "Überweisung-日本.xml", "a#b?.xml", "{brace}.xml"]
+)
 def test_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, b"content")
     file = only(f"{tmp_path}/*")
@@ -169,10 +175,11 @@ def test_a_file_removed_after_the_listing_has_changed(tmp_path: Path) -> None:
 def test_a_change_while_reading_is_noticed_at_the_end_of_the_range_and_at_closing(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xml", b"x" * 300_000)
     file = only(f"{tmp_path}/a.xml")
-    with pytest.raises(SourceChanged), FileSource().open(file) as stretch:
-        stretch.read(1)
-        path.write_bytes(b"y" * 300_000)
-        os.utime(path, ns=(0, 1))
+    stretch = FileSource().open(file)
+    stretch.read(1)
+    path.write_bytes(b"y" * 300_000)
+    os.utime(path, ns=(0, 1))
+    with pytest.raises(SourceChanged):
         stretch.read()
     path.write_bytes(b"x" * 300_000)
     file = only(f"{tmp_path}/a.xml")
@@ -187,9 +194,10 @@ def test_a_change_while_reading_is_noticed_at_the_end_of_the_range_and_at_closin
 def test_a_file_cut_off_while_reading_is_noticed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xml", b"x" * 300_000)
     file = only(f"{tmp_path}/a.xml")
-    with pytest.raises(SourceChanged), FileSource().open(file) as stretch:
-        stretch.read(1)
-        os.truncate(path, 100_000)
+    stretch = FileSource().open(file)
+    stretch.read(1)
+    os.truncate(path, 100_000)
+    with pytest.raises(SourceChanged, match="became shorter"):
         stretch.read()
 
 

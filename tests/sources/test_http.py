@@ -109,7 +109,8 @@ def test_dates_make_addresses_and_those_without_a_page_are_left_out(site: Site, 
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(404, SourceMissing), (410, SourceMissing), (403, SourceUnavailable), (503, SourceUnavailable)]
+    ("status", "error"),
+    [(404, SourceMissing), (410, SourceMissing), (403, SourceUnavailable), (503, SourceUnavailable)],
 )
 def test_a_bad_status_is_told(site: Site, source: HttpSource, status: int, error: type[Exception]) -> None:
     site.answers["/daily.xml"] = Answer(b"sorry", status)

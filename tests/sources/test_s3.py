@@ -76,7 +76,16 @@ def test_a_listed_object_has_its_etag_as_version(client: Any, source: s3.S3Sourc
 
 
 def test_globs_dates_and_what_is_left_out(client: Any, source: s3.S3Source) -> None:
-    for key in ("in/b.xml", "in/a.xml", "in/deep/c.xml", "in/", "in/.d.xml", "in/e.xml.tmp", "other/f.xml", "in/2024-03-05/g.xml"):
+    for key in (
+        "in/b.xml",
+        "in/a.xml",
+        "in/deep/c.xml",
+        "in/",
+        "in/.d.xml",
+        "in/e.xml.tmp",
+        "other/f.xml",
+        "in/2024-03-05/g.xml",
+    ):
         put(client, key)
     assert names(source, "s3://landing/in/*.xml") == ["in/a.xml", "in/b.xml"]
     assert names(source, "s3://landing/in/") == ["in/a.xml", "in/b.xml"]
@@ -91,16 +100,21 @@ def test_only_what_can_match_is_listed(client: Any, source: s3.S3Source) -> None
     recorder = Recorder(client)
     names(source, "s3://landing/in/{date:%Y}/x*.xml", MARCH_5)
     names(source, "s3://landing/in/x*/*.xml")
-    assert [(item["Prefix"], item.get("Delimiter")) for item in recorder.listings] == [("in/2024/x", "/"), ("in/x", None)]
+    assert [(item["Prefix"], item.get("Delimiter")) for item in recorder.listings] == [
+        ("in/2024/x", "/"),
+        ("in/x", None),
+    ]
 
 
 def test_listings_of_many_pages_are_complete(client: Any, source: s3.S3Source) -> None:
-    for number in range(1005):
+    for number in range(1001):
         put(client, f"many/{number:04}.xml")
-    assert len(names(source, "s3://landing/many/*.xml")) == 1005
+    assert len(names(source, "s3://landing/many/*.xml")) == 1001
 
 
-@pytest.mark.parametrize("key", ["with space.xml", "per%20cent.xml", "plus+and&.xml", "Überweisung-日本.xml", "a//b.xml", "q?x=1#y.xml"])
+@pytest.mark.parametrize(
+    "key", ["with space.xml", "per%20cent.xml", "plus+and&.xml", "Überweisung-日本.xml", "a//b.xml", "q?x=1#y.xml"]
+)
 def test_keys_are_kept_as_they_are(client: Any, source: s3.S3Source, key: str) -> None:
     put(client, f"in/{key}", b"content")
     file = only(source, "s3://landing/in/**")
@@ -121,7 +135,9 @@ def test_ranges_are_files_of_their_own(client: Any, source: s3.S3Source) -> None
     assert source.open(file, 5, 5).read() == b""
 
 
-def test_reading_forward_requests_each_byte_once(client: Any, source: s3.S3Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_forward_requests_each_byte_once(
+    client: Any, source: s3.S3Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the size of reads; going back within the last block costs no request."""
     monkeypatch.setattr(s3, "READ_AHEAD_BYTES", 100_000)
     content = os.urandom(250_000)
@@ -139,11 +155,11 @@ def test_a_replaced_or_deleted_object_has_changed(client: Any, source: s3.S3Sour
     put(client, "a.xml", b"old")
     file = only(source, "s3://landing/a.xml")
     put(client, "a.xml", b"new")
-    with pytest.raises(SourceChanged, match=r"s3://landing/a\.xml was changed or deleted"), source.open(file) as stretch:
-        stretch.read()
+    with pytest.raises(SourceChanged, match=r"s3://landing/a\.xml was changed or deleted"):
+        source.open(file).read()
     client.delete_object(Bucket="landing", Key="a.xml")
-    with pytest.raises(SourceChanged), source.open(file) as stretch:
-        stretch.read()
+    with pytest.raises(SourceChanged):
+        source.open(file).read()
 
 
 def test_the_same_content_again_is_the_same_version(client: Any, source: s3.S3Source) -> None:

@@ -90,7 +90,10 @@ def list_members(raw: BinaryIO, quotas: Quotas) -> Archive:
     content = _peel(_buffered(counted), meter)
     if content.kind != "plain":
         return Archive(content.kind, tuple((name, size) for name, size, _ in _walk(content, meter)))
-    return Archive("compressed", (("", None),)) if content.layers else Archive("plain", (("", counted.size),))
+    if content.layers:
+        content.stream.read(1)  # what is broken from its first byte on may be anything
+        return Archive("compressed", (("", None),))
+    return Archive("plain", (("", counted.size),))
 
 
 def _walk_members(content: _Content, meter: Meter, only: frozenset[str] | None, depth: int) -> Iterator[Member]:

@@ -15,7 +15,7 @@ from typing import Protocol
 import zstandard
 
 from sluice.containers.limits import Meter
-from sluice.containers.streams import Readable, Stream
+from sluice.containers.streams import PIECE_BYTES, Readable, Stream
 from sluice.errors import MalformedXML
 
 try:
@@ -31,8 +31,8 @@ except ImportError:  # a platform without a wheel: three times slower
 
 WINDOW_BYTES = 128 << 20
 _INPUT_BYTES = 64 << 10
-# A block of four bytes may stand for 128 KiB, so this bounds what one step can give (32 MiB at worst).
-_ZSTD_STEP_BYTES = 1 << 10
+# A block of four bytes may stand for 128 KiB, so this bounds what one step can give (8 MiB at worst).
+_ZSTD_STEP_BYTES = 256
 
 _GZIP_WBITS = 31
 _RAW_WBITS = -15
@@ -156,19 +156,19 @@ class Decoded(Stream):
         self._frame = codec.start()
         self._rest = b""
 
-    def _pull(self, size: int) -> bytes:
+    def _pull(self) -> bytes:
         while not self._frame.eof or self._start_frame():
-            if piece := self._decompress(size):
+            if piece := self._decompress():
                 return piece
         return b""
 
-    def _decompress(self, size: int) -> bytes:
+    def _decompress(self) -> bytes:
         is_hungry = self._frame.needs_input
         data, self._rest = self._rest, b""
         if not data and is_hungry:
             data = self._source.read(_INPUT_BYTES)
         try:
-            piece = self._frame.decompress(data, size)
+            piece = self._frame.decompress(data, PIECE_BYTES)
         except self._codec.errors as error:
             raise self._broken(error) from error
         if is_hungry and not data and not piece and not self._frame.eof:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from sluice.containers.limits import Meter
 from sluice.errors import MalformedXML
 
-_PULL_BYTES = 64 << 10
+# Bytes are always made in pieces of this size, so that what is good before a fault does not depend on how it is read.
+PIECE_BYTES = 128 << 10
 
 
 class Readable(Protocol):
@@ -42,19 +43,17 @@ class Stream(io.RawIOBase):
         self._fault: Exception | None = None
 
     @abstractmethod
-    def _pull(self, size: int) -> bytes:
-        """The next bytes, about ``size`` of them, at least one; none at the end. Raises ``MalformedXML``."""
+    def _pull(self) -> bytes:
+        """The next bytes, about ``PIECE_BYTES`` of them, at least one; none at the end. Raises ``MalformedXML``."""
 
     def readable(self) -> bool:
         return True
 
     def peek(self, size: int = 1) -> bytes:
-        """The next ``size`` bytes or more, without moving; fewer at the end or before a fault."""
-        pieces = [self._ahead]
-        while sum(map(len, pieces)) < size and (piece := self._pull_or_hold(_PULL_BYTES)):
-            pieces.append(memoryview(piece))
-        self._ahead = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
-        return bytes(self._ahead[: max(size, _PULL_BYTES)])
+        """The next ``size`` bytes without moving; fewer at the end or before a fault, which is left to ``read``."""
+        while len(self._ahead) < size and (piece := self._pull_or_hold()):
+            self._ahead = memoryview(bytes(self._ahead) + piece)
+        return bytes(self._ahead[:size])
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
@@ -74,7 +73,7 @@ class Stream(io.RawIOBase):
         if not self._ahead:
             if self._fault and not is_first:
                 return b""
-            piece = self._pull_or_hold(max(size, _PULL_BYTES))
+            piece = self._pull_or_hold()
             if not piece and self._fault and is_first:
                 raise self._fault
             if len(piece) <= size:
@@ -83,12 +82,12 @@ class Stream(io.RawIOBase):
         piece_of, self._ahead = self._ahead[:size], self._ahead[size:]
         return piece_of
 
-    def _pull_or_hold(self, size: int) -> bytes:
+    def _pull_or_hold(self) -> bytes:
         """Pulls, counts, and keeps a fault for later."""
         if self._fault:
             return b""
         try:
-            piece = self._pull(size)
+            piece = self._pull()
             if self._meter:
                 self._meter.add_decoded(len(piece))
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: the next read raises it
@@ -106,11 +105,11 @@ class Slice(Stream):
         self._start = start
         self.left = length
 
-    def _pull(self, size: int) -> bytes:
+    def _pull(self) -> bytes:
         if self._start is not None:
             self._source.seek(self._start)
             self._start = None
-        piece = self._source.read(min(size, self.left))
+        piece = self._source.read(min(PIECE_BYTES, self.left))
         self.left -= len(piece)
         if not piece and self.left:
             raise MalformedXML("truncated", f"the archive ends {self.left} bytes before its member does")

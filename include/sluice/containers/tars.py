@@ -122,7 +122,7 @@ def _parse_records(data: bytes) -> dict[str, str]:
         digits, _, _ = data[place : place + 8].partition(b" ")
         end = place + (int(digits) if digits.isdigit() else 0)
         key, equals, value = data[place + len(digits) + 1 : end].partition(b"=")
-        if not equals or not value.endswith(b"\n"):
+        if end > len(data) or not equals or not value.endswith(b"\n"):
             raise MalformedXML("archive_broken", "the tar archive has a broken extended header")
         records[_decode(key)] = _decode(value[:-1])
         place = end

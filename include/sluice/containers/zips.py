@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sluice.containers.decoding import BZIP2, DEFLATE, ZSTD, Codec, Decoded
 from sluice.containers.limits import Meter
 from sluice.containers.names import DistinctNames, broken, refused, visible_name
-from sluice.containers.streams import Readable, Slice, Stream
+from sluice.containers.streams import PIECE_BYTES, Readable, Slice, Stream
 from sluice.containers.zip_directory import Entry, walk_directory
 
 _LOCAL_MAGIC = b"PK\x03\x04"
@@ -58,9 +58,9 @@ class _ZipMember(Stream):
         self._size = 0
         self._checksum = 0
 
-    def _pull(self, size: int) -> bytes:
+    def _pull(self) -> bytes:
         self._content = self._content or self._open()
-        piece = self._content.read(size)
+        piece = self._content.read(PIECE_BYTES)
         self._size += len(piece)
         self._checksum = zlib.crc32(piece, self._checksum)
         is_over = self._size > self._entry.size_bytes
