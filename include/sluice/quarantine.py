@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 from sluice.records import Part, Reason, Reject, Run
 
 
-def store_rejects(conn: psycopg.Connection, run: Run, parts: Mapping[int, Part], rejects: Iterable[Reject]) -> int:
-    """Add one entry per reject; returns how many. Runs in the transaction that loads the parts."""
-    rows = [
+def store_rejects(conn: psycopg.Connection, run: Run, parts: Mapping[int, Part], rejects: Iterable[Reject]) -> None:
+    """Add one entry per reject, read as a stream. Runs in the transaction that loads the parts."""
+    rows = (
         (
             run.feed,
             parts[reject.part_id].file.file_id,
@@ -35,15 +35,14 @@ def store_rejects(conn: psycopg.Connection, run: Run, parts: Mapping[int, Part],
             reject.records,
         )
         for reject in rejects
-    ]
+    )
     with conn.cursor() as cursor:
         cursor.executemany(
-            """INSERT INTO sluice.quarantine (feed, file_id, part_id, run_id, generation, member, ordinal, line, start_byte, end_byte,
-                   code, message, reasons, raw, raw_is_whole, context, records)
+            """INSERT INTO sluice.quarantine (feed, file_id, part_id, run_id, generation, member, ordinal, line,
+                   start_byte, end_byte, code, message, reasons, raw, raw_is_whole, context, records)
                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             rows,
         )
-    return len(rows)
 
 
 def clear_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:

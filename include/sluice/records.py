@@ -144,6 +144,15 @@ class LoadCounts:
     def loaded(self) -> int:
         return self.inserted + self.updated + self.unchanged + self.superseded + self.deleted
 
+    def __add__(self, other: LoadCounts) -> LoadCounts:
+        return LoadCounts(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.superseded + other.superseded,
+            self.deleted + other.deleted,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:

@@ -58,7 +58,7 @@ class _Verdict:
     rejected: frozenset[int]
     held_parts: frozenset[int]
     reason: str
-    rejects: tuple[Reject, ...]
+    reject_paths: tuple[str, ...]
 
 
 class _DryRun(Exception):
@@ -99,16 +99,12 @@ def _read_verdict(tools: Tools, run_id: int, number: int) -> _Verdict:
     feed, work = tools.feed.feed, tools.work
     outcomes = [PartOutcome(**item) for item in work.read_json(work.outcomes(feed, run_id, number))["outcomes"]]
     verdict = work.read_json(work.verdict(feed, run_id, number))
-    rejects: list[Reject] = []
-    for path in (work.rejects(feed, run_id, number), work.gate_rejects(feed, run_id, number)):
-        with work.open_read(path) as file:
-            rejects += [quarantine.read_reject(json.loads(line)) for line in file]
     return _Verdict(
         {outcome.part_id: outcome for outcome in outcomes},
         frozenset(verdict["rejected"]),
         frozenset(verdict["held_parts"]),
         verdict["reason"] or "the gate is shut",
-        tuple(rejects),
+        (work.rejects(feed, run_id, number), work.gate_rejects(feed, run_id, number)),
     )
 
 
@@ -131,7 +127,7 @@ class _BatchLoader:
             quarantine.clear_parts(conn, claimed)
         counts = self._merge(conn, [self._parts[part_id] for part_id in claimed])
         mine = frozenset(claimed)
-        quarantine.store_rejects(conn, self._run, self._parts, [r for r in self._verdict.rejects if r.part_id in mine])
+        quarantine.store_rejects(conn, self._run, self._parts, self._rejects(mine))
         quarantined = self._quarantined(mine)
         ledger.store_counts(
             conn,
@@ -156,18 +152,26 @@ class _BatchLoader:
             found=sum(outcomes[part].found for part in mine),
             quarantined=sum(quarantined.values()),
             held=sum(held_found.values()),
-            counts=_sum_counts(counts.values()),
+            counts=sum(counts.values(), LoadCounts()),
         )
 
     def _quarantined(self, claimed: frozenset[int]) -> dict[int, int]:
         """Records of each part that went into the quarantine: all of them where the part failed."""
-        counts = {
-            part: self._verdict.outcomes[part].found if self._verdict.outcomes[part].failed else 0 for part in claimed
-        }
-        for reject in self._verdict.rejects:
-            if reject.part_id in counts and not self._verdict.outcomes[reject.part_id].failed:
+        outcomes = self._verdict.outcomes
+        counts = {part: outcomes[part].found if outcomes[part].failed else 0 for part in claimed}
+        for reject in self._rejects(claimed):
+            if not outcomes[reject.part_id].failed:
                 counts[reject.part_id] += reject.records
         return counts
+
+    def _rejects(self, claimed: frozenset[int]) -> Iterator[Reject]:
+        """The rejects of these parts, read anew each time: with their raw bytes they may be many times the rest."""
+        for path in self._verdict.reject_paths:
+            with self._tools.work.open_read(path) as file:
+                for line in file:
+                    reject = quarantine.read_reject(json.loads(line))
+                    if reject.part_id in claimed:
+                        yield reject
 
     def _merge(self, conn: psycopg.Connection, parts: list[Part]) -> dict[int, LoadCounts]:
         if not parts:
@@ -180,7 +184,7 @@ class _BatchLoader:
         totals: dict[int, LoadCounts] = {}
         for root in self._feed.roots:
             for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge(parts).items():
-                totals[part] = _sum_counts([totals.get(part, LoadCounts()), counts])
+                totals[part] = totals.get(part, LoadCounts()) + counts
         return totals
 
     def _accepted_rows(self, name: str, wanted: pa.Array) -> Iterator[pa.Table]:
@@ -193,16 +197,3 @@ class _BatchLoader:
                 if len(rejected):
                     keep = pc.and_not(keep, pc.is_in(table["_rec"], rejected))
                 yield table if pc.all(keep, min_count=0).as_py() else table.filter(keep)
-
-
-def _sum_counts(counts: Any) -> LoadCounts:
-    total = LoadCounts()
-    for one in counts:
-        total = LoadCounts(
-            total.inserted + one.inserted,
-            total.updated + one.updated,
-            total.unchanged + one.unchanged,
-            total.superseded + one.superseded,
-            total.deleted + one.deleted,
-        )
-    return total
