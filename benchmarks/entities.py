@@ -169,6 +169,7 @@ def record(seed: int, index: int, revision: int = 0) -> str:
         *_names(choose, place, words, form, index),
         *_address("LegalAddress", f' xml:lang="{place.language}"', place, _street(choose, place, revision), place.city),
         *_address("HeadquartersAddress", f' xml:lang="{place.language}"', place, _street(choose, place, 0), place.city),
+        *_other_address(choose, place),
         *_transliterated_address(choose, place),
         "        <lei:RegistrationAuthority>",
         f"          <lei:RegistrationAuthorityID>{place.register}</lei:RegistrationAuthorityID>",
@@ -230,6 +231,16 @@ def _address(tag: str, attributes: str, place: Place, street: list[str], city: s
     yield f"          <lei:Country>{place.country}</lei:Country>"
     yield f"          <lei:PostalCode>{place.postal.replace('#', '1')}</lei:PostalCode>"
     yield f"        </lei:{tag}>"
+
+
+def _other_address(choose: random.Random, place: Place) -> Iterator[str]:
+    if choose.random() >= 0.15:
+        return
+    street = [_latin([str(choose.randrange(1, 200)), choose.choice(place.words)])]
+    attributes = ' xml:lang="en" type="ALTERNATIVE_LANGUAGE_HEADQUARTERS_ADDRESS"'
+    yield "        <lei:OtherAddresses>"
+    yield from _address("OtherAddress", attributes, place, street, _LATIN.get(place.city, place.city))
+    yield "        </lei:OtherAddresses>"
 
 
 def _transliterated_address(choose: random.Random, place: Place) -> Iterator[str]:
