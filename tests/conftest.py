@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from sluice.stack import postgres
-from sluice.stack.home import Home, any_free_port
-from sluice.stack.processes import start, stop, wait_until
+from sluice.stack.temporary import temporary_server
 
 
 @pytest.fixture(scope="session")
 def warehouse_server() -> Iterator[postgres.Server]:
     """An embedded PostgreSQL; with pytest-xdist each worker has one of its own."""
-    # not pytest's own temporary folder: it is closed to the user that PostgreSQL runs as under root
-    root = Path(tempfile.mkdtemp(prefix="sluice-test-"))
-    home = Home(root, root)
-    home.prepare()
-    server = postgres.Server(
-        postgres.suitable_folder(root / "postgres"), any_free_port(), secrets.token_hex(8), postgres.UNSAFE_BUT_FAST
-    )
-    server.initialise()
-    try:
-        start(home, server.service())
-        wait_until(home, server.answers, ["postgres"], "an answer of PostgreSQL", 60)
+    with temporary_server() as server:
         yield server
-    finally:
-        stop(home, [("postgres", postgres.STOP_SIGNAL)], grace_seconds=20)
-        shutil.rmtree(server.folder, ignore_errors=True)
-        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
