@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,12 +33,18 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+def fault_of(read: Callable[[], object]) -> MalformedXML | None:
+    try:
+        read()
+    except MalformedXML as error:
+        return error
+    return None
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=damaged())
 def test_damage_is_told_as_malformed(data: bytes) -> None:
     for read in (lambda: unpack(data), lambda: list_members(io.BytesIO(data), Quotas())):
-        try:
-            read()
-        except MalformedXML as error:
-            assert error.code in REJECT_CODES
-            assert "\n" not in error.message
+        fault = fault_of(read)
+        assert fault is None or fault.code in REJECT_CODES
+        assert fault is None or "\n" not in fault.message
