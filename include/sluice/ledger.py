@@ -6,8 +6,7 @@ re-load, so that the primary key of ``sluice.loads`` decides who may load it, wh
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -17,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, Totals, to_json
 
-NO_DATE = dt.date.min  # stored as '-infinity'
+SHOWN = 5  # of the files that something is wrong with
 
 
 def create(conn: psycopg.Connection) -> None:
@@ -27,13 +26,14 @@ def create(conn: psycopg.Connection) -> None:
 
 
 def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:
-    """The generation of this mapping; a mapping that was never seen gets the next one."""
+    """The generation of this mapping. Each change makes the next one, also the change back to an older mapping: what the
+    one between has loaded can be told from it, and loaded again."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice mapping ' || %s, 0))", [feed])
-    known = conn.execute(
-        "SELECT generation FROM sluice.mappings WHERE feed = %s AND hash = %s", [feed, mapping_hash]
+    newest = conn.execute(
+        "SELECT generation, hash FROM sluice.mappings WHERE feed = %s ORDER BY generation DESC LIMIT 1", [feed]
     ).fetchone()
-    if known:
-        return int(known[0])
+    if newest and newest[1] == mapping_hash:
+        return int(newest[0])
     made = conn.execute(
         """INSERT INTO sluice.mappings (feed, generation, hash, document)
            SELECT %s, coalesce(max(generation), 0) + 1, %s, %s FROM sluice.mappings WHERE feed = %s RETURNING generation""",
@@ -102,9 +102,10 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
         """INSERT INTO sluice.manifest (run_id, file_id)
            SELECT %(run)s, f.file_id FROM listed JOIN sluice.files f ON f.feed = %(feed)s AND (f.uri, f.version) = (listed.uri, listed.version)
            WHERE %(reload)s = 'all' OR f.part_count IS NULL OR EXISTS (
-               SELECT FROM sluice.parts p LEFT JOIN sluice.latest_loads l USING (part_id) LEFT JOIN sluice.holds h USING (part_id)
+               SELECT FROM sluice.parts p LEFT JOIN sluice.holds h USING (part_id)
+               CROSS JOIN LATERAL (SELECT max(generation) AS generation FROM sluice.loads WHERE loads.part_id = p.part_id) l
                WHERE p.file_id = f.file_id AND (
-                   (l.part_id IS NULL AND (h.part_id IS NULL OR h.generation <> %(generation)s))
+                   (l.generation IS NULL AND (h.part_id IS NULL OR h.generation <> %(generation)s))
                    OR (%(reload)s = 'changed' AND l.generation < %(generation)s)))
            ON CONFLICT DO NOTHING""",
         {"run": run.run_id, "feed": run.feed, "reload": run.reload, "generation": run.generation},
@@ -242,13 +243,33 @@ def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[
     return [(number, list(parts), size) for number, parts, size in rows]
 
 
+def store_trial(conn: psycopg.Connection, run_id: int, number: int, totals: Totals) -> None:
+    """Note what a dry run found out about a batch."""
+    conn.execute(
+        "UPDATE sluice.batches SET trial = %s WHERE (run_id, number) = (%s, %s)",
+        [Jsonb(to_json(totals)), run_id, number],
+    )
+
+
+def read_trial(conn: psycopg.Connection, run_id: int) -> Totals:
+    """The totals of a dry run; parts of batches that were not tried are unaccounted."""
+    rows = conn.execute("SELECT cardinality(parts), trial FROM sluice.batches WHERE run_id = %s", [run_id])
+    total = Totals(files=manifest_size(conn, run_id)[0])
+    for parts, trial in rows:
+        counts = LoadCounts(**trial["counts"]) if trial else LoadCounts()
+        total += Totals(**{**trial, "counts": counts}) if trial else Totals(unaccounted_parts=parts)
+    return total
+
+
 # -- loads ------------------------------------------------------------------------------------------------------------
 
 
 def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> list[int]:
-    """Write the ledger rows of these parts (part id to ``loaded`` or ``quarantined``); returns the ids that were still free.
+    """Write the ledger rows of these parts (part id to ``loaded`` or ``quarantined``); returns the ids that were still
+    free for this edition.
 
-    Waits for another transaction that is loading the same part. The rows are invisible until the caller's transaction commits.
+    Waits for every other transaction that is loading one of them, under whatever edition. The rows are invisible until
+    the caller's transaction commits.
     """
     ids = sorted(states)
     rows = conn.execute(
@@ -260,6 +281,23 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
     claimed = [part_id for (part_id,) in rows]
     conn.execute("DELETE FROM sluice.holds WHERE part_id = ANY(%s)", [claimed])
     return claimed
+
+
+def lock_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:
+    """Until the end of the transaction nobody else decides about these parts, under whatever edition."""
+    conn.execute(
+        """SELECT count(*) FROM (SELECT FROM sluice.parts WHERE part_id = ANY(%s) ORDER BY part_id FOR NO KEY UPDATE) locked""",
+        [list(part_ids)],
+    )
+
+
+def find_loads_before(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> dict[int, int]:
+    """Of these parts those that were loaded under another edition, each with the generation of the load that stands."""
+    rows = conn.execute(
+        """SELECT part_id, max(generation) FROM sluice.loads WHERE part_id = ANY(%s) AND edition <> %s GROUP BY part_id""",
+        [list(part_ids), run.edition],
+    )
+    return dict(rows.fetchall())
 
 
 def store_counts(
@@ -312,87 +350,91 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
 # -- reconciling ------------------------------------------------------------------------------------------------------
 
 
+# The parts that a run accounts for, each with this edition's load of it (whoever did it), or else with its hold.
+_ACCOUNTED = """sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN sluice.parts p USING (file_id)
+    LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %(edition)s
+    LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
+    WHERE m.run_id = %(run)s AND (%(reload)s <> 'changed' OR l.part_id IS NOT NULL OR NOT EXISTS (
+        SELECT FROM sluice.loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))"""
+_QUARANTINED_WHOLE = f"""sluice.quarantine q JOIN sluice.files f USING (file_id)
+    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_ACCOUNTED})"""
+
+
+def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[Any, ...]]:
+    values = {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation}
+    return conn.execute(statement.encode(), values).fetchall()
+
+
 def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
     """The run's totals from manifest and ledger: every part of its files, whoever loaded it."""
-    row = conn.execute(
-        """SELECT count(DISTINCT m.file_id), coalesce(sum(l.found), 0), coalesce(sum(l.loaded), 0), coalesce(sum(l.quarantined), 0),
-               coalesce(sum(h.found), 0),
-               count(*) FILTER (WHERE l.part_id IS NULL AND h.part_id IS NULL),
-               coalesce(sum(l.inserted), 0), coalesce(sum(l.updated), 0), coalesce(sum(l.unchanged), 0),
-               coalesce(sum(l.superseded), 0), coalesce(sum(l.deleted), 0), coalesce(sum(l.bytes_read), 0)
-           FROM sluice.manifest m LEFT JOIN sluice.parts p USING (file_id)
-           LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %(edition)s
-           LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
-           WHERE m.run_id = %(run)s AND (%(reload)s <> 'changed' OR l.part_id IS NOT NULL OR NOT EXISTS (
-               SELECT FROM sluice.latest_loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))""",
-        {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation},
-    ).fetchone()
-    files, found, loaded, quarantined, held, unaccounted, *counts, bytes_read = (int(value) for value in _one(row))
-    quarantined_files = conn.execute(
-        "SELECT count(DISTINCT (file_id, member)) FROM sluice.quarantine WHERE run_id = %s AND ordinal IS NULL",
-        [run.run_id],
-    ).fetchone()
+    unaccounted = "count(*) FILTER (WHERE l.part_id IS NULL AND h.part_id IS NULL)"
+    columns = (
+        "inserted",
+        "updated",
+        "unchanged",
+        "superseded",
+        "deleted",
+        "found",
+        "loaded",
+        "quarantined",
+        "bytes_read",
+    )
+    sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
+    select = (
+        f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_ACCOUNTED}"
+    )
+    files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
+    whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
     return Totals(
         files=files,
-        files_quarantined=int(_one(quarantined_files)[0]),
+        files_quarantined=whole,
         found=found + held,
         loaded=loaded,
         quarantined=quarantined,
         held=held,
-        unaccounted_parts=unaccounted,
+        unaccounted_parts=unaccounted_parts,
         counts=LoadCounts(*counts),
         bytes_read=bytes_read,
     )
 
 
-def find_miscounted(conn: psycopg.Connection, run: Run) -> Iterator[tuple[str, int, int, int]]:
-    """(uri, found, loaded, quarantined) of this run's parts where found is not loaded + quarantined."""
-    rows = conn.execute(
-        """SELECT f.uri, l.found, l.loaded, l.quarantined FROM sluice.loads l JOIN sluice.parts p USING (part_id)
-           JOIN sluice.files f USING (file_id) WHERE l.run_id = %s AND l.found <> l.loaded + l.quarantined ORDER BY f.uri""",
-        [run.run_id],
+def find_miscounted(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
+    """(uri, found, loaded, quarantined) of parts where found is not loaded + quarantined."""
+    select = f"SELECT f.uri, l.found, l.loaded, l.quarantined FROM {_ACCOUNTED}"
+    return _account(
+        conn, run, f"{select} AND l.found <> l.loaded + l.quarantined ORDER BY f.uri, p.part_id LIMIT {SHOWN}"
     )
-    yield from rows
 
 
-def find_unaccounted(conn: psycopg.Connection, run: Run, limit: int = 5) -> list[str]:
-    """URIs of files of the run that have a part without a ledger row or a hold, or that were never split."""
-    rows = conn.execute(
-        """SELECT DISTINCT f.uri FROM sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN sluice.parts p USING (file_id)
-           LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %s LEFT JOIN sluice.holds h ON h.part_id = p.part_id
-           WHERE m.run_id = %s AND l.part_id IS NULL AND h.part_id IS NULL ORDER BY f.uri LIMIT %s""",
-        [run.edition, run.run_id, limit],
-    )
-    return [uri for (uri,) in rows]
+def find_unaccounted(conn: psycopg.Connection, run: Run) -> list[str]:
+    """URIs of files that have a part without a ledger row or a hold, or that were never split."""
+    select = f"SELECT DISTINCT f.uri FROM {_ACCOUNTED} AND l.part_id IS NULL AND h.part_id IS NULL"
+    return [uri for (uri,) in _account(conn, run, f"{select} ORDER BY 1 LIMIT {SHOWN}")]
 
 
-def find_held(conn: psycopg.Connection, run_id: int, limit: int = 5) -> list[tuple[str, str]]:
-    """(uri, reason) of files of the run that a gate holds."""
-    rows = conn.execute(
-        """SELECT DISTINCT f.uri, h.reason FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
-           JOIN sluice.holds h USING (part_id) WHERE m.run_id = %s ORDER BY f.uri LIMIT %s""",
-        [run_id, limit],
-    )
-    return [(uri, reason) for uri, reason in rows]
+def find_held(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
+    """(uri, reason) of files that a gate holds."""
+    select = f"SELECT DISTINCT f.uri, h.reason FROM {_ACCOUNTED} AND h.part_id IS NOT NULL"
+    return _account(conn, run, f"{select} ORDER BY 1, 2 LIMIT {SHOWN}")
 
 
-def find_quarantined_files(conn: psycopg.Connection, run_id: int, limit: int = 5) -> list[tuple[str, str, str]]:
-    """(uri with its member, code, message) of what the run quarantined whole."""
-    rows = conn.execute(
-        """SELECT f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END, q.code, q.message
-           FROM sluice.quarantine q JOIN sluice.files f USING (file_id)
-           WHERE q.run_id = %s AND q.ordinal IS NULL ORDER BY q.entry_id LIMIT %s""",
-        [run_id, limit],
-    )
-    return [(uri, code, message) for uri, code, message in rows]
+def find_quarantined_files(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
+    """(uri with its member, code, message) of what was quarantined whole."""
+    name = "f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END"
+    select = f"SELECT {name}, q.code, q.message FROM {_QUARANTINED_WHOLE}"
+    return _account(conn, run, f"{select} ORDER BY q.entry_id LIMIT {SHOWN}")
 
 
-def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int]) -> None:
+def finish_run(
+    conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int] | None
+) -> dict[str, int]:
+    """Close a run. Without ``unmapped`` it keeps what was noted when it was closed before; returns what it has."""
     c = totals.counts
-    conn.execute(
+    row = conn.execute(
         """UPDATE sluice.runs SET finished_at = now(), state = %s, error = %s, files = %s, files_quarantined = %s, found = %s,
                loaded = %s, quarantined = %s, held = %s, unaccounted_parts = %s, inserted = %s, updated = %s, unchanged = %s,
-               superseded = %s, deleted = %s, bytes_read = %s, unmapped = %s WHERE run_id = %s""",
+               superseded = %s, deleted = %s, bytes_read = %s, unmapped = coalesce(%s, unmapped) WHERE run_id = %s
+           RETURNING unmapped""",
         [
             "failed" if error else "succeeded",
             error,
@@ -409,10 +451,11 @@ def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | 
             c.superseded,
             c.deleted,
             totals.bytes_read,
-            Jsonb(unmapped),
+            None if unmapped is None else Jsonb(unmapped),
             run.run_id,
         ],
-    )
+    ).fetchone()
+    return dict(_one(row)[0])
 
 
 def _one(row: Any) -> Any:

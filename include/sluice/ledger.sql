@@ -4,7 +4,7 @@ CREATE SCHEMA IF NOT EXISTS sluice;
 CREATE TABLE IF NOT EXISTS sluice.mappings (
     feed text NOT NULL, generation integer NOT NULL, hash text NOT NULL, document jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (feed, generation), UNIQUE (feed, hash));
+    PRIMARY KEY (feed, generation));
 COMMENT ON TABLE sluice.mappings IS 'Every mapping a feed has had; generation grows with each change of what decides rows.';
 
 CREATE TABLE IF NOT EXISTS sluice.runs (
@@ -44,8 +44,9 @@ CREATE TABLE IF NOT EXISTS sluice.parts (
 COMMENT ON TABLE sluice.parts IS 'Where each file was cut; byte positions count decoded bytes. Cuts never change once stored.';
 
 CREATE TABLE IF NOT EXISTS sluice.batches (
-    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL, PRIMARY KEY (run_id, number));
-COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles.';
+    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL, trial jsonb,
+    PRIMARY KEY (run_id, number));
+COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles; trial holds what a dry run would have done with them.';
 
 CREATE TABLE IF NOT EXISTS sluice.loads (
     part_id bigint NOT NULL, edition text NOT NULL DEFAULT '', run_id bigint NOT NULL, generation integer NOT NULL,
@@ -54,7 +55,7 @@ CREATE TABLE IF NOT EXISTS sluice.loads (
     inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
     superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0,
     loaded bigint GENERATED ALWAYS AS (inserted + updated + unchanged + superseded + deleted) STORED,
-    bytes_read bigint NOT NULL DEFAULT 0, sha256 text, loaded_at timestamptz NOT NULL DEFAULT now(),
+    bytes_read bigint NOT NULL DEFAULT 0, sha256 text, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (part_id, edition));
 COMMENT ON TABLE sluice.loads IS 'The ledger proper: a row here commits together with the data of its part.';
 CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
@@ -78,8 +79,8 @@ CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
 CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
 
 CREATE OR REPLACE VIEW sluice.latest_loads AS
-    SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, loaded_at DESC, run_id DESC;
-COMMENT ON VIEW sluice.latest_loads IS 'The last load of each part.';
+    SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
+COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';
 
 CREATE OR REPLACE VIEW sluice.file_states AS
     SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
@@ -90,6 +91,7 @@ CREATE OR REPLACE VIEW sluice.file_states AS
              WHEN count(*) FILTER (WHERE l.state = 'quarantined') = 0 THEN 'loaded'
              WHEN count(*) FILTER (WHERE l.state = 'loaded') = 0 THEN 'quarantined' ELSE 'partial' END AS state
     FROM sluice.files f LEFT JOIN sluice.parts p USING (file_id)
-    LEFT JOIN sluice.latest_loads l USING (part_id) LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
+    LEFT JOIN LATERAL (SELECT * FROM sluice.loads WHERE loads.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l ON true
+    LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
     GROUP BY f.file_id;
 COMMENT ON VIEW sluice.file_states IS 'What became of each file: open, loaded, quarantined, partial or held, with its counts.';

@@ -2,113 +2,37 @@
 
 All statements run in the caller's transaction, next to the ledger rows of the same parts. The order of a record is
 (version, file date in the URI, source's last-modified, URI, file version, archive member, byte offset); it is stored on
-the row and compared by PostgreSQL only. Locks are taken by key, ascending, so that parallel merges do not deadlock.
+the row and compared by PostgreSQL only. A record without a key is known by its place.
+
+New keys are inserted first; then the rows that were there already are locked; only then a statement of its own, which
+sees all that others have committed meanwhile, decides who wins. Locks are taken by key, ascending, so that parallel
+merges do not deadlock.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import psycopg
-import pyarrow as pa
-import pyarrow.csv
 
 from sluice.feed.model import Feed, Table
-from sluice.records import LoadCounts, Part, Run
+from sluice.records import LoadCounts, Run
+from sluice.staging import positions, quoted, staged
 from sluice.warehouse import query
 
-COPY_ROWS = 20_000
 ROOT_LINEAGE = ("_file", "_member", "_record", "_offset", "_file_date", "_file_modified", "_run", "_loaded_at")
 CHILD_LINEAGE = ("_file", "_member", "_record", "_run", "_loaded_at")
 KEYLESS = ("_file", "_member", "_record")
 
-
-def quoted(names: Iterable[str], alias: str = "") -> str:
-    """Column names for SQL, comma-separated, each behind ``alias`` if given."""
-    prefix = f"{alias}." if alias else ""
-    return ", ".join(f'{prefix}"{name}"' for name in names)
-
-
-def positions(feed: Feed, table: str) -> list[str]:
-    """The position columns of a child table: _n1 for its place below the root's row, _n2 below that, …"""
-    return [f"_n{level}" for level in range(1, feed.depth_of(table) + 1)]
-
-
-class Staging:
-    """Temporary tables with the rows of one batch; they go with the transaction."""
-
-    def __init__(self, conn: psycopg.Connection, feed: Feed) -> None:
-        self._conn = conn
-        self._feed = feed
-
-    def create(self, parts: Sequence[Part]) -> None:
-        self._conn.execute(
-            "CREATE TEMP TABLE stage_parts (_part bigint PRIMARY KEY, _file bigint, _file_date date, _file_modified timestamptz,"
-            ' _uri text COLLATE "C", _version text COLLATE "C") ON COMMIT DROP'
-        )
-        with self._conn.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO stage_parts SELECT %s, file_id, file_date, modified_at, uri, version FROM sluice.files WHERE file_id = %s",
-                [(part.part_id, part.file.file_id) for part in parts],
-            )
-        for name in self._feed.tables:
-            columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
-            self._conn.execute(query(f'CREATE TEMP TABLE "stage_{name}" ({columns}) ON COMMIT DROP'))
-
-    def columns(self, name: str) -> list[tuple[str, str]]:
-        """The columns of a staging table, as in parse's Parquet, with their SQL types."""
-        table = self._feed.tables[name]
-        if table.is_root:
-            place = [
-                ("_rec", "bigint"),
-                ("_part", "bigint"),
-                ("_member", 'text COLLATE "C"'),
-                ("_record", "bigint"),
-                ("_offset", "bigint"),
-            ]
-        else:
-            place = [("_rec", "bigint"), *((position, "integer") for position in positions(self._feed, name))]
-        return place + [(column, declared.column_type.sql) for column, declared in table.columns.items()]
-
-    def copy(self, name: str, tables: Iterable[pa.Table]) -> int:
-        """COPY Arrow tables that hold at least the staging columns; returns the number of rows."""
-        names = [column for column, _ in self.columns(name)]
-        rows = 0
-        statement = query(f'COPY "stage_{name}" ({quoted(names)}) FROM STDIN (FORMAT csv)')
-        with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            for table in tables:
-                rows += table.num_rows
-                copy.write(to_csv(table.select(names)))
-        self._conn.execute(query(f'ANALYZE "stage_{name}"'))
-        return rows
-
-
-def to_csv(table: pa.Table) -> bytes:
-    """An Arrow table as CSV for COPY: NULL is an empty field, an empty text is a quoted one."""
-    columns = [_csv_column(column) for column in table.columns]
-    sink = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    return sink.getvalue()
-
-
-def _csv_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if pa.types.is_list(column.type):
-        return pa.array([None if items is None else _array_literal(items) for items in column.to_pylist()], pa.string())
-    if pa.types.is_decimal256(column.type):
-        return pa.array([None if value is None else f"{value:f}" for value in column.to_pylist()], pa.string())
-    return column
-
-
-def _array_literal(items: Sequence[object]) -> str:
-    """A list as a PostgreSQL array literal, every element quoted."""
-    return "{" + ",".join("NULL" if item is None else _array_element(item) for item in items) + "}"
-
-
-def _array_element(item: object) -> str:
-    text = str(item).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+_STAGED = "{stage} s USING (_rec) JOIN stage_parts sp USING (_part)"
+# The batch holds all that its parts give now, so what they gave when they were loaded before counts for nothing.
+_IS_AGAIN = """EXISTS (SELECT FROM stage_parts a WHERE a._is_again AND a._file = t._file AND a._within IN (t._member, '')
+    AND t._offset >= a._start AND (a._end IS NULL OR t._offset < a._end))"""
+_IS_OUTDONE = """EXISTS (SELECT FROM sluice.files o JOIN sluice.parts p USING (file_id) CROSS JOIN LATERAL (
+        SELECT state FROM sluice.loads l WHERE l.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l
+    WHERE o.feed = '{feed}' AND o.uri = sp._uri AND l.state = 'loaded'
+    AND (o.modified_at, o.version COLLATE "C") > (sp._file_modified, sp._version))"""
 
 
 class FamilyMerge:
@@ -118,34 +42,49 @@ class FamilyMerge:
         self._conn = conn
         self._feed = feed
         self._root = root
-        self._run = run
         self._table: Table = feed.tables[root]
         self._children = feed.family_of(root)[1:]
-        self._key = tuple(self._table.key)
+        self._key = tuple(self._table.key) or KEYLESS
         self._names = {
+            "feed": feed.feed,
             "root": self._target(root),
-            "stage": f'"stage_{root}"',
+            "stage": staged(feed, root),
             "run": str(int(run.run_id)),
-            "generation": str(int(run.generation)),
         }
 
-    def merge(self, parts: Sequence[Part]) -> dict[int, LoadCounts]:
-        for name in ("winners", "matched", "applied"):
-            self._conn.execute(query(f"DROP TABLE IF EXISTS pg_temp.{name}"))
-        if self._key:
+    def merge(self) -> dict[int, LoadCounts]:
+        self._drop_work_tables()
+        if self._table.key:
             self._pick_winners()
-            self._match_existing()
-            self._compare_children()
-            self._upsert()
-            self._replace_children()
-            if self._run.edition:
-                self._remove_not_produced_again()
         else:
-            self._supersede_versions(parts)
-            self._insert_keyless()
+            self._lock_uris()
+            self._pick_by_place()
+            self._remove_older_versions()
+        self._create_work_tables()
+        is_again = bool(self._fetch("SELECT EXISTS (SELECT FROM stage_parts WHERE _is_again)"))
+        if is_again:
+            self._remove_not_given_again()
+        self._insert_new()
+        while contested := self._find_contested():
+            if self._lock_contested() == contested:
+                self._replace_contested(is_again)
+                break
+            self._insert_new()  # a re-load has removed keys since we met them
+        self._insert_children()
         return self._count()
 
-    # -- keyed ----------------------------------------------------------------------------------------------------
+    def _drop_work_tables(self) -> None:
+        """Those of the family before this one."""
+        self._execute("DROP TABLE IF EXISTS pg_temp.winners, pg_temp.applied, pg_temp.contested, pg_temp.replacing")
+
+    def _create_work_tables(self) -> None:
+        self._execute("ANALYZE winners")
+        self._execute("CREATE TEMP TABLE applied (_rec bigint PRIMARY KEY, _is_new boolean) ON COMMIT DROP")
+        self._execute(
+            "CREATE TEMP TABLE replacing ON COMMIT DROP AS SELECT w.*, true AS _is_same FROM winners w WHERE false"
+        )
+
+    # -- which records stand for their keys -----------------------------------------------------------------------
 
     def _pick_winners(self) -> None:
         """Of several versions of a key within the batch the one with the greatest order goes on."""
@@ -155,161 +94,142 @@ class FamilyMerge:
             f"CREATE TEMP TABLE winners ON COMMIT DROP AS SELECT DISTINCT ON ({key}) s._rec, {key} FROM {{stage}} s"
             f" JOIN stage_parts sp USING (_part) ORDER BY {key}, {order}"
         )
-        self._execute("ANALYZE winners")
 
-    def _match_existing(self) -> None:
-        """Lock the rows that are there already, by key; say for each whether it loses, and whether it holds the same
-        values.
-        """
+    def _lock_uris(self) -> None:
+        """Loads of versions of one URI wait for each other. All versions are locked, so two loads share at least one."""
+        self._execute(
+            "SELECT count(*) FROM (SELECT FROM sluice.files WHERE feed = '{feed}' AND uri IN (SELECT _uri FROM stage_parts)"
+            " ORDER BY file_id FOR NO KEY UPDATE) AS locked"
+        )
+
+    def _pick_by_place(self) -> None:
+        """All records of the newest versions; a version that comes after a newer one was loaded gives none."""
+        self._execute(
+            "CREATE TEMP TABLE winners ON COMMIT DROP AS SELECT s._rec, sp._file, s._member, s._record FROM {stage} s"
+            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {_IS_OUTDONE}) sp USING (_part)"
+        )
+
+    def _remove_older_versions(self) -> None:
+        """The newest version of a URI takes away all rows of the older ones, unless nothing of it could be read."""
+        older = (
+            "SELECT DISTINCT o.file_id FROM stage_parts sp JOIN sluice.files o ON o.feed = '{feed}' AND o.uri = sp._uri"
+            ' WHERE NOT sp._is_failed AND (o.modified_at, o.version COLLATE "C") < (sp._file_modified, sp._version)'
+        )
+        for table in [*reversed(self._children), self._root]:
+            self._execute(f"DELETE FROM {self._target(table)} t USING ({older}) o WHERE t._file = o.file_id")
+
+    # -- rows -----------------------------------------------------------------------------------------------------
+
+    def _remove_not_given_again(self) -> None:
+        """What the parts gave when they were loaded before, and give no more."""
+        self._execute(
+            f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT {quoted(self._key, 't')} FROM {{root}} t"
+            " JOIN (SELECT DISTINCT _file FROM stage_parts WHERE _is_again) f ON f._file = t._file"
+            f" WHERE {_IS_AGAIN} AND NOT EXISTS (SELECT FROM winners w WHERE {self._same_key('w', 't')})"
+            f" ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t"
+        )
+        for table in [*reversed(self._children), self._root]:
+            self._execute(f"DELETE FROM {self._target(table)} c USING gone g WHERE {self._same_key('c', 'g')}")
+        self._execute("DROP TABLE gone")
+
+    def _insert_new(self) -> None:
+        """Waits for others that are inserting the same keys."""
+        columns = [*self._table.columns, *ROOT_LINEAGE]
+        self._execute(
+            f"WITH inserted AS (INSERT INTO {{root}} AS t ({quoted(columns)})"
+            f" SELECT {quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')} FROM winners w JOIN {_STAGED}"
+            f" WHERE NOT EXISTS (SELECT FROM applied a WHERE a._rec = w._rec) ORDER BY {quoted(self._key, 'w')}"
+            f" ON CONFLICT ({quoted(self._key)}) DO NOTHING RETURNING {quoted(self._key, 't')})"
+            f" INSERT INTO applied SELECT w._rec, true FROM inserted i JOIN winners w ON {self._same_key('w', 'i')}"
+        )
+
+    def _find_contested(self) -> int:
+        """Note the records whose keys were there already; returns how many."""
+        self._execute("DROP TABLE IF EXISTS pg_temp.contested")
+        self._execute(
+            "CREATE TEMP TABLE contested ON COMMIT DROP AS SELECT w.* FROM winners w"
+            f" WHERE NOT EXISTS (SELECT FROM applied a WHERE a._rec = w._rec) ORDER BY {quoted(self._key, 'w')}"
+        )
+        self._execute("ANALYZE contested")
+        return int(self._fetch("SELECT count(*) FROM contested"))
+
+    def _lock_contested(self) -> int:
+        return int(
+            self._fetch(
+                f"SELECT count(*) FROM (SELECT FROM {{root}} t JOIN contested c ON {self._same_key('t', 'c')}"
+                f" ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t) AS locked"
+            )
+        )
+
+    def _replace_contested(self, is_again: bool) -> None:
+        """When a root wins it is replaced with all its children; when it loses, nothing is touched."""
+        wins = f"({', '.join(self._row_order())}) < ({', '.join(self._staged_order())})"
+        wins = "true" if not self._table.key else f"{wins} OR {_IS_AGAIN}" if is_again else wins
         same = " AND ".join(
             f"{self._comparable('t', c)} IS NOT DISTINCT FROM {self._comparable('s', c)}" for c in self._table.columns
         )
         self._execute(
-            f"CREATE TEMP TABLE matched ON COMMIT DROP AS SELECT s._rec, {self._beats('s', 'sp')} AS wins, ({same}) AS same"
-            f" FROM winners w JOIN {{stage}} s USING (_rec) JOIN stage_parts sp USING (_part)"
-            f" JOIN {{root}} t ON {self._join('t', 's')} ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t"
+            f"INSERT INTO replacing SELECT c.*, {same} FROM contested c JOIN {_STAGED}"
+            f" JOIN {{root}} t ON {self._same_key('t', 'c')} WHERE {wins}"
         )
+        self._execute("ANALYZE replacing")
+        self._compare_children()
+        declared = [name for name in self._table.columns if name not in self._key]
+        values = filter(None, [quoted(declared, "s"), self._lineage(ROOT_LINEAGE, "s")])
+        self._execute(
+            f"UPDATE {{root}} t SET ({quoted([*declared, *ROOT_LINEAGE])}) = ROW ({', '.join(values)})"
+            f" FROM replacing r JOIN {_STAGED} WHERE {self._same_key('t', 'r')}"
+        )
+        for child in reversed(self._children):
+            self._execute(f"DELETE FROM {self._target(child)} c USING replacing r WHERE {self._same_key('c', 'r')}")
+        self._execute("INSERT INTO applied SELECT _rec, false FROM replacing")
 
     def _compare_children(self) -> None:
         """A record whose root row is equal is unchanged only if all its child rows are equal, too."""
         for child in self._children:
             columns = [*positions(self._feed, child), *self._feed.tables[child].columns]
-            staged = ", ".join(self._comparable("c", column, child) for column in columns)
-            source = f"matched m JOIN {{stage}} s USING (_rec) JOIN {self._target(child)} c ON {self._join('c', 's')}"
-            new = f'SELECT c._rec, {staged} FROM matched m JOIN "stage_{child}" c USING (_rec) WHERE m.same'
-            old = f"SELECT m._rec, {staged} FROM {source} WHERE m.same"
+            values = ", ".join(self._comparable("c", column, child) for column in columns)
+            new = f"SELECT c._rec, {values} FROM replacing r JOIN {staged(self._feed, child)} c USING (_rec) WHERE r._is_same"
+            old = (
+                f"SELECT r._rec, {values} FROM replacing r JOIN {self._target(child)} c ON {self._same_key('c', 'r')}"
+                " WHERE r._is_same"
+            )
             self._execute(
-                f"UPDATE matched SET same = false WHERE same AND _rec IN (SELECT _rec FROM (({new}) EXCEPT ({old})) a"
+                f"UPDATE replacing SET _is_same = false WHERE _is_same AND _rec IN (SELECT _rec FROM (({new}) EXCEPT ({old})) a"
                 f" UNION ALL SELECT _rec FROM (({old}) EXCEPT ({new})) b)"
             )
 
-    def _upsert(self) -> None:
-        columns = [*self._table.columns, *ROOT_LINEAGE]
-        updates = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in self._key)
-        self._execute("CREATE TEMP TABLE applied (_rec bigint PRIMARY KEY, is_new boolean) ON COMMIT DROP")
-        self._execute(
-            f"WITH upserted AS (INSERT INTO {{root}} AS t ({quoted(columns)})"
-            f" SELECT {quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')}"
-            " FROM winners w JOIN {stage} s USING (_rec) JOIN stage_parts sp USING (_part) LEFT JOIN matched m USING (_rec)"
-            f" WHERE m._rec IS NULL OR m.wins ORDER BY {quoted(self._key, 's')}"
-            f" ON CONFLICT ({quoted(self._key)}) DO UPDATE SET {updates} WHERE {self._beats('excluded', 'excluded')}"
-            f" RETURNING {quoted(self._key, 't')}, t.xmax = 0 AS is_new)"
-            f" INSERT INTO applied SELECT w._rec, u.is_new FROM upserted u JOIN winners w USING ({quoted(self._key)})"
-        )
-
-    def _replace_children(self) -> None:
-        """When a root wins all its children are replaced; when it loses, none is touched."""
-        for child in reversed(self._children):
-            self._execute(
-                f"DELETE FROM {self._target(child)} c USING applied a JOIN {{stage}} s USING (_rec)"
-                f" WHERE NOT a.is_new AND {self._join('c', 's')}"
-            )
+    def _insert_children(self) -> None:
         for child in self._children:
             own = [*positions(self._feed, child), *self._feed.tables[child].columns]
+            values = [quoted(self._table.key, "s"), quoted(own, "c"), self._lineage(CHILD_LINEAGE, "s")]
             self._execute(
-                f"INSERT INTO {self._target(child)} ({quoted([*self._key, *own, *CHILD_LINEAGE])})"
-                f" SELECT {quoted(self._key, 's')}, {quoted(own, 'c')}, {self._lineage(CHILD_LINEAGE, 's')}"
-                f' FROM applied a JOIN {{stage}} s USING (_rec) JOIN stage_parts sp USING (_part) JOIN "stage_{child}" c USING (_rec)'
+                f"INSERT INTO {self._target(child)} ({quoted([*self._table.key, *own, *CHILD_LINEAGE])})"
+                f" SELECT {', '.join(filter(None, values))}"
+                f" FROM applied a JOIN {_STAGED} JOIN {staged(self._feed, child)} c USING (_rec)"
             )
-
-    def _remove_not_produced_again(self) -> None:
-        """A re-load takes back what the same stretch of the same file gave under an older mapping and gives no more."""
-        gone = (
-            f"FROM {{root}} t JOIN stage_parts sp ON sp._file = t._file JOIN sluice.parts p ON p.part_id = sp._part"
-            " WHERE t._run <> {run} AND (p.member = t._member OR (p.member = '' AND p.end_byte IS NULL))"
-            " AND t._offset >= p.start_byte AND (p.end_byte IS NULL OR t._offset < p.end_byte)"
-            " AND (SELECT generation FROM sluice.runs r WHERE r.run_id = t._run) <= {generation}"
-            f" AND NOT EXISTS (SELECT FROM {{stage}} s WHERE {self._join('s', 't')})"
-        )
-        self._execute(
-            f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT {quoted(self._key, 't')} {gone} ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t"
-        )
-        for table in [*reversed(self._children), self._root]:
-            self._execute(f"DELETE FROM {self._target(table)} c USING gone g WHERE {self._join('c', 'g')}")
-        self._execute("DROP TABLE gone")
-
-    # -- keyless --------------------------------------------------------------------------------------------------
-
-    def _supersede_versions(self, parts: Sequence[Part]) -> None:
-        """Versions of one URI: the newest removes all rows of the older ones; an older one that comes late gives none."""
-        for uri in sorted({part.file.uri for part in parts}):
-            self._conn.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('sluice ' || %s || ' ' || %s, 0))",
-                [self._feed.feed, uri],
-            )
-        newer = '(o.modified_at, o.version COLLATE "C") > (sp._file_modified, sp._version)'
-        other = "sluice.files o ON o.feed = (SELECT feed FROM sluice.files f WHERE f.file_id = sp._file) AND o.uri = sp._uri"
-        self._execute(
-            "CREATE TEMP TABLE applied ON COMMIT DROP AS SELECT s._rec, true AS is_new FROM {stage} s WHERE _part NOT IN ("
-            f"SELECT sp._part FROM stage_parts sp JOIN {other} JOIN sluice.parts p ON p.file_id = o.file_id"
-            f" JOIN sluice.loads l USING (part_id) WHERE l.state = 'loaded' AND {newer})"
-        )
-        self._execute("CREATE TEMP TABLE matched (_rec bigint, same boolean) ON COMMIT DROP")
-        for table in [*reversed(self._children), self._root]:
-            self._execute(
-                f"DELETE FROM {self._target(table)} t USING stage_parts sp JOIN {other}"
-                f" WHERE t._file = o.file_id AND NOT {newer} AND o.file_id <> sp._file"
-            )
-            if self._run.edition:
-                self._execute(
-                    f"DELETE FROM {self._target(table)} t USING {self._target(self._root)} r, stage_parts sp, sluice.parts p"
-                    " WHERE p.part_id = sp._part AND r._file = sp._file AND (p.member = r._member OR (p.member = '' AND p.end_byte IS NULL))"
-                    " AND r._offset >= p.start_byte AND (p.end_byte IS NULL OR r._offset < p.end_byte)"
-                    f" AND {' AND '.join(f't.{name} = r.{name}' for name in KEYLESS)}"
-                )
-
-    def _insert_keyless(self) -> None:
-        columns = [*self._table.columns, *ROOT_LINEAGE]
-        source = "applied a JOIN {stage} s USING (_rec) JOIN stage_parts sp USING (_part)"
-        self._execute(
-            f"INSERT INTO {{root}} ({quoted(columns)}) SELECT {quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')} FROM {source}"
-        )
-        for child in self._children:
-            own = [*positions(self._feed, child), *self._feed.tables[child].columns]
-            self._execute(
-                f"INSERT INTO {self._target(child)} ({quoted([*own, *CHILD_LINEAGE])}) SELECT {quoted(own, 'c')},"
-                f' {self._lineage(CHILD_LINEAGE, "s")} FROM {source} JOIN "stage_{child}" c USING (_rec)'
-            )
-
-    # -- shared ---------------------------------------------------------------------------------------------------
 
     def _count(self) -> dict[int, LoadCounts]:
         rows = self._execute(
-            "SELECT s._part, count(*) FILTER (WHERE a.is_new), count(*) FILTER (WHERE NOT a.is_new AND m.same IS NOT TRUE),"
-            " count(*) FILTER (WHERE NOT a.is_new AND m.same), count(*) FILTER (WHERE a._rec IS NULL)"
-            " FROM {stage} s LEFT JOIN applied a USING (_rec) LEFT JOIN matched m USING (_rec) GROUP BY s._part"
+            "SELECT s._part, count(*) FILTER (WHERE a._is_new), count(*) FILTER (WHERE NOT a._is_new AND NOT r._is_same),"
+            " count(*) FILTER (WHERE r._is_same), count(*) FILTER (WHERE a._rec IS NULL)"
+            " FROM {stage} s LEFT JOIN applied a USING (_rec) LEFT JOIN replacing r USING (_rec) GROUP BY s._part"
         )
-        return {
-            part: LoadCounts(inserted, updated, unchanged, superseded)
-            for part, inserted, updated, unchanged, superseded in rows
-        }
+        return {part: LoadCounts(*counts) for part, *counts in rows}
 
-    def _beats(self, new: str, new_file: str) -> str:
-        """SQL that is true where the new row's order is greater than that of the target row ``t``."""
-        staged = self._staged_order() if new == "s" else self._row_order(new)
-        greater = f"({', '.join(self._row_order('t'))}) < ({', '.join(staged)})"
-        if not self._run.edition:
-            return greater
-        # A record that meets itself, re-loaded under a later mapping (or the same): the later one wins.
-        itself = f"t._file = {new_file}._file AND t._member = {new}._member AND t._offset = {new}._offset"
-        return f"({greater} OR ({itself} AND (SELECT generation FROM sluice.runs r WHERE r.run_id = t._run) <= {self._names['generation']}))"
+    # -- pieces of SQL --------------------------------------------------------------------------------------------
 
     def _staged_order(self) -> list[str]:
+        """The order of a staged record, of the greatest weight first."""
         version = [self._version_part("s", name) for name in self._table.version_columns]
         return [*version, "sp._file_date", "sp._file_modified", "sp._uri", "sp._version", "s._member", "s._offset"]
 
-    def _row_order(self, alias: str) -> list[str]:
-        version = [self._version_part(alias, name) for name in self._table.version_columns]
-        file = f"FROM sluice.files f WHERE f.file_id = {alias}._file"
-        return [
-            *version,
-            f"{alias}._file_date",
-            f"{alias}._file_modified",
-            f'(SELECT f.uri COLLATE "C" {file})',
-            f'(SELECT f.version COLLATE "C" {file})',
-            f'{alias}._member COLLATE "C"',
-            f"{alias}._offset",
-        ]
+    def _row_order(self) -> list[str]:
+        """The order of a row of the target table."""
+        version = [self._version_part("t", name) for name in self._table.version_columns]
+        file = "FROM sluice.files f WHERE f.file_id = t._file"
+        uri, file_version = f'(SELECT f.uri COLLATE "C" {file})', f'(SELECT f.version COLLATE "C" {file})'
+        return [*version, "t._file_date", "t._file_modified", uri, file_version, 't._member COLLATE "C"', "t._offset"]
 
     def _version_part(self, alias: str, name: str) -> str:
         collate = ' COLLATE "C"' if self._table.columns[name].column_type.kind == "text" else ""
@@ -318,12 +238,9 @@ class FamilyMerge:
     def _comparable(self, alias: str, name: str, table: str | None = None) -> str:
         """XML has no equality in PostgreSQL; its text has."""
         column = self._feed.tables[table or self._root].columns.get(name)
-        is_xml = column is not None and column.column_type.kind == "xml"
-        return (
-            f'{alias}."{name}"::text' + ("[]" if is_xml and column and column.column_type.is_list else "")
-            if is_xml
-            else f'{alias}."{name}"'
-        )
+        if column is None or column.column_type.kind != "xml":
+            return f'{alias}."{name}"'
+        return f'{alias}."{name}"::text' + ("[]" if column.column_type.is_list else "")
 
     def _lineage(self, names: Sequence[str], alias: str) -> str:
         sources = {
@@ -338,11 +255,16 @@ class FamilyMerge:
         }
         return ", ".join(sources[name] for name in names)
 
-    def _join(self, left: str, right: str) -> str:
+    def _same_key(self, left: str, right: str) -> str:
         return " AND ".join(f'{left}."{name}" = {right}."{name}"' for name in self._key)
 
     def _target(self, table: str) -> str:
         return f'"{self._feed.schema_name}"."{table}"'
 
-    def _execute(self, text: str) -> Iterator[tuple]:  # type: ignore[type-arg]
+    def _fetch(self, text: str) -> Any:
+        """The one value that a statement gives."""
+        row = self._execute(text).fetchone()
+        return row[0] if row else None
+
+    def _execute(self, text: str) -> psycopg.Cursor[Any]:
         return self._conn.execute(query(text.format_map(self._names)))

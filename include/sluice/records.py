@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -201,6 +201,9 @@ class Totals:
     unaccounted_parts: int = 0
     counts: LoadCounts = field(default_factory=LoadCounts)
     bytes_read: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})
 
 
 def to_json(record: Any) -> dict[str, Any]:

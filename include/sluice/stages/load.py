@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from sluice import ledger, quarantine, warehouse
 from sluice.batches import read_batch
-from sluice.merge import COPY_ROWS, FamilyMerge, Staging
-from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run
+from sluice.merge import FamilyMerge
+from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run, Totals
 from sluice.stages import Tools
+from sluice.staging import COPY_ROWS, Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
         loader = _BatchLoader(tools, run, read_batch(tools, run_id, number), _read_verdict(tools, run_id, number))
         if run.dry_run:
             _roll_back(connection, loader.load)
+            ledger.store_trial(connection, run_id, number, loader.trial())
         else:
             warehouse.transact(connection, loader.load)
     return replace(loader.summary, seconds=time.monotonic() - started)
@@ -122,11 +124,15 @@ class _BatchLoader:
         states = {
             part: "quarantined" if outcomes[part].failed else "loaded" for part in self._parts if part not in held
         }
+        ledger.lock_parts(conn, self._parts)
         claimed = ledger.claim_parts(conn, self._run, states)
-        if self._run.edition:
-            quarantine.clear_parts(conn, claimed)
-        counts = self._merge(conn, [self._parts[part_id] for part_id in claimed])
-        mine = frozenset(claimed)
+        before = ledger.find_loads_before(conn, self._run, claimed)
+        outdated = {part for part, generation in before.items() if generation > self._run.generation}
+        mine = frozenset(claimed) - outdated
+        quarantine.clear_parts(conn, mine & before.keys())
+        counts = self._merge(conn, mine, mine & before.keys())
+        # A re-load under a later mapping came first: what it made of these records stands.
+        counts |= {part: LoadCounts(superseded=outcomes[part].found) for part in outdated}
         quarantine.store_rejects(conn, self._run, self._parts, self._rejects(mine))
         quarantined = self._quarantined(mine)
         ledger.store_counts(
@@ -136,7 +142,7 @@ class _BatchLoader:
                 (
                     part,
                     outcomes[part].found,
-                    quarantined[part],
+                    quarantined.get(part, 0),
                     counts.get(part, LoadCounts()),
                     outcomes[part].bytes_read,
                     outcomes[part].sha256,
@@ -149,10 +155,24 @@ class _BatchLoader:
         self.summary = replace(
             self.summary,
             parts_known=len(states) - len(claimed),
-            found=sum(outcomes[part].found for part in mine),
+            found=sum(outcomes[part].found for part in claimed),
             quarantined=sum(quarantined.values()),
             held=sum(held_found.values()),
             counts=sum(counts.values(), LoadCounts()),
+        )
+
+    def trial(self) -> Totals:
+        """What ``load`` has found out, for the books of a dry run."""
+        summary, outcomes = self.summary, self._verdict.outcomes.values()
+        whole = {(r.part_id, r.member) for r in self._rejects(frozenset(self._parts)) if r.ordinal is None}
+        return Totals(
+            files_quarantined=len(whole),
+            found=summary.found + summary.held,
+            loaded=summary.counts.loaded,
+            quarantined=summary.quarantined,
+            held=summary.held,
+            counts=summary.counts,
+            bytes_read=sum(outcome.bytes_read for outcome in outcomes),
         )
 
     def _quarantined(self, claimed: frozenset[int]) -> dict[int, int]:
@@ -173,17 +193,19 @@ class _BatchLoader:
                     if reject.part_id in claimed:
                         yield reject
 
-    def _merge(self, conn: psycopg.Connection, parts: list[Part]) -> dict[int, LoadCounts]:
+    def _merge(self, conn: psycopg.Connection, parts: Set[int], again: Set[int]) -> dict[int, LoadCounts]:
+        """Merge what these parts give; of them, ``again`` were loaded before."""
         if not parts:
             return {}
+        failed = {part for part in parts if self._verdict.outcomes[part].failed}
         staging = Staging(conn, self._feed)
-        staging.create(parts)
-        wanted = pa.array([p.part_id for p in parts if not self._verdict.outcomes[p.part_id].failed], pa.int64())
+        staging.create(parts, again, failed)
+        wanted = pa.array(sorted(parts - failed), pa.int64())
         for name in self._feed.tables:
             staging.copy(name, self._accepted_rows(name, wanted))
         totals: dict[int, LoadCounts] = {}
         for root in self._feed.roots:
-            for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge(parts).items():
+            for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge().items():
                 totals[part] = totals.get(part, LoadCounts()) + counts
         return totals
 

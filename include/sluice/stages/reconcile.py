@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from sluice import ledger, runrules, warehouse
-from sluice.errors import RunFailed, WorkFilesUnavailable
+from sluice.errors import RunFailed
 from sluice.feed.model import RejectLimits
 from sluice.records import Run, Totals
 from sluice.stages import Tools
@@ -46,35 +46,29 @@ class RunSummary:
 
 def reconcile(tools: Tools, run_id: int) -> RunSummary:
     """Close the books on a run."""
-    unmapped = _read_unmapped(tools, run_id)
     with warehouse.connect(tools.dsn) as connection:
         run = ledger.read_run(connection, run_id)
-        totals = ledger.read_totals(connection, run)
-        problems = [] if run.dry_run else list(_find_problems(tools, connection, run, totals))
-        error = "; ".join(problems) or None
-        ledger.finish_run(connection, run, totals, error, unmapped)
+        totals = ledger.read_trial(connection, run_id) if run.dry_run else ledger.read_totals(connection, run)
+        error = "; ".join(_find_problems(tools, connection, run, totals)) or None
+        unmapped = ledger.finish_run(connection, run, totals, error, _read_unmapped(tools, connection, run_id))
     # Unaccounted parts may be tried again by clearing their tasks, which then find their work files.
-    if not totals.unaccounted_parts or run.dry_run:
+    if not totals.unaccounted_parts:
         tools.work.remove_run(tools.feed.feed, run_id)
     if error:
         raise RunFailed(f"feed {run.feed}, run {run_id}: {error}")
     return RunSummary(run_id, run.feed, totals, run.dry_run, unmapped)
 
 
-def _read_unmapped(tools: Tools, run_id: int) -> dict[str, int]:
-    """How often each element was met that no column reads. Missing outcomes are no fault here: the ledger decides."""
+def _read_unmapped(tools: Tools, connection: psycopg.Connection, run_id: int) -> dict[str, int] | None:
+    """How often each element was met that no column reads; None where parse's outcomes are gone."""
     total: Counter[str] = Counter()
-    work, feed = tools.work, tools.feed.feed
-    number = 0
-    try:
-        while work.exists(work.batch(feed, run_id, number)):
-            path = work.outcomes(feed, run_id, number)
-            if work.exists(path):
-                total.update(work.read_json(path)["unmapped"])
-            number += 1
-    except WorkFilesUnavailable:
-        return {}
-    return dict(total.most_common(200))
+    is_known = False
+    for number, _, _ in ledger.read_batches(connection, run_id):
+        path = tools.work.outcomes(tools.feed.feed, run_id, number)
+        if tools.work.exists(path):
+            total.update(tools.work.read_json(path)["unmapped"])
+            is_known = True
+    return dict(total.most_common(200)) if is_known else None
 
 
 def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
@@ -82,7 +76,7 @@ def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, total
         files = _some(ledger.find_unaccounted(connection, run), totals.unaccounted_parts)
         yield f"{totals.unaccounted_parts} parts were not loaded ({files}); see the failed tasks, then clear them"
     if totals.held:
-        held = ledger.find_held(connection, run.run_id)
+        held = ledger.find_held(connection, run)
         yield (
             f"{totals.held:,} records are held by the gate ({held[0][0]}: {held[0][1]})"
             if held
@@ -90,8 +84,9 @@ def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, total
         )
     for uri, found, loaded, quarantined in ledger.find_miscounted(connection, run):
         yield f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
-    yield from limit_problems(tools.feed.rejects, totals, lambda: ledger.find_quarantined_files(connection, run.run_id))
-    yield from runrules.judge(connection, tools.feed, run)
+    yield from limit_problems(tools.feed.rejects, totals, lambda: ledger.find_quarantined_files(connection, run))
+    if not run.dry_run:
+        yield from runrules.judge(connection, tools.feed, run)
 
 
 def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Iterator[str]:
