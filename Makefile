@@ -9,6 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# A virtual environment does not survive a move of its folder: the stamp holds the path that it was made for.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+$(shell rm -f $(READY))
+endif
+
 # The tasks of the stack and the tests import large packages: they must find compiled bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -56,8 +61,8 @@ clean: ## Stop the stack, then remove its data and the virtual environment
 $(READY): constraints.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "Sluice needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi
 	@echo "Installing into $(VENV) (about a minute the first time)"
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@[ -x $(BIN)/pip ] && "$(BIN)/pip" --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv setuptools
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --no-build-isolation \
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --compile-bytecode --no-build-isolation \
 		--constraint constraints.txt --editable '.[dev]'
-	@touch $@
+	@printf '%s' "$(CURDIR)" > $@

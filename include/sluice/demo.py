@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from rich.console import Console
@@ -22,6 +23,10 @@ from sluice.stack.home import Home, StackError
 from sluice.stack.processes import wait_until
 from sluice.stack.running import AIRFLOW_NAMES, Stack, up
 
+Warehouse = psycopg.Connection[Any]
+# per feed, the state of each run by its id
+Followed = Mapping[str, Mapping[str, str]]
+
 PARSE_SECONDS = 120
 PLAIN_WIDTH = 120
 
@@ -34,8 +39,8 @@ REJECTS = """
     SELECT q.code, sum(q.records)::bigint FROM sluice.quarantine q JOIN sluice.runs r USING (run_id)
     WHERE r.feed = %(feed)s AND split_part(r.run_key, '#', 1) = ANY(%(runs)s) GROUP BY q.code ORDER BY q.code"""
 ERRORS = """
-    SELECT error FROM sluice.runs WHERE feed = %(feed)s AND split_part(run_key, '#', 1) = ANY(%(runs)s)
-        AND state = 'failed' ORDER BY started_at"""
+    SELECT split_part(run_key, '#', 1), error FROM sluice.runs
+    WHERE feed = %(feed)s AND split_part(run_key, '#', 1) = ANY(%(runs)s) AND error IS NOT NULL"""
 
 EXAMPLES = {
     "What moved on the accounts": """\
@@ -45,11 +50,11 @@ SELECT account_id, currency, count(*) AS entries,
 FROM bank_statements.entries
 GROUP BY account_id, currency ORDER BY entries DESC, account_id LIMIT 5""",
     "How far the euro moved": """\
-SELECT currency, count(*) AS days, min(rate) AS lowest, max(rate) AS highest
+SELECT currency, count(*) AS days, trim_scale(min(rate)) AS lowest, trim_scale(max(rate)) AS highest
 FROM exchange_rates.rates WHERE currency IN ('USD', 'GBP', 'JPY', 'CHF')
 GROUP BY currency ORDER BY currency""",
-    "Who changed last, and which record of which file says so": """\
-SELECT e.lei, e.legal_name, e.last_update_date, f.uri AS file, e._record AS record
+    "Which entities changed last, and which record of which file says so": """\
+SELECT e.lei, e.legal_name, e.last_update_date::date AS changed, split_part(f.uri, '/', -1) AS file, e._record AS record
 FROM legal_entities.entities e JOIN sluice.files f ON f.file_id = e._file
 ORDER BY e.last_update_date DESC, e.lei LIMIT 5""",
 }
@@ -87,8 +92,11 @@ def demo(home: Home) -> int:
     _wait_for_dags(stack, samples)
     followed = follow(stack, _start_runs(stack.api, samples), console)
     with psycopg.connect(stack.warehouse_dsn) as warehouse:
-        failed = _report(warehouse, followed, console)
-        for title, query in EXAMPLES.items():
+        if warehouse.execute("SELECT to_regclass('sluice.runs')").fetchone() == (None,):
+            raise StackError(f"no run got as far as the warehouse; see the logs of the tasks at {stack.airflow.url}")
+        _report(warehouse, followed, console)
+        failed = _report_failures(warehouse, stack.airflow.url, followed, console)
+        for title, query in () if failed else EXAMPLES.items():
             _show_query(warehouse, title, query, console)
     console.print(stack.addresses(), soft_wrap=True)
     console.print("All of it stays up; `make down` stops it.")
@@ -142,9 +150,9 @@ def _start_runs(api: AirflowApi, samples: Mapping[str, Sequence[Sample]]) -> dic
     return started
 
 
-def _report(warehouse: psycopg.Connection[Any], followed: Mapping[str, Sequence[str]], console: Console) -> bool:
-    """Print what came of the runs; whether one of them failed."""
-    outcomes = {feed: _outcome(warehouse, feed, runs) for feed, runs in followed.items()}
+def _report(warehouse: Warehouse, followed: Followed, console: Console) -> None:
+    """Print what came of the runs, feed by feed."""
+    outcomes = {feed: _outcome(warehouse, feed, states) for feed, states in followed.items()}
     table = Table(title="What the runs found and loaded", title_justify="left")
     for name in ("feed", "runs", "files", "found", "loaded", "quarantined", "held", "seconds"):
         table.add_column(name, justify="left" if name == "feed" else "right")
@@ -154,34 +162,37 @@ def _report(warehouse: psycopg.Connection[Any], followed: Mapping[str, Sequence[
     console.print(table)
     if not any(outcome.files for outcome in outcomes.values()):
         console.print("Nothing was loaded twice: the ledger knows every one of these files.")
-    _print_each(warehouse, followed, REJECTS, lambda row: f"quarantined {row[1]:,} as {row[0]}", console)
-    failures = _print_each(warehouse, followed, ERRORS, lambda row: f"FAILED: {row[0]}", console)
-    return failures > 0
+    for feed, states in followed.items():
+        for code, records in warehouse.execute(REJECTS, _runs(feed, states)):
+            console.print(f"{feed}: {records:,} in quarantine as {code}")
 
 
-def _outcome(warehouse: psycopg.Connection[Any], feed: str, runs: Sequence[str]) -> Outcome:
-    row = warehouse.execute(TOTALS, {"feed": feed, "runs": list(runs)}).fetchone()
+def _report_failures(warehouse: Warehouse, url: str, followed: Followed, console: Console) -> bool:
+    """Print why runs failed, if any did; whether any did."""
+    any_failed = False
+    for feed, states in followed.items():
+        errors = dict(warehouse.execute(ERRORS, _runs(feed, states)).fetchall())
+        for run_id in (run_id for run_id, state in states.items() if state == "failed"):
+            reason = errors.get(run_id, "a task failed before anything was counted")
+            console.print(
+                f"{feed}: FAILED, {reason} ({url}/dags/{feed}/runs/{quote(run_id)})", soft_wrap=True, markup=False
+            )
+            any_failed = True
+    return any_failed
+
+
+def _outcome(warehouse: Warehouse, feed: str, states: Mapping[str, str]) -> Outcome:
+    row = warehouse.execute(TOTALS, _runs(feed, states)).fetchone()
     assert row is not None
     return Outcome(*row)
 
 
-def _print_each(
-    warehouse: psycopg.Connection[Any],
-    followed: Mapping[str, Sequence[str]],
-    query: str,
-    words: Callable[[tuple[Any, ...]], str],
-    console: Console,
-) -> int:
-    """Print a line for each row that ``query`` finds for a feed's runs; how many there were."""
-    printed = 0
-    for feed, runs in followed.items():
-        for row in warehouse.execute(query, {"feed": feed, "runs": list(runs)}):
-            console.print(f"{feed}: {words(row)}", soft_wrap=True, markup=False)
-            printed += 1
-    return printed
+def _runs(feed: str, states: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of the queries above."""
+    return {"feed": feed, "runs": list(states)}
 
 
-def _show_query(warehouse: psycopg.Connection[Any], title: str, query: str, console: Console) -> None:
+def _show_query(warehouse: Warehouse, title: str, query: str, console: Console) -> None:
     cursor = warehouse.execute(query)
     table = Table(title=title, title_justify="left")
     for column in cursor.description or ():

@@ -24,6 +24,15 @@ WAREHOUSE = "warehouse"
 UI_USER = "admin"
 MIGRATION_SECONDS = 300
 
+# Name and options of each long-running command of Airflow. Logs are read from the folder that all of them share, so
+# that no log servers on further ports are needed.
+AIRFLOW_COMPONENTS: dict[str, tuple[str, ...]] = {
+    "api-server": (),
+    "scheduler": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+}
+
 # A task is a fork of the scheduler's fork server, so what is imported there costs a task nothing. Great Expectations
 # alone takes three to five seconds otherwise, in every task.
 PRELOADED = (
@@ -60,16 +69,11 @@ class Airflow:
         return f"http://{HOST}:{self.port}"
 
     def services(self) -> tuple[Service, ...]:
-        """The four components, each a process of its own as in production."""
-        commands = {
-            "api-server": ["api-server"],
-            # logs are read from the folder that all components share: no log servers on further ports
-            "scheduler": ["scheduler", "--skip-serve-logs"],
-            "dag-processor": ["dag-processor"],
-            "triggerer": ["triggerer", "--skip-serve-logs"],
-        }
+        """The components, each a process of its own as in production."""
         env = self.env()
-        return tuple(Service(name, airflow_command(*arguments), env) for name, arguments in commands.items())
+        return tuple(
+            Service(name, airflow_command(name, *options), env) for name, options in AIRFLOW_COMPONENTS.items()
+        )
 
     def env(self) -> dict[str, str]:
         """The environment of every component and task, and of ``sluice airflow``."""

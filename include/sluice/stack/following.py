@@ -47,16 +47,17 @@ class Progress:
         return runs, self.stage or "waiting", f"{self.batches_ended} of {self.batches} batches" if self.batches else ""
 
 
-def follow(stack: Stack, started: Mapping[str, Sequence[str]], console: Console) -> dict[str, list[str]]:
-    """Wait for the ``started`` runs of each DAG, and for those that the scheduler begins meanwhile; all their run ids.
+def follow(stack: Stack, started: Mapping[str, Sequence[str]], console: Console) -> dict[str, dict[str, str]]:
+    """Wait for the ``started`` runs of each DAG, and for those that the scheduler begins meanwhile.
 
-    StackError if a component of Airflow ends before they do.
+    Answers with the state of each run by its id, per DAG. StackError if a component of Airflow ends before they do.
     """
-    api, followed = stack.api, {dag_id: list(run_ids) for dag_id, run_ids in started.items()}
+    api = stack.api
+    followed: dict[str, dict[str, str]] = {dag_id: dict.fromkeys(runs, "queued") for dag_id, runs in started.items()}
     shown: dict[str, tuple[str, ...]] = {}
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
-            progress = [_look(api, dag_id, run_ids) for dag_id, run_ids in followed.items()]
+            progress = [_look(api, dag_id, states) for dag_id, states in followed.items()]
             if console.is_terminal:
                 live.update(_as_table(progress))
             else:
@@ -67,18 +68,18 @@ def follow(stack: Stack, started: Mapping[str, Sequence[str]], console: Console)
             time.sleep(POLL_SECONDS)
 
 
-def _look(api: AirflowApi, dag_id: str, run_ids: list[str]) -> Progress:
-    """How far the runs are; adds runs that the scheduler has begun to ``run_ids``."""
-    runs = {run["dag_run_id"]: run["state"] for run in api.runs(dag_id)}
-    run_ids += [run_id for run_id, state in runs.items() if state in ACTIVE and run_id not in run_ids]
-    active = [run_id for run_id in run_ids if runs.get(run_id) in ACTIVE]
-    running = [run_id for run_id in active if runs[run_id] == "running"]
+def _look(api: AirflowApi, dag_id: str, states: dict[str, str]) -> Progress:
+    """How far the runs are; brings ``states`` up to date and adds runs that the scheduler has begun."""
+    for run in api.runs(dag_id):
+        if run["dag_run_id"] in states or run["state"] in ACTIVE:
+            states[run["dag_run_id"]] = run["state"]
+    running = [run_id for run_id, state in states.items() if state == "running"]
     tasks = [task for run_id in running for task in api.task_instances(dag_id, run_id)]
     batches = [task for task in tasks if task["task_id"] in BATCHED and task["map_index"] >= 0]
     return Progress(
         dag_id,
-        ended=len(run_ids) - len(active),
-        runs=len(run_ids),
+        ended=sum(state not in ACTIVE for state in states.values()),
+        runs=len(states),
         stage=_stage(tasks),
         batches_ended=sum(task["task_id"] == "load" and task["state"] in ENDED for task in batches),
         batches=sum(task["task_id"] == "load" for task in batches),

@@ -26,6 +26,7 @@ POLL_SECONDS = 0.1
 START_TOLERANCE_SECONDS = 2.0
 TAIL_LINES = 25
 KILLED_SECONDS = 10
+LARGE_LOG_BYTES = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Record:
 
 def start(home: Home, service: Service) -> None:
     """Start a service in a session of its own, its output appended to its log."""
+    _make_room(log_path(home, service.name))
     with log_path(home, service.name).open("ab") as log:
         child = subprocess.Popen(
             service.command,
@@ -128,6 +130,12 @@ def tail(home: Home, name: str) -> str:
     path = log_path(home, name)
     lines = path.read_text(errors="replace").splitlines()[-TAIL_LINES:] if path.exists() else []
     return "\n".join(f"    {line}" for line in [*lines, f"(whole log: {path})"])
+
+
+def _make_room(log: Path) -> None:
+    """A log that has grown large becomes the one log of the past that is kept."""
+    if log.exists() and log.stat().st_size > LARGE_LOG_BYTES:
+        log.replace(log.with_suffix(".log.old"))
 
 
 def _pid_path(home: Home, name: str) -> Path:

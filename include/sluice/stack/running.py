@@ -13,13 +13,13 @@ from signal import SIGTERM
 from sluice.feed.loading import feed_names
 from sluice.stack import postgres
 from sluice.stack.api import AirflowApi
-from sluice.stack.components import METADATA, UI_USER, WAREHOUSE, Airflow, task_slots
+from sluice.stack.components import AIRFLOW_COMPONENTS, METADATA, UI_USER, WAREHOUSE, Airflow, task_slots
 from sluice.stack.emulator import BUCKET, Emulator
 from sluice.stack.home import Home, Secrets, StackError, choose_port, read_port
 from sluice.stack.processes import is_running, start, stop, wait_until
 
 API = "api-server"
-AIRFLOW_NAMES = (API, "scheduler", "dag-processor", "triggerer")
+AIRFLOW_NAMES = tuple(AIRFLOW_COMPONENTS)
 NAMES = ("postgres", "aws", *AIRFLOW_NAMES)
 POOL = "warehouse"
 # time for a component to end its own children; a running task is killed after it, and retried by the next start

@@ -1,0 +1,79 @@
+"""The embedded PostgreSQL starts after a crash, keeps texts in one order, and lets nobody in without the password."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sluice.stack import postgres
+
+
+def test_texts_are_ordered_by_code_point_on_every_machine(database: str):
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT x FROM unnest(ARRAY['b', 'Z', 'ä', 'a']) AS x ORDER BY x").fetchall()
+
+    assert [row[0] for row in rows] == ["Z", "a", "b", "ä"]
+
+
+def test_a_wrong_password_is_refused(warehouse_server: postgres.Server):
+    stranger = postgres.Server(warehouse_server.folder, warehouse_server.port, "guessed")
+
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(stranger.dsn("postgres"))
+    assert not stranger.answers()
+
+
+def test_each_test_gets_an_empty_database(database: str, warehouse_dsn: str):
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+    assert database != warehouse_dsn
+
+
+def data_folder(tmp_path: Path, pid: int) -> postgres.Server:
+    """A server whose data folder looks made, with a postmaster.pid that names ``pid``."""
+    server = postgres.Server(tmp_path, 5432, "secret")
+    server.data.mkdir()
+    (server.data / "PG_VERSION").write_text("18\n")
+    (server.data / "postmaster.pid").write_text(f"{pid}\n{server.data}\n")
+    return server
+
+
+def test_a_pid_file_that_names_another_program_is_removed(tmp_path: Path):
+    """PostgreSQL would refuse to start: it only looks whether the pid exists."""
+    server = data_folder(tmp_path, os.getpid())
+
+    server.initialise()
+
+    assert not (server.data / "postmaster.pid").exists()
+
+
+def test_a_pid_file_of_a_running_server_stays(tmp_path: Path):
+    server = data_folder(tmp_path, 1)
+    posing_as_postgres = subprocess.Popen([sys.executable, "-c", "input()", str(server.data)], stdin=subprocess.PIPE)
+    try:
+        (server.data / "postmaster.pid").write_text(f"{posing_as_postgres.pid}\n{server.data}\n")
+
+        server.initialise()
+
+        assert (server.data / "postmaster.pid").exists()
+    finally:
+        posing_as_postgres.communicate(b"\n")
+
+
+def test_a_folder_that_the_servers_user_reaches_is_taken():
+    assert postgres.suitable_folder(Path("/tmp/sluice-anything")) == Path("/tmp/sluice-anything")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_below_a_folder_closed_to_the_servers_user_the_systems_is_taken(tmp_path: Path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+
+    chosen = postgres.suitable_folder(closed / "postgres")
+
+    assert chosen.parent == postgres.SYSTEM_FOLDER
+    assert chosen == postgres.suitable_folder(closed / "postgres")
+    assert chosen != postgres.suitable_folder(closed / "other")
