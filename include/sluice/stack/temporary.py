@@ -21,7 +21,9 @@ def temporary_server(settings: dict[str, str] = postgres.UNSAFE_BUT_FAST) -> Ite
     root = Path(tempfile.mkdtemp(prefix="sluice-postgres-"))
     home = Home(root, root)
     home.prepare()
-    server = postgres.Server(postgres.suitable_folder(root / "postgres"), any_free_port(), secrets.token_hex(8), settings)
+    server = postgres.Server(
+        postgres.suitable_folder(root / "postgres"), any_free_port(), secrets.token_hex(8), settings
+    )
     server.initialise()
     try:
         start(home, server.service())
