@@ -133,7 +133,12 @@ def _record(runs: dict[str, list[dict[str, Any]]], size_mb: int, files: int, rep
     }
     record = {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "cpu": _cpu(),
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
         "versions": {package: version(package) for package in PACKAGES},
         "input": {"legal_entities_mb": size_mb, "bank_statement_files": files},
         "repeat": repeat,

@@ -1,0 +1,75 @@
+"""What the documentation says is there: codes, keys, commands, settings and tables, each way round."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from sluice.errors import REJECT_CODES
+from sluice.feed import model
+from sluice.feed.loading import load_feed
+
+ROOT = Path(__file__).parent.parent
+FEEDS = (ROOT / "docs/feeds.md").read_text()
+LEDGER = (ROOT / "docs/ledger.md").read_text()
+RUNNING = (ROOT / "docs/running.md").read_text()
+README = (ROOT / "README.md").read_text()
+PARTS_OF_A_FEED = (
+    model.Feed,
+    model.Source,
+    model.Schedule,
+    model.Target,
+    model.Xsd,
+    model.Table,
+    model.Column,
+    model.RejectLimits,
+)
+
+
+def test_every_reject_code_is_documented_with_its_meaning() -> None:
+    """A code in the quarantine can be looked up; the page lists no code that is never given."""
+    section = LEDGER.split("### Codes")[1]
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE)) == REJECT_CODES
+
+
+@pytest.mark.parametrize("part", PARTS_OF_A_FEED, ids=lambda part: part.__name__)
+def test_every_key_of_the_feed_file_is_documented(part: type[BaseModel]) -> None:
+    """Whatever a feed file may say stands in docs/feeds.md."""
+    keys = [field.alias or name for name, field in part.model_fields.items()]
+    assert [key for key in keys if f"`{key}" not in FEEDS and f"{key}:" not in FEEDS] == []
+
+
+def test_the_example_in_the_readme_is_a_feed(tmp_path: Path) -> None:
+    """The feed of the README loads as it stands."""
+    example = re.search(r"```yaml\n(feed: orders.+?)```", README, re.DOTALL)
+    assert example is not None
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "feed.yaml").write_text(example[1])
+    assert list(load_feed(folder).tables) == ["orders", "lines"]
+
+
+def test_every_table_of_the_ledger_is_documented() -> None:
+    """docs/ledger.md lists the tables and the views that an analyst may join."""
+    made = set(
+        re.findall(
+            r"(?:TABLE IF NOT EXISTS|REPLACE VIEW) sluice\.(\w+)",
+            resources.files("sluice").joinpath("ledger.sql").read_text(),
+        )
+    )
+    assert {name for name in made if f"`{name}`" not in LEDGER} == set()
+
+
+def test_every_setting_is_documented() -> None:
+    """The environment variables that the package reads stand in docs/running.md, and no others."""
+    sources = "".join(path.read_text() for path in sorted((ROOT / "include/sluice").rglob("*.py")))
+    feeds = "".join(path.read_text() for path in (ROOT / "include/feeds").glob("*/feed.yaml"))
+    read = set(re.findall(r"\bSLUICE_[A-Z_]+\b", sources + feeds))
+    shorthand = {f"SLUICE_SMTP_{name}" for name in re.findall(r"`…_([A-Z]+)`", RUNNING)}
+    documented = set(re.findall(r"\bSLUICE_[A-Z_]+\b", RUNNING)) | shorthand
+    assert read - documented == set()
+    assert documented - read == set()
