@@ -1,4 +1,4 @@
-"""``make bench``: how fast a feed goes from bytes to committed rows on this machine, stage by stage, and in how much memory.
+"""``make bench``: how fast a feed goes from bytes to committed rows here, stage by stage, and in how much memory.
 
 Each case runs in a process of its own, several times in turn with the floor (lxml reading the same bytes into a tree,
 with nothing extracted), so that figures can be compared though the machine's speed drifts. Writes
@@ -91,7 +91,6 @@ def _measure_floor(pattern: str) -> dict[str, Any]:
 
 
 def _measure_feed(case: str, pattern: str, dsn: str) -> dict[str, Any]:
-    from sluice import gate  # noqa: F401  (its import is not what is measured)
     from sluice.feed.loading import feeds_root, load_feed
     from sluice.records import RunRequest
     from sluice.sources import Clients
@@ -142,7 +141,7 @@ def _record(runs: dict[str, list[dict[str, Any]]], size_mb: int, files: int, rep
         "versions": {package: version(package) for package in PACKAGES},
         "input": {"legal_entities_mb": size_mb, "bank_statement_files": files},
         "repeat": repeat,
-        "note": "CPU of the client process; PostgreSQL's own is not in it, nor is the import of Great Expectations' first use out of it",
+        "note": "CPU seconds of the client process, with Great Expectations' import, without PostgreSQL's own",
         "medians": medians,
         "runs": runs,
     }
