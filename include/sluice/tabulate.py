@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.convert import Converter
-from sluice.feed.model import Feed
+from sluice.feed.model import Column, Feed, Table
 from sluice.merge import positions
 from sluice.plan import Plan, Rows, SeveralValues, TablePlan
 from sluice.records import Reason, Reject
@@ -83,7 +83,7 @@ class _TableWriter:
         self._schema = table_schema(feed, plan.name)
         self._is_root = feed.tables[plan.name].is_root
         self._paths = {name: " | ".join(column.path) for name, column in feed.tables[plan.name].columns.items()}
-        self._converters = [Converter(name, feed.tables[plan.name].columns[name]) for name, _ in plan.columns]
+        self._converters = [Converter(name, _declared(feed.tables[plan.name], name)) for name, _ in plan.columns]
         self._writer = pq.ParquetWriter(
             sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False
         )
@@ -194,6 +194,13 @@ class BatchTables:
         self._several.clear()
         self._reasons.clear()
         self._block_bytes = 0
+
+
+def _declared(table: Table, name: str) -> Column:
+    """The column; a record is nothing without its key and its version, so these are required in any case."""
+    column = table.columns[name]
+    is_required = column.required or name in (*table.key, *table.version_columns)
+    return column.model_copy(update={"required": is_required})
 
 
 def _first_present(alternatives: Sequence[Sequence[Any]]) -> list[Any]:
