@@ -7,13 +7,15 @@ cuts goes to the end of the file, so head and tail are known to match before a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import BinaryIO
 
 from sluice import containers
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
-from sluice.pieces import OversizeRecord, PieceReader
+from sluice.piece_reader import PIECE_BYTES, PieceReader
+from sluice.pieces import OversizeRecord, Piece
 from sluice.plan import Plan
 from sluice.reading import QUOTAS, READ_BYTES, open_raw
 from sluice.records import Cut, LedgerFile, Part
@@ -58,7 +60,6 @@ class _Cutter:
         plan = Plan(feed)
         self._paths = PathTable(plan.local_paths)
         self._check_root = RootCheck(plan)
-        self._keep_leads = plan.reads_ancestor_content or feed.xsd is not None
         self._stays_whole = feed.xsd is not None and feed.xsd.scope == "file"
         self._max_record_bytes = feed.max_record_bytes
         self._target = target
@@ -81,24 +82,41 @@ class _Cutter:
         whole = Cut(member)
         if self._stays_whole:
             return [whole]
-        spool = None if is_plain and stream.is_identity else ""
-        reader = PieceReader(
-            stream, self._paths, self._check_root, self._keep_leads, max_record_bytes=self._max_record_bytes
-        )
+        reader = self._new_reader(stream)
         cuts: list[Cut] = []
-        start, context, first_record, first_line = 0, b"", 1, 1
+        next_cut = Cut(member, spool=None if is_plain and stream.is_identity else "")
+        seen_end = 0
         for item in reader:
-            # An oversize record ends where its parent goes on, so the context and tail there are those of the reader.
             end = item.end if isinstance(item, OversizeRecord) else item.offset + len(item.body)
-            if end - start < self._target or reader.is_inside_record:
+            if isinstance(item, Piece) and item.is_remnant:
+                # Comments after a document stay with it: a part cannot begin with them.
+                if cuts and item.offset == next_cut.start_byte:
+                    cuts[-1] = replace(cuts[-1], end_byte=end)
+                    next_cut = replace(next_cut, start_byte=end, first_line=reader.ends_line)
                 continue
-            cuts.append(Cut(member, start, end, context, reader.tail(), first_record, first_line, spool))
-            start, context, first_record, first_line = end, reader.context(), reader.records_seen + 1, reader.ends_line
-        if not cuts:
-            return [whole]
-        if start < reader.bytes_read:
-            cuts.append(Cut(member, start, reader.bytes_read, context, b"", first_record, first_line, spool))
-        return cuts
+            seen_end = end
+            if end - next_cut.start_byte < self._target or reader.is_inside_record:
+                continue
+            cuts.append(replace(next_cut, end_byte=end, tail=reader.tail()))
+            next_cut = Cut(
+                member, end, None, reader.context(), b"", reader.records_seen + 1, reader.ends_line, next_cut.spool
+            )
+        if seen_end > next_cut.start_byte:
+            cuts.append(replace(next_cut, end_byte=reader.bytes_read))
+        elif cuts:  # what follows is white space
+            cuts[-1] = replace(cuts[-1], end_byte=reader.bytes_read)
+        return cuts if len(cuts) > 1 and reader.records_seen else [whole]
+
+    def _new_reader(self, stream: Utf8Stream) -> PieceReader:
+        return PieceReader(
+            stream,
+            self._paths,
+            self._check_root,
+            # Cuts are made once for all mappings to come, which may read what this one does not.
+            keep_leads=True,
+            piece_bytes=min(PIECE_BYTES, self._target),
+            max_record_bytes=self._max_record_bytes,
+        )
 
 
 def spool_parts(tools: Tools, run_id: int, parts: Sequence[Part]) -> dict[int, str]:
@@ -110,8 +128,7 @@ def spool_parts(tools: Tools, run_id: int, parts: Sequence[Part]) -> dict[int, s
     for _, group in groupby(parts, key=lambda part: part.file.file_id):
         waiting = sorted(group, key=lambda part: (part.cut.member, part.cut.start_byte))
         try:
-            for part_id, path in _spool_file(tools, run_id, waiting):
-                written[part_id] = path
+            written.update(_spool_file(tools, run_id, waiting))
         except (MalformedXML, SourceChanged):
             continue
     return written
@@ -121,20 +138,30 @@ def _spool_file(tools: Tools, run_id: int, parts: Sequence[Part]) -> Iterator[tu
     by_member = {member: list(group) for member, group in groupby(parts, key=lambda part: part.cut.member)}
     with open_raw(tools, parts[0].file) as raw:
         for member in containers.iter_members(raw, QUOTAS, only=frozenset(by_member) - {""} or None):
-            stream = Utf8Stream(member.stream)
-            buffer, position = b"", 0
+            copier = _Copier(Utf8Stream(member.stream))
             for part in by_member.get(member.name, ()):
                 path = tools.work.spool(tools.feed.feed, run_id, f"part-{part.part_id}")
                 with tools.work.open_write(path) as sink:
-                    end = part.cut.end_byte
-                    while end is None or position < end:
-                        buffer = buffer or stream.read(READ_BYTES)
-                        if not buffer:
-                            break
-                        size = len(buffer) if end is None else min(end - position, len(buffer))
-                        if position >= part.cut.start_byte:
-                            sink.write(buffer[:size])
-                        elif position + size > part.cut.start_byte:
-                            sink.write(buffer[part.cut.start_byte - position : size])
-                        position, buffer = position + size, buffer[size:]
+                    copier.copy(part.cut.start_byte, part.cut.end_byte, sink)
                 yield part.part_id, path
+
+
+class _Copier:
+    """Copies stretches of a stream, in their order, to files."""
+
+    def __init__(self, stream: Utf8Stream) -> None:
+        self._stream = stream
+        self._buffer = b""
+        self._position = 0
+
+    def copy(self, start: int, end: int | None, sink: BinaryIO) -> None:
+        """Raises ``MalformedXML`` where the stream ends before the stretch does."""
+        while end is None or self._position < end:
+            self._buffer = self._buffer or self._stream.read(READ_BYTES)
+            if not self._buffer:
+                if end is None:
+                    return
+                raise MalformedXML("truncated", f"the content is {end - self._position} bytes shorter than it was")
+            size = len(self._buffer) if end is None else min(end - self._position, len(self._buffer))
+            sink.write(self._buffer[max(start - self._position, 0) : size])
+            self._position, self._buffer = self._position + size, self._buffer[size:]

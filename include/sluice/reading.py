@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, BinaryIO, cast
@@ -14,7 +15,8 @@ from typing import Any, BinaryIO, cast
 from sluice import containers
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
-from sluice.pieces import RAW_CAP_BYTES, Readable
+from sluice.piece_reader import Readable
+from sluice.pieces import RAW_CAP_BYTES
 from sluice.records import LedgerFile, Part
 from sluice.sources import source_for
 from sluice.stages import Tools
@@ -170,7 +172,7 @@ def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:
 
 
 def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unreadable]:
-    """Whole archive members: one pass over their archive. A broken archive costs the members that come after the fault."""
+    """Whole archive members: one pass over their archive. A broken one costs the members that come after the fault."""
     waiting = {part.cut.member: part for part in parts}
     try:
         with open_raw(tools, parts[0].file) as raw:
@@ -194,11 +196,11 @@ def read_raw(tools: Tools, part: Part, member: str, ranges: Sequence[tuple[int, 
 
     Empty where the source does not give them any more: the place of a record is known without its bytes.
     """
-    wanted = sorted(set(ranges))
     taken: dict[tuple[int, int], bytes] = {}
     for section in sections(tools, [part]):
         if isinstance(section, Section) and section.member == member:
-            taken = dict(_take(section, wanted))
+            with suppress(MalformedXML, SourceChanged):
+                taken.update(_take(section, sorted(set(ranges))))
             break
     return [taken.get(stretch, b"") for stretch in ranges]
 
@@ -213,3 +215,4 @@ def _take(section: Section, wanted: Sequence[tuple[int, int]]) -> Iterator[tuple
             if position + len(buffer) <= offset:
                 position, buffer = position + len(buffer), b""
         yield (offset, length), buffer[max(offset - position, 0) : end - position]
+        position, buffer = max(end, position), buffer[max(end - position, 0) :]

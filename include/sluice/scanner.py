@@ -4,7 +4,7 @@ The scanner knows just enough XML to be exact on well-formed input: tags (with q
 sections, processing instructions, document type declarations, and several documents one after another. It does not
 prove well-formedness; whoever uses its cuts parses each piece with a real parser, and that parse is the proof.
 
-Input is UTF-8 (``xmlio.as_utf8`` sees to it): every byte below 0x80 is then a character of its own.
+Input is UTF-8 (``xmlio.Utf8Stream`` sees to it): every byte below 0x80 is then a character of its own.
 
 ``scan`` is compiled by Numba once per machine and cached. It is resumable: all of its state is in ``state`` and
 ``stack``, so that a stream may be handed over in chunks of any size.
@@ -22,8 +22,9 @@ from numba import njit
 ROOT_START, ANCESTOR_START, RECORD_START, RECORD_END, ANCESTOR_END, DOCUMENT_END, DECLARATION = 1, 2, 3, 4, 5, 6, 7
 EVENT_CAPACITY = 16384
 
-# Slots of the state.
-MODE, DEPTH, RETURN_MODE, QUOTE, IN_SUBSET, RECORD_DEPTH, LAST_SIBLING_END, ERROR = range(8)
+# Slots of the state. LAST_CHILD_END is the end of the last child (a record or not) of the innermost open ancestor, -1
+# where it has none yet: the last place where a piece may end, as the ancestors now stand.
+MODE, DEPTH, RETURN_MODE, QUOTE, IN_SUBSET, RECORD_DEPTH, LAST_CHILD_END, ERROR = range(8)
 STATE_SIZE = 8
 
 # Modes.
@@ -69,7 +70,7 @@ class PathTable:
 
     def new_state(self) -> tuple[np.ndarray, np.ndarray]:
         state = np.zeros(STATE_SIZE, np.int64)
-        state[LAST_SIBLING_END] = -1
+        state[LAST_CHILD_END] = -1
         return state, np.full(self.max_depth + 2, -1, np.int64)
 
 
@@ -82,8 +83,8 @@ def scan(
     (``state[ERROR]``). Positions are indexes into ``buffer``.
     """
     return _scan(
-        buffer, start, state, stack, events,
-        paths.text, paths.name_start, paths.name_end, paths.first_child, paths.next_sibling, paths.is_record, paths.max_depth,
+        buffer, start, state, stack, events, paths.text, paths.name_start, paths.name_end,
+        paths.first_child, paths.next_sibling, paths.is_record, paths.max_depth,
     )  # fmt: skip
 
 
@@ -113,6 +114,13 @@ def _tag_end(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover 
 
 
 @njit(cache=True, nogil=True)
+def _note(events, count, kind, start, end, depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write an event; returns how many there are now."""
+    events[count, 0], events[count, 1], events[count, 2], events[count, 3] = kind, start, end, depth
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
 def _child_named(buffer, i, n, node, text, name_start, name_end, first_child, next_sibling):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The child of ``node`` whose local name stands at buffer[i] (after the prefix, if any); -1 if none."""
     end = i
@@ -138,8 +146,21 @@ def _child_named(buffer, i, n, node, text, name_start, name_end, first_child, ne
 
 
 @njit(cache=True, nogil=True)
+def _is_declaration(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Whether the target of a processing instruction is ``xml``: 1 or 0; -1 where the buffer ends too early to tell."""
+    for k, wanted in enumerate((120, 109, 108)):
+        if i + k >= n:
+            return -1
+        if buffer[i + k] != wanted:
+            return 0
+    if i + 3 >= n:
+        return -1
+    return 1 if buffer[i + 3] <= 32 else 0
+
+
+@njit(cache=True, nogil=True)
 def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Walk on in a DOCTYPE; returns the position reached. The mode tells whether it ended or went into a comment or PI."""
+    """Walk on in a DOCTYPE; returns the position reached. The mode tells whether it ended, or a comment or PI began."""
     while i < n:
         byte = buffer[i]
         if state[QUOTE] != 0:
@@ -179,7 +200,7 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
     depth = state[DEPTH]
     while i < n and count < capacity:
         mode = state[MODE]
-        if mode == COMMENT or mode == CDATA or mode == INSTRUCTION:
+        if mode in (COMMENT, CDATA, INSTRUCTION):
             if mode == COMMENT:
                 end = _find(buffer, i + 2, n, 45, 45, 62)
             elif mode == CDATA:
@@ -229,20 +250,20 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 break
             if depth == state[RECORD_DEPTH]:
                 state[RECORD_DEPTH] = 0
-                events[count, 0], events[count, 1], events[count, 2], events[count, 3] = RECORD_END, i, end, depth
-                count += 1
+                count = _note(events, count, RECORD_END, i, end, depth)
+                state[LAST_CHILD_END] = end
             elif state[RECORD_DEPTH] == 0 and depth <= max_depth:
                 if stack[depth] != -1:
-                    events[count, 0], events[count, 1], events[count, 2], events[count, 3] = ANCESTOR_END, i, end, depth
-                    count += 1
+                    count = _note(events, count, ANCESTOR_END, i, end, depth)
+                    state[LAST_CHILD_END] = end
                 elif depth >= 2 and stack[depth - 1] != -1:
-                    state[LAST_SIBLING_END] = end
+                    state[LAST_CHILD_END] = end
             depth -= 1
             i = end
             if depth == 0:
                 state[MODE] = OUTSIDE
-                events[count, 0], events[count, 1], events[count, 2], events[count, 3] = DOCUMENT_END, i, end, 0
-                count += 1
+                count = _note(events, count, DOCUMENT_END, i, end, 0)
+                state[LAST_CHILD_END] = -1
         elif byte == 33:  # comment, CDATA, DOCTYPE
             if i + 3 >= n:
                 break
@@ -263,17 +284,11 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 state[QUOTE] = state[IN_SUBSET] = 0
                 i += 9
         elif byte == 63:  # processing instruction
-            if i + 5 >= n:
+            declares = _is_declaration(buffer, i + 2, n) if depth == 0 else 0
+            if declares == -1:
                 break
-            if (
-                depth == 0
-                and buffer[i + 2] == 120
-                and buffer[i + 3] == 109
-                and buffer[i + 4] == 108
-                and buffer[i + 5] <= 32
-            ):
-                events[count, 0], events[count, 1], events[count, 2], events[count, 3] = DECLARATION, i, i, 0
-                count += 1
+            if declares == 1:
+                count = _note(events, count, DECLARATION, i, i, 0)
             state[RETURN_MODE] = CONTENT if depth > 0 else OUTSIDE
             state[MODE] = INSTRUCTION
             i += 2
@@ -293,43 +308,31 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 stack[depth] = node
                 if depth == 1:
                     state[MODE] = CONTENT
-                    events[count, 0], events[count, 1], events[count, 2], events[count, 3] = ROOT_START, i, end, depth
-                    count += 1
+                    count = _note(events, count, ROOT_START, i, end, depth)
                 if node != -1:
                     if is_record[node]:
-                        events[count, 0], events[count, 1], events[count, 2], events[count, 3] = (
-                            RECORD_START,
-                            i,
-                            end,
-                            depth,
-                        )
-                        count += 1
+                        count = _note(events, count, RECORD_START, i, end, depth)
                         state[RECORD_DEPTH] = depth
                     else:
-                        events[count, 0], events[count, 1], events[count, 2], events[count, 3] = (
-                            ANCESTOR_START,
-                            i,
-                            end,
-                            depth,
-                        )
-                        count += 1
+                        count = _note(events, count, ANCESTOR_START, i, end, depth)
+                        state[LAST_CHILD_END] = -1
             elif depth == 1:
                 state[MODE] = CONTENT
             if is_empty:
                 if state[RECORD_DEPTH] == depth:
                     state[RECORD_DEPTH] = 0
-                    events[count, 0], events[count, 1], events[count, 2], events[count, 3] = RECORD_END, i, end, depth
-                    count += 1
+                    count = _note(events, count, RECORD_END, i, end, depth)
+                    state[LAST_CHILD_END] = end
                 elif node != -1:
-                    events[count, 0], events[count, 1], events[count, 2], events[count, 3] = ANCESTOR_END, i, end, depth
-                    count += 1
+                    count = _note(events, count, ANCESTOR_END, i, end, depth)
+                    state[LAST_CHILD_END] = end
                 elif state[RECORD_DEPTH] == 0 and 2 <= depth <= max_depth and stack[depth - 1] != -1:
-                    state[LAST_SIBLING_END] = end
+                    state[LAST_CHILD_END] = end
                 depth -= 1
                 if depth == 0:
                     state[MODE] = OUTSIDE
-                    events[count, 0], events[count, 1], events[count, 2], events[count, 3] = DOCUMENT_END, i, end, 0
-                    count += 1
+                    count = _note(events, count, DOCUMENT_END, i, end, 0)
+                    state[LAST_CHILD_END] = -1
             i = end
     state[DEPTH] = depth
     return i, count

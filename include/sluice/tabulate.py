@@ -7,7 +7,7 @@ than large ones. Memory is bounded by the block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -39,8 +39,9 @@ _PLACE_FIELDS = [
 
 @dataclass(frozen=True, slots=True)
 class RecordPlace:
-    """Where a record stands, and its bytes until its block is written. Offsets count decoded bytes of the file or
-    member.
+    """Where a record stands. Offsets count decoded bytes of the file or member.
+
+    ``fragment`` gives the record's bytes, and what must stand before them: most records are never asked for theirs.
     """
 
     part_id: int
@@ -49,10 +50,10 @@ class RecordPlace:
     offset: int
     length: int
     line: int
-    raw: bytes
-    context: bytes
+    fragment: Callable[[], tuple[bytes, bytes]]
 
     def reject(self, reasons: Sequence[Reason], raw_cap: int) -> Reject:
+        raw, context = self.fragment()
         return Reject(
             self.part_id,
             self.member,
@@ -61,9 +62,9 @@ class RecordPlace:
             self.offset,
             self.offset + self.length,
             tuple(reasons[:MAX_REASONS]),
-            self.raw[:raw_cap],
+            raw[:raw_cap],
             self.length <= raw_cap,
-            self.context,
+            context,
         )
 
 
@@ -125,7 +126,9 @@ class _TableWriter:
             columns = [column.take(chosen) for column in columns]
         self._writer.write_table(pa.Table.from_arrays([*arrays, *columns], schema=self._schema))
 
-    def close(self) -> None:
+    def close(self, *, is_good: bool) -> None:
+        """Write what makes the file whole; nothing where it is to be thrown away."""
+        self._writer.is_open = is_good
         self._writer.close()
 
 
@@ -151,14 +154,22 @@ class BatchTables:
             writer = _TableWriter(self._feed, plan, self._stack.enter_context(self._open(name)))
             self._writers[name] = writer
         self._rows = {name: writer.rows for name, writer in self._writers.items()}
+        self._stack.push(self._finish)
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool | None:
-        if error is None:
-            self.flush()
-            for writer in self._writers.values():
-                writer.close()
         return self._stack.__exit__(kind, error, trace)
+
+    def _finish(self, kind: Any, _error: Any, _trace: Any) -> None:
+        """Runs before the files are closed, so that none becomes visible if it fails."""
+        is_good = False
+        try:
+            if kind is None:
+                self.flush()
+                is_good = True
+        finally:
+            for writer in self._writers.values():
+                writer.close(is_good=is_good)
 
     def add(self, element: Any, table: TablePlan, place: RecordPlace, reasons: Sequence[Reason] = ()) -> None:
         """Take in one record; ``reasons`` are what is already known against it (its XSD)."""
@@ -179,7 +190,8 @@ class BatchTables:
     def flush(self) -> None:
         """Convert and write the block."""
         for several in self._several:
-            message = f"more than one element matches {several.path}; take the first with `first: true`, or all with a list type"
+            hint = "take the first with `first: true`, or all with a list type"
+            message = f"more than one element matches {several.path}; {hint}"
             reason = Reason("several_values", message, several.table, several.column, several.path)
             self._reasons.setdefault(several.record, []).append(reason)
         columns = {name: writer.convert(self._reasons) for name, writer in self._writers.items()}

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any, cast
 
 from lxml import etree
 
 from sluice import xmlio
 from sluice.errors import MalformedXML
 from sluice.feed.model import Feed
+from sluice.pieces import Piece
 from sluice.plan import Element, Plan
 from sluice.records import Reason
 
 MAX_XSD_REASONS = 5
+MAX_STAND_INS = 20
 # A document that is validated as a whole must be held in memory as a whole.
 MAX_WHOLE_DOCUMENT_BYTES = 64 << 20
+
+# What libxml2 says of an element that its parent's content model has no place for.
+_NOT_EXPECTED = "This element is not expected"
+_EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*?) \)")
 
 
 class RootCheck:
@@ -56,34 +65,40 @@ class RecordValidity:
         self.is_on = feed.xsd is not None
         self.judges_documents = feed.xsd is not None and feed.xsd.scope == "file"
         self._schema: etree.XMLSchema | None = None
-        self._all_valid = True
+        self._depths = {len(path) for path in plan.local_paths}
+        self._findings = _Findings((), self._depths)
 
     @cached_property
     def _schemas(self) -> xmlio.Schemas:
         assert self._feed.xsd is not None
         return xmlio.Schemas(self._feed.folder, self._feed.xsd.files)
 
-    def look_at(self, root: Element, *, is_whole: bool) -> None:
-        """Prepare to judge the records of this tree. Raises ``MalformedXML`` where the document is judged as a whole
-        and invalid.
+    def look_at(self, root: Element, piece: Piece) -> None:
+        """Prepare to judge the records of this tree.
+
+        Raises ``MalformedXML`` where the document is judged as a whole and invalid.
         """
         if not self.is_on:
             return
         self._schema = self._schemas.for_root(root)
         if self.judges_documents:
-            self._judge_document(root, is_whole)
-        else:
-            # Records that are valid side by side are valid one by one; only where something is wrong each is looked at.
-            self._all_valid = self._schema is not None and self._schema.validate(root)
+            self._judge_document(root, piece)
+        elif self._schema is not None:
+            self._findings = _Findings(_errors_in(root.getroottree(), self._schema), self._depths)
 
-    def _judge_document(self, root: Element, is_whole: bool) -> None:
-        self._all_valid = True
-        if not is_whole:
-            message = f"a document that is validated whole may hold {MAX_WHOLE_DOCUMENT_BYTES} bytes at most; use `scope: record`"
-            raise MalformedXML("too_large", message)
-        why = self.why_invalid(root)
-        if why is not None:
-            raise MalformedXML("xsd_invalid", why)
+    def _judge_document(self, root: Element, piece: Piece) -> None:
+        if not piece.is_whole:
+            limit = f"a document that is validated whole may hold {MAX_WHOLE_DOCUMENT_BYTES} bytes at most"
+            message = f"{limit}; use `scope: record`"
+            raise MalformedXML("too_large", message, offset=piece.offset, line=piece.first_line)
+        if self._schema is None:
+            message = _no_schema(root)
+            raise MalformedXML("xsd_invalid", message, offset=piece.offset, line=piece.first_line)
+        errors = _errors_in(root.getroottree(), self._schema)
+        if errors:
+            offset, line = piece.place_of(errors[0].line, 1)
+            message = f"line {line}: {_shorten(errors[0].message)}"
+            raise MalformedXML("xsd_invalid", message, offset=offset, line=line)
 
     def why_invalid(self, root: Element) -> str | None:
         """The first XSD error of a document in one line; None where it is valid or there is no XSD."""
@@ -91,37 +106,113 @@ class RecordValidity:
             return None
         schema = self._schemas.for_root(root)
         if schema is None:
-            return f"the feed has no XSD for {_spell(root.tag)}"
-        if schema.validate(root):
-            return None
-        error = _errors(schema)[0]
-        return f"line {error.line}: {_shorten(error.message)}"
+            return _no_schema(root)
+        errors = _errors_in(root.getroottree(), schema)
+        return _shorten(errors[0].message) if errors else None
 
     def reasons(self, element: Element) -> list[Reason]:
         """What the XSD has against this record."""
-        if self._all_valid:
+        if not self.is_on or self.judges_documents:
             return []
         if self._schema is None:
-            return [Reason("xsd_invalid", f"the feed has no XSD for {_spell(element.getroottree().getroot().tag)}")]
-        record = self._plan.isolate(element)
-        tree = record.getroottree()
-        if self._schema.validate(tree):
+            return [Reason("xsd_invalid", _no_schema(element.getroottree().getroot()))]
+        place = self._findings.place_if_suspect(element)
+        if place is None:
             return []
-        place = tree.getpath(record)
-        inside = [
-            error
-            for error in _errors(self._schema)
-            if error.path == place or (error.path or "").startswith(place + "/")
-        ]
+        path, errors = _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
         return [
-            Reason("xsd_invalid", _shorten(error.message), path=_below(error.path, place))
-            for error in inside[:MAX_XSD_REASONS]
+            Reason("xsd_invalid", _shorten(error.message), path=_below(error.path, path))
+            for error in errors[:MAX_XSD_REASONS]
         ]
 
 
-def _errors(schema: etree.XMLSchema) -> list[etree._LogEntry]:
-    """What the last validation found, in the order of the document."""
-    return list(schema.error_log)  # type: ignore[call-overload]  # the stubs do not know that it can be iterated
+class _Findings:
+    """What libxml2 found wrong in a tree of many records.
+
+    ``wrong`` and ``unlike_others`` (by identity constraints) hold the paths of records; ``is_partial`` tells that it
+    did not look at everything.
+    """
+
+    def __init__(self, errors: Iterable[Any], depths: set[int]) -> None:
+        deepest = max(depths)
+        self.is_partial = False
+        self.wrong: set[str] = set()
+        self.unlike_others: set[str] = set()
+        for error in errors:
+            steps = (error.path or "").split("/")
+            is_constraint = error.type_name == "SCHEMAV_CVC_IDC"
+            if not is_constraint and _hides_what_follows(error, len(steps) - 1, deepest):
+                self.is_partial = True
+            for depth in depths:
+                if len(steps) > depth:
+                    (self.unlike_others if is_constraint else self.wrong).add("/".join(steps[: depth + 1]))
+        self.wrong |= self.unlike_others
+
+    def place_if_suspect(self, element: Element) -> str | None:
+        """The path of a record that must be judged alone; None for one that is valid side by side with the others."""
+        if not self.wrong and not self.is_partial:
+            return None
+        place = element.getroottree().getpath(element)
+        return place if self.is_partial or place in self.wrong else None
+
+
+def _hides_what_follows(error: Any, depth: int, deepest: int) -> bool:
+    """Whether libxml2 may have passed over records because of this error: one of an ancestor, or a child of it that has
+    no place there.
+    """
+    if depth < deepest:
+        return "Missing child element" not in error.message
+    return depth == deepest and _NOT_EXPECTED in error.message
+
+
+def _judge_alone(schema: etree.XMLSchema, record: Element, keeps_constraints: bool) -> tuple[str, list[Any]]:
+    """The record's path in a document that holds it alone, and the errors in it.
+
+    What the schema wants to stand before the record may be in another piece: an empty element stands in for it, since
+    an element that is not expected would not be looked into. Identity constraints may reach beyond one record.
+    """
+    tree = record.getroottree()
+    for _ in range(MAX_STAND_INS):
+        if not _add_stand_in(_errors_in(tree, schema), record):
+            break
+    place = tree.getpath(record)
+    return place, [
+        error
+        for error in _errors_in(tree, schema)
+        if _is_within(error.path, place) and (keeps_constraints or error.type_name != "SCHEMAV_CVC_IDC")
+    ]
+
+
+def _errors_in(tree: etree._ElementTree, schema: etree.XMLSchema) -> list[Any]:
+    return [] if schema.validate(tree) else list(cast("Iterable[Any]", schema.error_log))
+
+
+def _no_schema(root: Element) -> str:
+    return f"the feed has no XSD for {_spell(root.tag)}"
+
+
+def _add_stand_in(errors: Iterable[Any], record: Element) -> bool:
+    """Put an element that is expected before the record, or before the ancestor of it that is not; False if none is."""
+    tree = record.getroottree()
+    refused = {error.path: error.message for error in errors if _NOT_EXPECTED in error.message}
+    for element in (record, *record.iterancestors()):
+        message = refused.get(tree.getpath(element))
+        found = _EXPECTED.search(message) if message else None
+        present = {sibling.tag for sibling in element.itersiblings(preceding=True)}
+        for name in found.group(1).split(", ") if found else ():
+            if _is_name(name) and name not in present and name != element.tag:
+                element.addprevious(etree.Element(name))
+                return True
+    return False
+
+
+def _is_name(expected: str) -> bool:
+    """Whether an expected particle is an element of one name; others are wildcards."""
+    return "*" not in expected and "#" not in expected and "..." not in expected
+
+
+def _is_within(path: str | None, place: str) -> bool:
+    return path is not None and (path == place or path.startswith(place + "/"))
 
 
 def _below(path: str | None, place: str) -> str:

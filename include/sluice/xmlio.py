@@ -28,7 +28,10 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAME_AS_UTF8 = {"utf-8", "ascii"}
+# Python's own, that no XML is in; some decode to other things than text, or take long.
+_NOT_FOR_XML = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 _SNIFF_BYTES = 1024
+_ROOT_WITHOUT_DOCTYPE = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<[^!?]", re.DOTALL)
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
@@ -36,45 +39,67 @@ class Utf8Stream:
     """A stream of XML as UTF-8, whatever it is encoded in; ``is_identity`` tells that the bytes are those of the
     source.
 
-    ``read(n)`` returns n bytes or more unless the stream ends. Raises ``MalformedXML`` (encoding).
+    ``read(n)`` returns n bytes or more unless the stream ends or breaks; what it breaks with is raised by the read
+    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, truncated, and what ``raw`` raises.
     """
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._head = _read_fully(raw, _SNIFF_BYTES)
+        self._fault: MalformedXML | None = None
+        self._head = b""
+        self._head = self._take(_SNIFF_BYTES)
         self.encoding = detect_encoding(self._head)
         self.is_identity = self.encoding in _SAME_AS_UTF8
         self._decoder = None if self.is_identity else codecs.getincrementaldecoder(self.encoding)()
         self._consumed = 0
+        self._line = 1
 
     def read(self, size: int) -> bytes:
-        head, self._head = self._head, b""
-        data = head + _read_fully(self._raw, size - len(head)) if len(head) < size else head
+        data = self._take(size)
         if self._decoder is None:
             return data
+        # A multi-byte character may need the next read; an empty answer would look like the end.
+        while data and not (text := self._decode(data)):
+            data = self._take(size)
+        return text.encode() if data else self._decode(b"").encode()
+
+    def _take(self, size: int) -> bytes:
+        """As many bytes as wanted, unless the stream ends: short reads must not decide where pieces are cut."""
+        chunks, total = [self._head], len(self._head)
+        self._head = b""
+        try:
+            while total < size and not self._fault and (chunk := self._raw.read(size - total)):
+                chunks.append(chunk)
+                total += len(chunk)
+        except MalformedXML as fault:
+            self._fault = fault
+        if self._fault and not total:
+            raise self._fault
+        return b"".join(chunks)
+
+    def _decode(self, data: bytes) -> str:
+        """The characters of the next bytes; no bytes mean the end of the stream."""
+        assert self._decoder is not None
+        before = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            offset = self._consumed + error.start
+            if not data:
+                raise MalformedXML("truncated", "the file ends within a character", line=self._line) from error
+            waiting = len(before[0])
+            self._decoder.setstate(before)
+            text = self._decoder.decode(data[: max(error.start - waiting, 0)])
+            offset = self._consumed - waiting + error.start
             message = f"byte {offset} of the file does not fit the encoding {self.encoding}"
-            raise MalformedXML("encoding", message, offset=offset) from error
+            line = self._line + text.count("\n")
+            self._fault = MalformedXML("encoding", message, offset=offset, line=line)
+            if not text:
+                raise self._fault from error
         if self._consumed == 0:
             text = text.removeprefix("\ufeff")
         self._consumed += len(data)
-        # A multi-byte character may need the next read; an empty answer would look like the end.
-        return text.encode() if text or not data else self.read(size)
-
-
-def _read_fully(raw: BinaryIO, size: int) -> bytes:
-    """Read until ``size`` bytes are there or the stream ends: short reads must not decide where pieces are cut."""
-    first = raw.read(size)
-    if len(first) >= size or not first:
-        return first
-    chunks, total = [first], len(first)
-    while total < size and (chunk := raw.read(size - total)):
-        chunks.append(chunk)
-        total += len(chunk)
-    return b"".join(chunks)
+        self._line += text.count("\n")
+        return text
 
 
 def detect_encoding(head: bytes) -> str:
@@ -95,13 +120,32 @@ def detect_encoding(head: bytes) -> str:
         return "utf-8"
     declared = match.group(1).decode()
     try:
-        name = codecs.lookup(declared).name
-    except LookupError as error:
-        raise MalformedXML("encoding", f"the declared encoding {declared!r} is not known", offset=0, line=1) from error
-    return "utf-8" if name.startswith(("utf-16", "utf-32")) else name
+        codec = codecs.lookup(declared)
+    except LookupError:
+        codec = None
+    if codec is None or not _is_for_text(codec):
+        raise MalformedXML("encoding", f"the declared encoding {declared!r} is not known", offset=0, line=1)
+    return "utf-8" if codec.name.startswith(("utf-16", "utf-32", "utf-8")) else codec.name
 
 
-def new_parser(*, has_doctype: bool, keep_ids: bool = False) -> etree.XMLParser:
+def _is_for_text(codec: codecs.CodecInfo) -> bool:
+    is_text = getattr(codec, "_is_text_encoding", True)
+    return is_text and codec.incrementaldecoder is not None and codec.name not in _NOT_FOR_XML
+
+
+def check_same_encoding(stream: object, prolog: bytes) -> None:
+    """Refuse a further document of a stream that declares another encoding than the stream is in.
+
+    Bytes of another encoding could be mistaken for characters. Raises ``MalformedXML``.
+    """
+    encoding = getattr(stream, "encoding", "utf-16")
+    declared = detect_encoding(prolog)
+    if encoding != declared and {encoding, declared} != _SAME_AS_UTF8 and not encoding.startswith(("utf-16", "utf-32")):
+        message = f"a further document in the file is declared as {declared}; the first one is in {encoding}"
+        raise MalformedXML("encoding", message)
+
+
+def new_parser(*, has_doctype: bool) -> etree.XMLParser:
     """A parser for one piece, given as UTF-8 whatever its declaration says."""
     return etree.XMLParser(
         encoding="utf-8",
@@ -111,55 +155,57 @@ def new_parser(*, has_doctype: bool, keep_ids: bool = False) -> etree.XMLParser:
         huge_tree=not has_doctype,
         remove_comments=True,
         remove_pis=True,
-        collect_ids=keep_ids,
+        collect_ids=False,
     )
 
 
 def parse_piece(piece: Piece) -> etree._Element:
-    """The root element of a piece; raises ``MalformedXML`` with the line in the file."""
-    text = piece.text
+    """The root element of a piece; raises ``MalformedXML`` with the place in the file."""
     try:
-        root = etree.fromstring(text, new_parser(has_doctype=_has_doctype(text)))
+        return _parse(piece.text)
     except etree.XMLSyntaxError as error:
-        lines_before = piece.context.count(b"\n") if piece.context else 0
-        line = piece.first_line + max(error.position[0] - 1 - lines_before, 0)
-        raise _malformed(error, piece.offset, line) from None
-    if root is None:
-        raise MalformedXML("malformed", "the document has no root element", offset=piece.offset, line=piece.first_line)
-    return root
+        line, column = error.position
+        offset, line = piece.place_of(line or 1, column or 1)
+        raise _malformed(error, offset, line) from None
+
+
+def parse_sound_head(piece: Piece) -> tuple[Piece, etree._Element] | None:
+    """Of a piece that is malformed, the stretch with the whole records before the fault, parsed; None without any."""
+    found, low, high = None, 0, len(piece.starts)
+    while low < high:
+        count = (low + high + 1) // 2
+        head = piece.head(count)
+        try:
+            found, low = (head, parse_piece(head)), count
+        except MalformedXML:
+            high = count - 1
+    return found
 
 
 def parse_document(text: bytes) -> etree._Element:
-    """The root element of a small document; raises ``MalformedXML``."""
+    """The root element of a small document; raises ``MalformedXML`` without a place."""
     try:
-        return etree.fromstring(text, new_parser(has_doctype=_has_doctype(text)))
+        return _parse(text)
     except etree.XMLSyntaxError as error:
-        raise _malformed(error, 0, error.position[0]) from None
+        raise _malformed(error, None, None) from None
 
 
-def has_unresolved_entity(element: etree._Element) -> bool:
-    """Whether a reference to an undefined entity was left in the tree (only a document with a DTD can hold one)."""
-    return next(element.iter(etree.Entity), None) is not None
-
-
-def may_hold_entities(root: etree._Element) -> bool:
-    return root.getroottree().docinfo.internalDTD is not None
+def _parse(text: bytes) -> etree._Element:
+    return etree.fromstring(text, new_parser(has_doctype=_has_doctype(text)))
 
 
 def _has_doctype(text: bytes) -> bool:
-    start = text.find(b"<!DOCTYPE")
-    return start != -1
+    """False only where it is sure: the limits of documents with a DTD, which can hold bombs, do not fit all others."""
+    return b"<!DOCTYPE" in text and not _ROOT_WITHOUT_DOCTYPE.match(text)
 
 
-def _malformed(error: etree.XMLSyntaxError, offset: int, line: int) -> MalformedXML:
+def _malformed(error: etree.XMLSyntaxError, offset: int | None, line: int | None) -> MalformedXML:
     message = (error.msg or "not well-formed").split("\n")[0]
-    message = re.sub(r", line \d+, column \d+$", "", message)
-    code = "malformed"
-    for pattern, found in _CODES_BY_MESSAGE:
-        if pattern.search(message):
-            code = found
-            break
-    return MalformedXML(code, f"line {line}: {message}", offset=offset, line=line)
+    # The parser counts lines from the begin of the piece, so that its numbers would mislead.
+    message = re.sub(r", line \d+, column \d+$| line \d+", "", message)
+    code = next((code for pattern, code in _CODES_BY_MESSAGE if pattern.search(message)), "malformed")
+    where = "" if line is None else f"line {line}: "
+    return MalformedXML(code, where + message, offset=offset, line=line)
 
 
 _CODES_BY_MESSAGE = (

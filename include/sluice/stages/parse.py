@@ -15,12 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sluice import xmlio
 from sluice.batches import read_batch
-from sluice.errors import MalformedXML
+from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
-from sluice.pieces import PIECE_BYTES, RAW_CAP_BYTES, OversizeRecord, Piece, PieceReader
+from sluice.piece_reader import PIECE_BYTES, PieceReader
+from sluice.pieces import RAW_CAP_BYTES, Chain, OversizeRecord, Piece, brief_opening
 from sluice.plan import Element, Plan
 from sluice.reading import Section, Unreadable, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
@@ -28,6 +30,9 @@ from sluice.scanner import PathTable
 from sluice.stages import Tools, rate
 from sluice.tabulate import BatchTables, RecordPlace
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck
+
+# Faults that leave nothing of a part to keep: what was read may belong to another file, or is wrong as a whole.
+_NEVER_IN_PART = {"source_changed", "xsd_invalid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,8 @@ class ParseSummary:
     def line(self) -> str:
         failed = f", {self.failed_parts} unreadable" if self.failed_parts else ""
         return (
-            f"parse: batch {self.number}: {self.files} files{failed}, {self.records:,} records, {self.rejected:,} rejected, "
-            + rate(self.bytes_read / 1e6, self.seconds)
+            f"parse: batch {self.number}: {self.files} files{failed}, {self.records:,} records, "
+            f"{self.rejected:,} rejected, " + rate(self.bytes_read / 1e6, self.seconds)
         )
 
 
@@ -87,7 +92,7 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
 
 
 def _settle_rejects(rejects: list[Reject], outcomes: list[PartOutcome]) -> list[Reject]:
-    """A part that failed is quarantined as one: its first entry stands for all of its records, those of its records go."""
+    """A part that failed is quarantined as one: its first entry stands for all its records, those of its records go."""
     waiting = {outcome.part_id: outcome.found for outcome in outcomes if outcome.failed}
     failed = frozenset(waiting)
     kept = [reject for reject in rejects if reject.ordinal is None or reject.part_id not in failed]
@@ -98,7 +103,7 @@ def _settle_rejects(rejects: list[Reject], outcomes: list[PartOutcome]) -> list[
 
 
 def _with_rejected(outcomes: list[PartOutcome], rejects: list[Reject]) -> list[PartOutcome]:
-    """The outcomes with the rejected records of each part counted; in a part that failed they are quarantined with it."""
+    """The outcomes with each part's rejected records counted; in a part that failed they are quarantined with it."""
     counts = Counter(reject.part_id for reject in rejects if reject.ordinal is not None)
     return [replace(outcome, rejected=0 if outcome.failed else counts[outcome.part_id]) for outcome in outcomes]
 
@@ -120,6 +125,7 @@ class _BatchParser:
         self._paths = PathTable(plan.local_paths)
         self._validity = RecordValidity(feed, plan)
         self._check_root = RootCheck(plan)
+        self._keeps_records = feed.malformed == "keep_records"
 
     def run(self, tools: Tools, batch: Batch) -> list[PartOutcome]:
         tallies = {part.part_id: _Tally() for part in batch.parts}
@@ -146,116 +152,128 @@ class _BatchParser:
         ]
 
     def _run_section(self, section: Section, tally: _Tally) -> None:
-        reader = PieceReader(
+        reader = self._new_reader(section)
+        found_before = tally.found
+        fault = self._parse_section(section, reader, tally)
+        if fault is not None:
+            keeps = self._keeps_records and fault.code not in _NEVER_IN_PART and tally.found > found_before
+            if not keeps:
+                tally.failed, tally.found = True, found_before + reader.records_seen
+            records = 0 if keeps else reader.records_seen
+            self._tables.rejects.append(_part_reject(section.part, section.member, fault, records))
+        cut = section.part.cut
+        tally.bytes_read += max(reader.bytes_read - len(cut.context) - len(cut.tail), 0)
+
+    def _new_reader(self, section: Section) -> PieceReader:
+        return PieceReader(
             section.stream,
             self._paths,
             self._check_root,
             keep_leads=self._plan.reads_ancestor_content or self._validity.is_on,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
             max_record_bytes=self._feed.max_record_bytes,
+            first_byte=section.shift,
+            first_line=section.lines_before + 1,
+            first_record=section.records_before + 1,
         )
-        try:
-            self._parse_section(section, reader)
-        except MalformedXML as error:
-            keeps_records = self._feed.malformed == "keep_records" and reader.records_seen > 0
-            tally.failed = tally.failed or not keeps_records
-            self._tables.rejects.append(
-                _part_reject(
-                    section.part, section.member, _shifted(error, section), 0 if keeps_records else reader.records_seen
-                )
-            )
-        tally.found += reader.records_seen
-        tally.bytes_read += reader.bytes_read - len(section.part.cut.context) - len(section.part.cut.tail)
 
-    def _parse_section(self, section: Section, reader: PieceReader) -> None:
+    def _parse_section(self, section: Section, reader: PieceReader, tally: _Tally) -> MalformedXML | None:
+        """Hand over record by record; returns what is wrong with the section as a whole."""
         last_root: Element | None = None
-        for item in reader:
-            if isinstance(item, OversizeRecord):
-                self._tables.reject(_oversize_place(section, item), [_too_large(item, self._feed.max_record_bytes)])
-            else:
-                last_root = xmlio.parse_piece(item)
-                self._take_piece(section, item, last_root)
+        try:
+            for item in reader:
+                if isinstance(item, OversizeRecord):
+                    self._reject_oversize(section, item)
+                    tally.found += 1
+                elif item.is_remnant:
+                    _prove(item)
+                elif not (reader.fault and self._validity.judges_documents):
+                    last_root = self._parse_piece(section, item, tally)
+        except MalformedXML as fault:
+            return fault
+        except SourceChanged as changed:
+            return MalformedXML("source_changed", str(changed))
         if not reader.records_seen and section.part.cut.is_whole and not self._feed.allow_empty:
-            why = self._validity.why_invalid(last_root) if last_root is not None else None
-            names = " or ".join(f"<{path[-1]}>" for path in self._plan.local_paths)
-            raise MalformedXML(
-                "no_records", f"the document is well-formed but holds no {names}" + (f" ({why})" if why else ""), line=1
-            )
+            return self._no_records(last_root)
+        return None
 
-    def _take_piece(self, section: Section, piece: Piece, root: Element) -> None:
-        """Hand the records of a piece to the tables."""
+    def _no_records(self, root: Element | None) -> MalformedXML:
+        why = self._validity.why_invalid(root) if root is not None else None
+        names = " or ".join(f"<{path[-1]}>" for path in self._plan.local_paths)
+        message = f"the document is well-formed but holds no {names}" + (f" ({why})" if why else "")
+        return MalformedXML("no_records", message, offset=0, line=1)
+
+    def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> Element:
+        """Hand over the records of a piece, of a malformed one those before the fault if the feed keeps them."""
+        try:
+            root = xmlio.parse_piece(piece)
+        except MalformedXML:
+            keeps = self._keeps_records and not self._validity.judges_documents
+            head = xmlio.parse_sound_head(piece) if keeps else None
+            if head is not None:
+                self._take_piece(section, *head, tally)
+            raise
+        self._take_piece(section, piece, root, tally)
+        return root
+
+    def _take_piece(self, section: Section, piece: Piece, root: Element, tally: _Tally) -> None:
         elements = self._plan.find_candidates(root)
         if len(elements) != len(piece.starts):
-            raise MalformedXML(
-                "refused_dtd",
-                "records come out of entities of the document's DTD",
-                offset=piece.offset,
-                line=piece.first_line,
-            )
-        has_entities = xmlio.may_hold_entities(root)
-        self._validity.look_at(root, is_whole=not piece.context and not piece.tail)
-        places = _places(section, piece)
-        for element, place in zip(elements, places, strict=True):
-            reasons = self._validity.reasons(element)
-            if has_entities and xmlio.has_unresolved_entity(element):
-                reasons.append(
-                    Reason("unresolved_entity", "a value refers to an entity that the document does not define")
-                )
-            table = self._plan.table_of(element)
-            if table is None:
-                self._tables.reject(
-                    place,
-                    [
-                        Reason(
-                            "wrong_document", f"the record or an ancestor of it is in another namespace: {element.tag}"
-                        )
-                    ],
-                )
-            else:
-                self._tables.add(element, table, place, reasons)
+            message = "records come out of entities of the document's DTD"
+            raise MalformedXML("refused_dtd", message, offset=piece.offset, line=piece.first_line)
+        self._validity.look_at(root, piece)
+        for element, place in zip(elements, _places(section, piece), strict=True):
+            self._take_record(element, place)
+        tally.found += len(elements)
+
+    def _take_record(self, element: Element, place: RecordPlace) -> None:
+        table = self._plan.table_of(element)
+        if place.length > self._feed.max_record_bytes:
+            self._tables.reject(place, [_too_large(place.length, self._feed.max_record_bytes)])
+        elif table is None:
+            message = f"the record or an ancestor of it is in another namespace: {element.tag}"
+            self._tables.reject(place, [Reason("wrong_document", message)])
+        else:
+            self._tables.add(element, table, place, self._validity.reasons(element))
+
+    def _reject_oversize(self, section: Section, record: OversizeRecord) -> None:
+        length = record.end - record.start
+        place = RecordPlace(
+            section.part.part_id, section.member, record.ordinal, record.start, length, record.line,
+            lambda: (record.raw, brief_opening(record.prolog, record.chain)),
+        )  # fmt: skip
+        self._tables.reject(place, [_too_large(length, self._feed.max_record_bytes)])
+
+
+def _prove(remnant: Piece) -> None:
+    """Raise what is wrong with a remnant. Where the stream just ends too early, the reader says more about it."""
+    try:
+        xmlio.parse_piece(remnant)
+    except MalformedXML as error:
+        if error.code != "truncated":
+            raise
 
 
 def _places(section: Section, piece: Piece) -> Iterator[RecordPlace]:
-    lines = piece.lines()
-    for index, (start, end, line) in enumerate(
-        zip(piece.starts.tolist(), piece.ends.tolist(), lines.tolist(), strict=True)
-    ):
+    starts, ends, lines = piece.starts.tolist(), piece.ends.tolist(), piece.lines().tolist()
+    for index, (start, end, line, chain) in enumerate(zip(starts, ends, lines, piece.record_chains(), strict=True)):
         yield RecordPlace(
             part_id=section.part.part_id,
             member=section.member,
-            ordinal=piece.first_record + index + section.records_before,
-            offset=start + section.shift,
+            ordinal=piece.first_record + index,
+            offset=start,
             length=end - start,
-            line=line + section.lines_before,
-            raw=piece.raw(index),
-            context=piece.record_context,
+            line=line,
+            fragment=partial(_fragment, piece, index, chain),
         )
 
 
-def _oversize_place(section: Section, record: OversizeRecord) -> RecordPlace:
-    return RecordPlace(
-        section.part.part_id,
-        section.member,
-        record.ordinal + section.records_before,
-        record.start + section.shift,
-        record.end - record.start,
-        record.line + section.lines_before,
-        record.raw,
-        b"",
-    )
+def _fragment(piece: Piece, index: int, chain: Chain) -> tuple[bytes, bytes]:
+    return piece.raw(index), brief_opening(piece.prolog, chain)
 
 
-def _too_large(record: OversizeRecord, limit: int) -> Reason:
-    return Reason(
-        "record_too_large", f"the record has {record.end - record.start:,} bytes; max_record_bytes is {limit:,}"
-    )
-
-
-def _shifted(error: MalformedXML, section: Section) -> MalformedXML:
-    """The error with its place in the file instead of the section's stream."""
-    offset = None if error.offset is None else max(error.offset + section.shift, 0)
-    line = None if error.line is None else error.line + section.lines_before
-    return MalformedXML(error.code, error.message, offset=offset, line=line)
+def _too_large(length: int, limit: int) -> Reason:
+    return Reason("record_too_large", f"the record has {length:,} bytes; max_record_bytes is {limit:,}")
 
 
 def _part_reject(part: Part, member: str, error: MalformedXML, records: int) -> Reject:

@@ -1,0 +1,333 @@
+"""Cuts a stream of XML into pieces that a parser can take one by one. Memory is bounded by the piece and the record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from sluice import scanner, xmlio
+from sluice.errors import MalformedXML
+from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
+from sluice.scanner import PathTable
+
+# Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
+PIECE_BYTES = 512 << 10
+READ_BYTES = 256 << 10
+MAX_CONTEXT_BYTES = 1 << 20
+
+_TAG_NAME = re.compile(rb"<([^\s/>]+)")
+_NO_RECORDS = np.array([], np.int64)
+
+RootCheck = Callable[[bytes], None]
+
+
+class Readable(Protocol):
+    """All that is asked of a stream: up to ``size`` bytes, none at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(slots=True)
+class PieceReader:
+    """Iterates over the pieces of one stream (UTF-8, see ``xmlio.Utf8Stream``).
+
+    ``check_root`` is called with a small document (prolog, root start tag, closed at once) as soon as a root element is
+    seen, so that a wrong document is refused before it is read; it raises ``MalformedXML``. With ``keep_leads`` the
+    context of a piece holds what its ancestors contain before their first record (1 MiB at most), else their start tags
+    only. Places, lines and ordinals count from ``first_byte``, ``first_line`` and ``first_record``: where the stream
+    begins in its file.
+
+    Iterating raises ``MalformedXML`` for what the stream or the scanner finds; the whole records before the fault have
+    been yielded by then, the last of them when ``fault`` was set already.
+    """
+
+    stream: Readable
+    paths: PathTable
+    check_root: RootCheck | None = None
+    keep_leads: bool = False
+    piece_bytes: int = PIECE_BYTES
+    max_record_bytes: int = 16 << 20
+    first_byte: int = 0
+    first_line: int = 1
+    first_record: int = 1
+    bytes_read: int = 0
+    records_seen: int = 0
+    ends_line: int = field(init=False)  # line at which the buffer begins, that is where the last piece ended
+    fault: MalformedXML | None = None
+    _buffer: bytes = b""
+    _base: int = field(init=False)  # stream position of _buffer[0]
+    _scanned: int = 0  # index in _buffer
+    _documents: int = 0
+    _prolog: bytes = b""
+    _context: bytes = b""  # of the next piece; empty for the first of a document
+    _in_document: bool = False
+    _declaration: int | None = None  # stream position of an XML declaration outside a document
+    _ancestors: list[Ancestor] = field(default_factory=list)
+    _chain: Chain | None = None  # the ancestors as they stand in ``_families``; None once they have changed
+    _families: list[tuple[int, Chain]] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)
+    _ends: list[int] = field(default_factory=list)
+    _oversize: OversizeRecord | None = None
+    _state: np.ndarray = field(init=False)
+
+    def __iter__(self) -> Iterator[Piece | OversizeRecord]:
+        self._base, self.ends_line = self.first_byte, self.first_line
+        try:
+            yield from self._read()
+        except MalformedXML as fault:
+            self.fault = fault
+            yield from self._rest(fault.code)
+            raise
+
+    def _read(self) -> Iterator[Piece | OversizeRecord]:
+        self._state, stack = self.paths.new_state()
+        events = np.zeros((scanner.EVENT_CAPACITY, 4), np.int64)
+        # Reads grow with the buffer: a large record would be copied over and over else.
+        while chunk := self.stream.read(max(READ_BYTES, len(self._buffer) // 2)):
+            self.bytes_read += len(chunk)
+            self._buffer += chunk
+            count = -1
+            while count:
+                view = np.frombuffer(self._buffer, np.uint8)
+                self._scanned, count = scanner.scan(self.paths, view, self._scanned, self._state, stack, events)
+                yield from self._follow(events[:count].tolist())
+            if self._state[scanner.ERROR]:
+                raise self._scan_error()
+            yield from self._make_room()
+        yield from self._finish()
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def _follow(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
+        base = self._base  # cuts move the buffer, so positions are made stream positions first
+        for kind, start_index, end_index, _depth in events:
+            start, end = start_index + base, end_index + base
+            if kind == scanner.RECORD_START:
+                self._begin_record(start)
+            elif kind == scanner.RECORD_END:
+                self._ends.append(end)
+                if self._oversize is not None:
+                    yield self._close_oversize(end)
+                elif end - self._base >= self.piece_bytes and self._ancestors:
+                    yield self._cut(end)
+            elif kind == scanner.ROOT_START:
+                yield from self._leave_gap()
+                self._begin_document(start, end)
+            elif kind == scanner.ANCESTOR_START:
+                self._freeze_lead(start)
+                tag = self._slice(start, end)
+                self._ancestors.append(Ancestor(start, self._name_at(start), tag, None if self.keep_leads else tag))
+                self._chain = None
+            elif kind == scanner.ANCESTOR_END:
+                self._ancestors.pop()
+                self._chain = None
+            elif kind == scanner.DECLARATION:
+                self._declaration = start
+            else:
+                if end > self._base:  # else its only record was too large, and is gone
+                    yield self._cut(end)
+                self._in_document = False
+
+    def _leave_gap(self) -> Iterator[Piece]:
+        """What stands before an XML declaration here (comments, white space) belongs to no document."""
+        declaration, self._declaration = self._declaration, None
+        if declaration is not None and self._documents and declaration > self._base:
+            yield from self._take_gap(declaration)
+
+    def _take_gap(self, end: int) -> Iterator[Piece]:
+        body, offset, line = self._slice(self._base, end), self._base, self.ends_line
+        self._drop_until(end)
+        if strip_lead(body):
+            yield Piece(b"<_>", body, b"</_>", offset, _NO_RECORDS, _NO_RECORDS, self._next, line, is_remnant=True)
+
+    def _begin_document(self, start: int, end: int) -> None:
+        self._documents += 1
+        self._prolog = strip_lead(self._slice(self._base, start))
+        self._in_document = True
+        line = self._line_of(start)
+        if len(self._prolog) > MAX_CONTEXT_BYTES:
+            message = f"more than {MAX_CONTEXT_BYTES} bytes stand before the root element"
+            raise MalformedXML("too_large", message, offset=start, line=line)
+        tag = self._slice(start, end)
+        closing_tag = b"" if tag.endswith(b"/>") else b"</" + self._name_at(start) + b">"
+        try:
+            if self._documents > 1:
+                xmlio.check_same_encoding(self.stream, self._prolog)
+            if self.check_root is not None:
+                self.check_root(self._prolog + tag + closing_tag)
+        except MalformedXML as error:
+            raise MalformedXML(error.code, error.message, offset=start, line=line) from None
+
+    def _begin_record(self, start: int) -> None:
+        self._freeze_lead(start)
+        if self._chain is None:
+            self._chain = tuple(self._ancestors)
+        if not self._families or self._families[-1][1] is not self._chain:
+            self._families.append((len(self._starts), self._chain))
+        self._starts.append(start)
+
+    def _freeze_lead(self, position: int) -> None:
+        """The innermost open ancestor has got its first child on the path: what it holds so far is its lead."""
+        if self._ancestors and self._ancestors[-1].lead is None:
+            ancestor = self._ancestors[-1]
+            ancestor.lead = self._slice(ancestor.start, position)
+            if len(ancestor.lead) > MAX_CONTEXT_BYTES:
+                raise self._header_too_large(ancestor)
+
+    # -- pieces -------------------------------------------------------------------------------------------------------
+
+    def _cut(self, end: int, chain: Chain | None = None) -> Piece:
+        """The piece up to ``end``, a place in ``chain`` (the present ancestors), with the records that ended in it."""
+        chain = tuple(self._ancestors) if chain is None else chain
+        done = len(self._ends)
+        piece = Piece(
+            context=self._context,
+            body=self._slice(self._base, end),
+            tail=closing(chain),
+            offset=self._base,
+            starts=np.array(self._starts[:done], np.int64),
+            ends=np.array(self._ends, np.int64),
+            first_record=self._next,
+            first_line=self.ends_line,
+            prolog=self._prolog,
+            families=tuple(self._families),
+        )
+        self.records_seen += done
+        self._starts, self._ends = self._starts[done:], []
+        self._families = [(0, self._families[-1][1])] if self._starts else []
+        self._drop_until(end)
+        self._context = opening(self._prolog, chain) if chain else b""
+        return piece
+
+    def context(self) -> bytes:
+        """What a piece that begins here must be preceded by; nothing between two documents."""
+        return self._context
+
+    def tail(self) -> bytes:
+        """What closes a piece that ends here."""
+        return closing(tuple(self._ancestors))
+
+    @property
+    def _next(self) -> int:
+        """The ordinal of the first record that no piece has given yet."""
+        return self.first_record + self.records_seen
+
+    @property
+    def is_inside_record(self) -> bool:
+        """Whether a record was open where the last piece ended (it was cut off to make room for an oversize one)."""
+        return len(self._starts) > len(self._ends)
+
+    def _make_room(self) -> Iterator[Piece]:
+        """Keep the buffer within its bound where no record ended for long."""
+        if self._oversize is not None:
+            self._drop_until(self._base + self._scanned)
+        elif len(self._buffer) <= self.piece_bytes:
+            return
+        elif self.is_inside_record:
+            if self._base + len(self._buffer) - self._starts[-1] > self.max_record_bytes:
+                yield from self._open_oversize()
+        elif self._ancestors and self._ancestors[-1].lead is None:
+            if self._base + self._scanned - self._ancestors[-1].start > MAX_CONTEXT_BYTES:
+                raise self._header_too_large(self._ancestors[-1])
+        elif self._state[scanner.LAST_CHILD_END] > 0:
+            yield self._cut(self._base + int(self._state[scanner.LAST_CHILD_END]))
+        if len(self._buffer) > self.max_record_bytes + MAX_CONTEXT_BYTES + self.piece_bytes:
+            message = f"a tag, comment or stretch without records is larger than {self.max_record_bytes} bytes"
+            raise MalformedXML("too_large", message, offset=self._base, line=self.ends_line)
+
+    def _open_oversize(self) -> Iterator[Piece]:
+        start = self._starts[-1]
+        if start > self._base and self._ancestors:
+            yield self._cut(start)
+        self._drop_until(start)
+        raw, chain = self._buffer[:RAW_CAP_BYTES], self._families[-1][1]
+        self._oversize = OversizeRecord(start, start, self._next, self.ends_line, raw, self._prolog, chain)
+        self._drop_until(self._base + self._scanned)
+
+    def _close_oversize(self, end: int) -> OversizeRecord:
+        assert self._oversize is not None
+        record, self._oversize = replace(self._oversize, end=end), None
+        self._starts, self._ends, self._families = [], [], []
+        self.records_seen += 1
+        self._drop_until(end)
+        return record
+
+    # -- the end of the stream ----------------------------------------------------------------------------------------
+
+    def _finish(self) -> Iterator[Piece]:
+        """What is left after the last byte: nothing, a trailing comment, or a document without its end."""
+        is_open = self._in_document or self._state[scanner.MODE] != scanner.OUTSIDE
+        if is_open or self._scanned < len(self._buffer):
+            raise self._truncated()
+        if not self._documents:
+            if strip_lead(self._buffer):
+                message = "the file ends before its root element begins"
+                raise MalformedXML(
+                    "truncated", message, offset=self._base + len(self._buffer), line=self._line_of(None)
+                )
+            raise MalformedXML("empty_file", "the file is empty", offset=0, line=1)
+        yield from self._take_gap(self._base + len(self._buffer))
+
+    def _rest(self, code: str) -> Iterator[Piece]:
+        """At a fault: the whole records before it; where the stream ends early, also what then is left."""
+        if self._oversize is not None:
+            return
+        if self._ends:
+            done = len(self._ends)
+            yield self._cut(self._ends[-1], next(chain for first, chain in reversed(self._families) if first < done))
+        if code == "truncated" and self._state[scanner.MODE] == scanner.CONTENT:
+            body = self._buffer[: self._buffer.rfind(b">") + 1]
+            yield Piece(
+                self._context, body, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line,
+                is_remnant=True,
+            )  # fmt: skip
+
+    def _truncated(self) -> MalformedXML:
+        end, line = self._base + len(self._buffer), self._line_of(None)
+        if self.is_inside_record:
+            inside = f"inside record {self._next + len(self._ends)}, which begins at byte {self._starts[-1]}"
+        elif self._ancestors:
+            inside = f"inside <{self._ancestors[-1].name.decode(errors='replace')}>"
+        else:
+            inside = "before its root element is closed"
+        return MalformedXML("truncated", f"the XML ends at byte {end}, line {line}, {inside}", offset=end, line=line)
+
+    def _scan_error(self) -> MalformedXML:
+        offset = self._base + self._scanned
+        line = self._line_of(offset)
+        if not self._documents:
+            return MalformedXML("not_xml", "the file does not begin like XML", offset=offset, line=line)
+        message = f"something other than a comment stands after the root element, at byte {offset}, line {line}"
+        return MalformedXML("malformed", message, offset=offset, line=line)
+
+    def _header_too_large(self, ancestor: Ancestor) -> MalformedXML:
+        name = ancestor.name.decode(errors="replace")
+        message = f"<{name}> holds more than {MAX_CONTEXT_BYTES} bytes before its first record"
+        return MalformedXML("too_large", message, offset=ancestor.start, line=self._line_of(ancestor.start))
+
+    # -- the buffer ---------------------------------------------------------------------------------------------------
+
+    def _slice(self, start: int, end: int) -> bytes:
+        return self._buffer[start - self._base : end - self._base]
+
+    def _line_of(self, position: int | None) -> int:
+        """The line at a place in the buffer; at its end for None."""
+        return self.ends_line + self._buffer.count(b"\n", 0, None if position is None else position - self._base)
+
+    def _drop_until(self, position: int) -> None:
+        size = position - self._base
+        if size <= 0:
+            return
+        self.ends_line += self._buffer.count(b"\n", 0, size)
+        self._buffer = self._buffer[size:]
+        self._base = position
+        self._scanned -= size
+        self._state[scanner.LAST_CHILD_END] = max(int(self._state[scanner.LAST_CHILD_END]) - size, -1)
+
+    def _name_at(self, start: int) -> bytes:
+        match = _TAG_NAME.match(self._buffer, start - self._base)
+        return match.group(1) if match else b""
