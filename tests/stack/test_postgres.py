@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from sluice.stack import postgres
+from sluice.stack.home import any_free_port
 
 
 def test_texts_are_ordered_by_code_point_on_every_machine(database: str):
@@ -77,3 +79,21 @@ def test_below_a_folder_closed_to_the_servers_user_the_systems_is_taken(tmp_path
     assert chosen.parent == postgres.SYSTEM_FOLDER
     assert chosen == postgres.suitable_folder(closed / "postgres")
     assert chosen != postgres.suitable_folder(closed / "other")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_programs_that_the_servers_user_does_not_reach_are_copied_once_and_work(monkeypatch: pytest.MonkeyPatch):
+    """As in a checkout below /root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        with monkeypatch.context() as patched:
+            patched.setattr(postgres, "_can", lambda command: False)
+            server = postgres.Server(folder, any_free_port(), "secret", postgres.UNSAFE_BUT_FAST)
+            server.initialise()
+            program = Path(server.service().command[0])
+            assert Path(server.service().command[0]) == program
+
+        assert program.is_relative_to(folder)
+        assert subprocess.run([program, "--version"], cwd="/", user=postgres.account()).returncode == 0
+        assert sorted(path.name for path in folder.iterdir()) == ["data", program.parents[3].name]

