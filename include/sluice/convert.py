@@ -7,41 +7,35 @@ slow one defines what is right.
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from lxml import etree
 
 from sluice.feed.model import Column
 from sluice.feed.types import ColumnType
 from sluice.plan import NIL
+from sluice.values import TO_VALUE, Unfit
 
 VALUE_CAP = 200
 _WHITE = " \t\r\n"
-_INTEGER_RANGES = {"integer": (-(1 << 31), (1 << 31) - 1), "bigint": (-(1 << 63), (1 << 63) - 1)}
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:Z|[+-]\d\d:\d\d)?")
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:?\d\d)?")
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
 
 # What the fast way may see: patterns in RE2's syntax, anchored, that Arrow's own cast reads in the same way.
+_DAY = r"-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_YEAR = r"([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+# Without the first and the last year, out of which the zone may lead.
+_INNER_YEAR = r"([1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8]|0[1-9][0-9]{2}|00[1-9][0-9]|000[2-9])"
+_ZONE = r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
 _FAST_PATTERNS = {
     "integer": r"^[+-]?[0-9]{1,10}$",
     "bigint": r"^[+-]?[0-9]{1,19}$",
-    "numeric": r"^[+-]?[0-9]+(\.[0-9]+)?$",
-    "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
-    "timestamptz": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+    "date": f"^{_YEAR}{_DAY}$",
+    "timestamp": f"^{_YEAR}{_DAY}{_CLOCK}$",
+    "timestamptz": f"^{_INNER_YEAR}{_DAY}{_CLOCK}{_ZONE}$",
 }
 
 
@@ -55,12 +49,6 @@ class BadValue:
     value: str | None
 
 
-class _Unfit(ValueError):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Converter:
     """Converts one column; made once per feed and table."""
 
@@ -70,8 +58,15 @@ class Converter:
         self.type: ColumnType = column.column_type
         self.arrow: pa.DataType = self.type.arrow
         self._nulls = frozenset(column.null)
-        self._convert_one = _CONVERTERS[self.type.kind]
-        self._fast_pattern = None if column.formats or self.type.is_list else _FAST_PATTERNS.get(self.type.kind)
+        self._to_value = TO_VALUE[self.type.kind]
+        self._fast_pattern = self._choose_pattern()
+
+    def _choose_pattern(self) -> str | None:
+        """What all values of the column must look like for the fast way; None where there is none."""
+        if self.column.formats or self.type.is_list:
+            return None
+        pattern = _numeric_pattern(self.type) if self.type.kind == "numeric" else _FAST_PATTERNS.get(self.type.kind)
+        return None if pattern and any(re.match(pattern, token) for token in self._nulls) else pattern
 
     def convert(self, values: Sequence[Any]) -> tuple[pa.Array, list[BadValue]]:
         """``values`` hold text, None (absent) or NIL, or lists of texts for list columns.
@@ -112,21 +107,28 @@ class Converter:
         for index, value in enumerate(values):
             try:
                 converted.append(self._convert_value(value))
-            except _Unfit as unfit:
+            except Unfit as unfit:
                 converted.append(None)
                 bad.append(BadValue(index, unfit.code, str(unfit), _capped(value)))
         return pa.array(converted, self.arrow), bad
 
     def _convert_value(self, value: Any) -> Any:
-        if self.type.is_list and value is not None:
-            items = [self._convert_text(item) for item in value if item is not NIL]
-            return items
-        if value is None:
-            value = self.column.default
-        converted = None if value is None or value is NIL else self._convert_text(value)
-        if converted is None and self.column.required:
-            raise _Unfit("required_missing", "the column is required and has no value")
+        if self.type.is_list:
+            converted = self._convert_items(value)
+            is_missing = converted is None or all(item is None for item in converted)
+        else:
+            value = self.column.default if value is None else value
+            converted = None if value is None or value is NIL else self._convert_text(value)
+            is_missing = converted is None
+        if is_missing and self.column.required:
+            raise Unfit("required_missing", "the column is required and has no value")
         return converted
+
+    def _convert_items(self, values: Sequence[Any] | None) -> list[Any] | None:
+        """The items of a list; NULL where nothing matched, the default as its only item where there is one."""
+        if values is None:
+            return None if self.column.default is None else [self._convert_text(self.column.default)]
+        return [self._convert_text(value) for value in values if value is not NIL]
 
     def _convert_text(self, text: str) -> Any:
         if self.type.kind != "text" or self.column.trim:
@@ -134,8 +136,15 @@ class Converter:
         if self._nulls and text.strip(_WHITE) in self._nulls:
             return None
         if text == "" and self.type.kind != "text":
-            raise _Unfit("empty_value", f"the value is empty; {self.type.element_sql} has no empty value")
-        return self._convert_one(text, self)
+            raise Unfit("empty_value", f"the value is empty; {self.type.element_sql} has no empty value")
+        return self._to_value(text, self.column)
+
+
+def _numeric_pattern(kind: ColumnType) -> str:
+    """No more digits than the type has: Arrow's cast wraps around where the digits after the point push out others."""
+    places = kind.precision - kind.scale
+    whole = f"[0-9]{{1,{places}}}" if places else "0"
+    return f"^[+-]?{whole}" + (rf"(\.[0-9]{{1,{kind.scale}}})?$" if kind.scale else "$")
 
 
 def _capped(value: Any) -> str | None:
@@ -143,143 +152,3 @@ def _capped(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else ", ".join(map(str, value))
     return text if len(text) <= VALUE_CAP else text[:VALUE_CAP] + "…"
-
-
-def _to_text(text: str, _: Converter) -> str:
-    return text
-
-
-def _to_integer(text: str, converter: Converter) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise _Unfit("not_a_number", f"not a whole number for {converter.type.kind}")
-    low, high = _INTEGER_RANGES[converter.type.kind]
-    # Python refuses to read thousands of digits; nothing that long fits anyway.
-    if len(text.lstrip("+-0")) > 19 or not low <= int(text) <= high:
-        raise _Unfit("out_of_range", f"the number does not fit {converter.type.kind}")
-    return int(text)
-
-
-def _to_numeric(text: str, converter: Converter) -> decimal.Decimal:
-    kind = converter.type
-    if not _DECIMAL.fullmatch(text):
-        raise _Unfit("not_a_number", f"not a decimal number for {kind.element_sql}")
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    if len(fraction.rstrip("0")) > kind.scale:
-        raise _Unfit(
-            "too_precise", f"{len(fraction.rstrip('0'))} digits after the point; {kind.element_sql} keeps {kind.scale}"
-        )
-    if len(whole.lstrip("0")) > kind.precision - kind.scale:
-        raise _Unfit(
-            "out_of_range",
-            f"{len(whole.lstrip('0'))} digits before the point; {kind.element_sql} keeps {kind.precision - kind.scale}",
-        )
-    sign = "-" if text.startswith("-") else ""
-    return _EXACT.create_decimal(f"{sign}{whole or '0'}.{fraction[: kind.scale] or '0'}")
-
-
-def _to_boolean(text: str, _: Converter) -> bool:
-    if text not in _BOOLEANS:
-        raise _Unfit("not_a_boolean", "neither true, false, 1 nor 0")
-    return _BOOLEANS[text]
-
-
-def _to_date(text: str, converter: Converter) -> dt.date:
-    for form in converter.column.formats:
-        try:
-            return dt.datetime.strptime(text, form).date()  # noqa: DTZ007 - a date has no zone
-        except ValueError:
-            continue
-    match = None if converter.column.formats else _DATE.fullmatch(text)
-    if match is None:
-        raise _Unfit("not_a_date", f"not a date in the form {' or '.join(converter.column.formats) or 'YYYY-MM-DD'}")
-    try:
-        return dt.date(int(match[1]), int(match[2]), int(match[3]))
-    except ValueError as error:
-        raise _Unfit("not_a_date", f"no such day: {error}") from None
-
-
-def _to_timestamp(text: str, converter: Converter) -> dt.datetime:
-    value = _parse_timestamp(text, converter)
-    if value.tzinfo is not None:
-        raise _Unfit("zone_unexpected", "the value has a time zone, and timestamp keeps none; use timestamptz")
-    return value
-
-
-def _to_timestamptz(text: str, converter: Converter) -> dt.datetime:
-    value = _parse_timestamp(text, converter)
-    if value.tzinfo is None:
-        if converter.column.timezone is None:
-            raise _Unfit("zone_missing", "the value has no time zone, and the column declares none")
-        value = value.replace(tzinfo=ZoneInfo(converter.column.timezone))
-    try:
-        return value.astimezone(dt.UTC)
-    except OverflowError as error:
-        raise _Unfit("out_of_range", "the instant lies outside the years 1 to 9999") from error
-
-
-def _parse_timestamp(text: str, converter: Converter) -> dt.datetime:
-    for form in converter.column.formats:
-        try:
-            return dt.datetime.strptime(text, form)  # noqa: DTZ007 - the caller decides about the zone
-        except ValueError:
-            continue
-    match = None if converter.column.formats else _TIMESTAMP.fullmatch(text)
-    if match is None:
-        raise _Unfit(
-            "not_a_timestamp",
-            f"not a timestamp in the form {' or '.join(converter.column.formats) or 'YYYY-MM-DDThh:mm:ss'}",
-        )
-    day, hour, minute, second, fraction, zone = match.groups()
-    fraction = (fraction or "").rstrip("0")
-    if len(fraction) > 6:
-        raise _Unfit("too_precise", f"{len(fraction)} digits of a second; microseconds (6) are kept")
-    is_midnight_after = hour == "24" and minute == "00" and (second or "00") == "00" and not fraction
-    try:
-        value = dt.datetime.fromisoformat(
-            f"{day}T{'00' if is_midnight_after else hour}:{minute}:{second or '00'}.{fraction or '0':0<6}"
-        )
-        value = value + dt.timedelta(days=1) if is_midnight_after else value
-        return value.replace(tzinfo=_zone(zone)) if zone else value
-    except (ValueError, OverflowError) as error:
-        raise _Unfit("not_a_timestamp", f"no such time: {error}") from None
-
-
-def _zone(text: str) -> dt.tzinfo:
-    if text == "Z":
-        return dt.UTC
-    hours, minutes = int(text[1:3]), int(text[-2:])
-    if hours > 14 or minutes > 59:
-        raise ValueError("the offset of the time zone is out of range")
-    offset = dt.timedelta(hours=hours, minutes=minutes)
-    return dt.timezone(-offset if text[0] == "-" else offset)
-
-
-def _to_json(text: str, _: Converter) -> str:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _Unfit("not_json", f"not JSON: {error}") from None
-    return text
-
-
-def _to_xml(text: str, _: Converter) -> str:
-    """The raw fragment; a value from an attribute or from elsewhere must be a fragment by itself."""
-    try:
-        etree.fromstring(f"<_>{text}</_>", etree.XMLParser(resolve_entities=False, no_network=True))
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise _Unfit("malformed", f"not an XML fragment: {error}") from None
-    return text
-
-
-_CONVERTERS: dict[str, Callable[[str, Converter], Any]] = {
-    "text": _to_text,
-    "integer": _to_integer,
-    "bigint": _to_integer,
-    "numeric": _to_numeric,
-    "boolean": _to_boolean,
-    "date": _to_date,
-    "timestamp": _to_timestamp,
-    "timestamptz": _to_timestamptz,
-    "json": _to_json,
-    "xml": _to_xml,
-}

@@ -14,6 +14,7 @@ from typing import Any
 
 from lxml import etree
 
+from sluice.errors import PermanentError
 from sluice.feed.model import Feed, Table
 from sluice.feed.paths import Name, Namespaces, Path, Predicate, Step, parse_path
 from sluice.xmlio import XSI_NIL
@@ -29,6 +30,9 @@ class _Nil:
 
 
 NIL = _Nil()
+
+# A hostile document may invent a name for each of its elements; no more are remembered.
+MAX_NAMES = 10_000
 
 # How a cell takes a value.
 ONE, FIRST, LIST = range(3)
@@ -71,17 +75,18 @@ class Node:
     attributes: list[tuple[str, Cell]] = field(default_factory=list)
     edges: dict[str, list[tuple[tuple[Test, ...], Node]]] = field(default_factory=dict)
     table: TablePlan | None = None
+    names: tuple[str, ...] = ()
     where: str = ""
 
     def child(self, names: tuple[str, ...], tests: tuple[Test, ...]) -> Node:
         """The node for children of these names under these tests, made where there is none."""
         for known_tests, node in self.edges.get(names[0], ()):
-            if known_tests == tests and node.table is None:
+            if known_tests == tests and node.names == names and node.table is None:
                 return node
         return self.add_edge(names, tests, Node())
 
     def add_edge(self, names: tuple[str, ...], tests: tuple[Test, ...], node: Node) -> Node:
-        node.where = f"{self.where}/{names[0].rpartition('}')[2]}"
+        node.names, node.where = names, f"{self.where}/{names[0].rpartition('}')[2]}"
         for name in names:
             self.edges.setdefault(name, []).append((tests, node))
         return node
@@ -151,7 +156,7 @@ class _Candidates:
             return self._by_tag[tag]
         except KeyError:
             found = self.children.get(tag.rpartition("}")[2]) if isinstance(tag, str) else None
-            return self._by_tag.setdefault(tag, found)
+            return self._by_tag.setdefault(tag, found) if len(self._by_tag) < MAX_NAMES else found
 
 
 class Plan:
@@ -189,6 +194,11 @@ class Plan:
     def _add_path(self, plan: TablePlan, path: Path, cell: Cell) -> None:
         attributes = self._names.attribute_names(path.attribute) if path.attribute else ()
         if path.up:
+            if path.up > plan.xml_depth and not path.steps and not attributes:
+                raise PermanentError(
+                    f"{plan.name}.{cell.column}: {path} is the text of an element above the record, with all that is in"
+                    " the file; name an element or attribute in it"
+                )
             steps = tuple((frozenset(self._names.element_names(step.name)), self._tests(step)) for step in path.steps)
             plan.upward.append(UpwardPath(path.up, steps, attributes, cell))
             return
@@ -267,8 +277,8 @@ class Plan:
         known = self._before_records.get(ancestor)
         if known is None:
             candidates: _Candidates | None = self._candidates
-            for tag in [*(a.tag for a in ancestor.iterancestors())][::-1] + [ancestor.tag]:
-                candidates = candidates.of_tag(tag) if candidates else None
+            for above in reversed([ancestor, *ancestor.iterancestors()]):
+                candidates = candidates.of_tag(above.tag) if candidates else None
             known = []
             for child in ancestor:
                 if candidates is not None and candidates.of_tag(child.tag) is not None:
@@ -422,7 +432,9 @@ class _Walk:
 
     def _note_unmapped(self, node: Node, child: Element) -> None:
         if isinstance(child.tag, str):
-            self._unmapped[f"{node.where}/{child.tag.rpartition('}')[2]}"] += 1
+            path = f"{node.where}/{child.tag.rpartition('}')[2]}"
+            if len(self._unmapped) < MAX_NAMES or path in self._unmapped:
+                self._unmapped[path] += 1
 
     def _look_up(self, element: Element, path: UpwardPath, table: TablePlan, cells: list[Any]) -> None:
         ancestor: Element | None = element
