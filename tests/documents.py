@@ -17,7 +17,7 @@ from lxml import etree
 
 RecordPath = tuple[str, ...]
 
-# What record paths can look like: flat, below groups, one name at every depth, the root itself, two kinds, one in another.
+# Record paths: flat, below groups, one name at every depth, the root itself, two kinds, groups in groups.
 SHAPES: tuple[tuple[RecordPath, ...], ...] = (
     (("root", "rec"),),
     (("root", "group", "rec"),),
@@ -28,8 +28,8 @@ SHAPES: tuple[tuple[RecordPath, ...], ...] = (
 )
 _TEXTS = ("", "x", " ", "\n", "\n  ", "é€😀", "&lt;rec/&gt;", "&#10;", "]]", "a > b", "'\"", "&amp;", "1\n2\n3")
 _HIDDEN = (
-    "<!--<rec>-->", "<!---->", "<!-- </rec> ' \" ]]> -->", "<![CDATA[<rec/></rec>]]>", "<![CDATA[]]>", "<![CDATA[]] >]]]>",
-    "<![CDATA[<!-- ]]>", "<?pi <rec> ?>", "<?pi?>", "<?p ??>", "<!--\n-->",
+    "<!--<rec>-->", "<!---->", "<!-- </rec> ' \" ]]> -->", "<![CDATA[<rec/></rec>]]>", "<![CDATA[]]>",
+    "<![CDATA[]] >]]]>", "<![CDATA[<!-- ]]>", "<?pi <rec> ?>", "<?pi?>", "<?p ??>", "<!--\n-->",
 )  # fmt: skip
 _ATTRIBUTES = (
     "", " x='1'", ' x="/>"', " x='/rec>'", ' x=">\n"', " x='\"'", ' y = "é"\n', " xml:lang='de'", ' p:x="1" x="2"',
@@ -156,7 +156,7 @@ def records_of(stream: Stream) -> list[Record]:
         text = stream.data[start:end]
         places = _Places(stream.paths)
         places.read(text)
-        elements = _elements_at(text, stream.paths)
+        elements = elements_at(text, stream.paths)
         assert len(elements) == len(places.found)
         for (first, last), element in zip(places.found, elements, strict=True):
             line = 1 + stream.data.count(b"\n", 0, start + first)
@@ -169,7 +169,8 @@ def canonical(element: etree._Element) -> bytes:
     return etree.tostring(element, method="c14n", with_comments=False, with_tail=False)
 
 
-def _elements_at(text: bytes, paths: Sequence[RecordPath]) -> list[etree._Element]:
+def elements_at(text: bytes, paths: Sequence[RecordPath]) -> list[etree._Element]:
+    """The record elements of a document by their paths, in its order."""
     parser = etree.XMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
     root = etree.fromstring(text, parser)
     found: list[etree._Element] = []

@@ -259,11 +259,11 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 elif depth >= 2 and stack[depth - 1] != -1:
                     state[LAST_CHILD_END] = end
             depth -= 1
-            i = end
             if depth == 0:
                 state[MODE] = OUTSIDE
                 count = _note(events, count, DOCUMENT_END, i, end, 0)
                 state[LAST_CHILD_END] = -1
+            i = end
         elif byte == 33:  # comment, CDATA, DOCTYPE
             if i + 3 >= n:
                 break
