@@ -356,8 +356,10 @@ _ACCOUNTED = """sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN 
     LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
     WHERE m.run_id = %(run)s AND (%(reload)s <> 'changed' OR l.part_id IS NOT NULL OR NOT EXISTS (
         SELECT FROM sluice.loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))"""
+# Of these, what the run did itself: where runs overlap, each part is counted by the one that loaded it.
+_OWN = f"{_ACCOUNTED} AND (l.part_id IS NULL OR l.run_id = %(run)s)"
 _QUARANTINED_WHOLE = f"""sluice.quarantine q JOIN sluice.files f USING (file_id)
-    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_ACCOUNTED})"""
+    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_OWN})"""
 
 
 def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[Any, ...]]:
@@ -366,7 +368,7 @@ def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[A
 
 
 def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
-    """The run's totals from manifest and ledger: every part of its files, whoever loaded it."""
+    """The run's totals from manifest and ledger: the parts of its files, but for those that another run has loaded."""
     unaccounted = "count(*) FILTER (WHERE l.part_id IS NULL AND h.part_id IS NULL)"
     columns = (
         "inserted",
@@ -380,13 +382,13 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
         "bytes_read",
     )
     sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
-    select = (
-        f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_ACCOUNTED}"
-    )
+    select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
     files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
     whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
+    listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
     return Totals(
         files=files,
+        files_elsewhere=listed - files,
         files_quarantined=whole,
         found=found + held,
         loaded=loaded,

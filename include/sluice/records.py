@@ -190,9 +190,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts of a whole run, in files and records."""
+    """Counts of a whole run, in files and records. ``files_elsewhere`` were loaded by another run meanwhile."""
 
     files: int = 0
+    files_elsewhere: int = 0
     files_quarantined: int = 0
     found: int = 0
     loaded: int = 0

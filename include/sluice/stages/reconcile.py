@@ -37,8 +37,9 @@ class RunSummary:
     def line(self) -> str:
         t, c = self.totals, self.totals.counts
         dry = " (dry run: nothing was written)" if self.dry_run else ""
+        elsewhere = f", {t.files_elsewhere:,} more were loaded by another run" if t.files_elsewhere else ""
         return (
-            f"reconcile: run {self.run_id}: {t.files:,} files ({t.files_quarantined} quarantined), {t.found:,} records found = "
+            f"reconcile: run {self.run_id}: {t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), {t.found:,} records found = "
             f"{t.loaded:,} loaded + {t.quarantined:,} quarantined + {t.held:,} held; {c.inserted:,} new, {c.updated:,} updated, "
             f"{c.unchanged:,} unchanged, {c.superseded:,} superseded{dry}"
         )
