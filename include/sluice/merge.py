@@ -27,8 +27,8 @@ KEYLESS = ("_file", "_member", "_record")
 
 _STAGED = "{stage} s USING (_rec) JOIN stage_parts sp USING (_part)"
 # The batch holds all that its parts give now, so what they gave when they were loaded before counts for nothing.
-_IS_AGAIN = """EXISTS (SELECT FROM stage_parts a WHERE a._is_again AND a._file = t._file AND a._within IN (t._member, '')
-    AND t._offset >= a._start AND (a._end IS NULL OR t._offset < a._end))"""
+_IS_AGAIN = """EXISTS (SELECT FROM stage_parts a WHERE a._is_again AND a._file = t._file
+    AND a._within IN (t._member, '') AND t._offset >= a._start AND (a._end IS NULL OR t._offset < a._end))"""
 _IS_OUTDONE = """EXISTS (SELECT FROM sluice.files o JOIN sluice.parts p USING (file_id) CROSS JOIN LATERAL (
         SELECT state FROM sluice.loads l WHERE l.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l
     WHERE o.feed = '{feed}' AND o.uri = sp._uri AND l.state = 'loaded'
@@ -64,12 +64,12 @@ class FamilyMerge:
         is_again = bool(self._fetch("SELECT EXISTS (SELECT FROM stage_parts WHERE _is_again)"))
         if is_again:
             self._remove_not_given_again()
-        self._insert_new()
+        self._insert_new(may_meet=is_again or bool(self._table.key))
         while contested := self._find_contested():
             if self._lock_contested() == contested:
                 self._replace_contested(is_again)
                 break
-            self._insert_new()  # a re-load has removed keys since we met them
+            self._insert_new(may_meet=True)  # a re-load has removed keys since we met them
         self._insert_children()
         return self._count()
 
@@ -79,7 +79,7 @@ class FamilyMerge:
 
     def _create_work_tables(self) -> None:
         self._execute("ANALYZE winners")
-        self._execute("CREATE TEMP TABLE applied (_rec bigint PRIMARY KEY, _is_new boolean) ON COMMIT DROP")
+        self._execute("CREATE TEMP TABLE applied (_rec bigint, _is_new boolean) ON COMMIT DROP")
         self._execute(
             "CREATE TEMP TABLE replacing ON COMMIT DROP AS SELECT w.*, true AS _is_same FROM winners w WHERE false"
         )
@@ -96,10 +96,10 @@ class FamilyMerge:
         )
 
     def _lock_uris(self) -> None:
-        """Loads of versions of one URI wait for each other. All versions are locked, so two loads share at least one."""
+        """Loads of versions of one URI wait for each other: each locks all versions, so that two share at least one."""
         self._execute(
-            "SELECT count(*) FROM (SELECT FROM sluice.files WHERE feed = '{feed}' AND uri IN (SELECT _uri FROM stage_parts)"
-            " ORDER BY file_id FOR NO KEY UPDATE) AS locked"
+            "SELECT count(*) FROM (SELECT FROM sluice.files WHERE feed = '{feed}'"
+            " AND uri IN (SELECT _uri FROM stage_parts) ORDER BY file_id FOR NO KEY UPDATE) AS locked"
         )
 
     def _pick_by_place(self) -> None:
@@ -116,7 +116,9 @@ class FamilyMerge:
             ' WHERE NOT sp._is_failed AND (o.modified_at, o.version COLLATE "C") < (sp._file_modified, sp._version)'
         )
         for table in [*reversed(self._children), self._root]:
-            self._execute(f"DELETE FROM {self._target(table)} t USING ({older}) o WHERE t._file = o.file_id")
+            rows = f"SELECT ctid AS place FROM {self._target(table)} t WHERE t._file = o.file_id OFFSET 0"
+            places = f"SELECT c.place FROM ({older}) o CROSS JOIN LATERAL ({rows}) c"
+            self._execute(f"DELETE FROM {self._target(table)} WHERE ctid = ANY (ARRAY({places}))")
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -129,17 +131,21 @@ class FamilyMerge:
             f" ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t"
         )
         for table in [*reversed(self._children), self._root]:
-            self._execute(f"DELETE FROM {self._target(table)} c USING gone g WHERE {self._same_key('c', 'g')}")
+            self._delete_rows(table, "gone")
         self._execute("DROP TABLE gone")
 
-    def _insert_new(self) -> None:
-        """Waits for others that are inserting the same keys."""
-        columns = [*self._table.columns, *ROOT_LINEAGE]
+    def _insert_new(self, *, may_meet: bool) -> None:
+        """Insert the records whose keys are not there; ``may_meet`` says whether there can be any that are.
+
+        Waits for others that are inserting the same keys.
+        """
+        if not may_meet:
+            self._execute(self._insert_roots("winners"))
+            self._execute("INSERT INTO applied SELECT _rec, true FROM winners")
+            return
+        key = quoted(self._key)
         self._execute(
-            f"WITH inserted AS (INSERT INTO {{root}} AS t ({quoted(columns)})"
-            f" SELECT {quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')} FROM winners w JOIN {_STAGED}"
-            f" WHERE NOT EXISTS (SELECT FROM applied a WHERE a._rec = w._rec) ORDER BY {quoted(self._key, 'w')}"
-            f" ON CONFLICT ({quoted(self._key)}) DO NOTHING RETURNING {quoted(self._key, 't')})"
+            f"WITH inserted AS ({self._insert_roots('winners')} ON CONFLICT ({key}) DO NOTHING RETURNING {key})"
             f" INSERT INTO applied SELECT w._rec, true FROM inserted i JOIN winners w ON {self._same_key('w', 'i')}"
         )
 
@@ -154,49 +160,41 @@ class FamilyMerge:
         return int(self._fetch("SELECT count(*) FROM contested"))
 
     def _lock_contested(self) -> int:
-        return int(
-            self._fetch(
-                f"SELECT count(*) FROM (SELECT FROM {{root}} t JOIN contested c ON {self._same_key('t', 'c')}"
-                f" ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t) AS locked"
-            )
-        )
+        """Lock their rows, in the order of their keys; returns how many there are."""
+        rows = f"SELECT FROM {{root}} t WHERE {self._same_key('t', 'c')} FOR UPDATE"
+        return int(self._fetch(f"SELECT count(*) FROM contested c CROSS JOIN LATERAL ({rows}) AS locked"))
 
     def _replace_contested(self, is_again: bool) -> None:
         """When a root wins it is replaced with all its children; when it loses, nothing is touched."""
         wins = f"({', '.join(self._row_order())}) < ({', '.join(self._staged_order())})"
-        wins = "true" if not self._table.key else f"{wins} OR {_IS_AGAIN}" if is_again else wins
-        same = " AND ".join(
-            f"{self._comparable('t', c)} IS NOT DISTINCT FROM {self._comparable('s', c)}" for c in self._table.columns
-        )
+        wins = "true" if not self._table.key else f"({wins} OR {_IS_AGAIN})" if is_again else wins
+        same = [f"{self._value('t', c)} IS NOT DISTINCT FROM {self._value('s', c)}" for c in self._table.columns]
         self._execute(
-            f"INSERT INTO replacing SELECT c.*, {same} FROM contested c JOIN {_STAGED}"
-            f" JOIN {{root}} t ON {self._same_key('t', 'c')} WHERE {wins}"
+            f"INSERT INTO replacing SELECT c.*, {' AND '.join(same)} FROM contested c JOIN {_STAGED}"
+            f" {self._rows_of(self._root, 'c', 't')} WHERE {wins}"
         )
         self._execute("ANALYZE replacing")
         self._compare_children()
-        declared = [name for name in self._table.columns if name not in self._key]
-        values = filter(None, [quoted(declared, "s"), self._lineage(ROOT_LINEAGE, "s")])
+        updates = [name for name in (*self._table.columns, *ROOT_LINEAGE) if name not in self._key]
         self._execute(
-            f"UPDATE {{root}} t SET ({quoted([*declared, *ROOT_LINEAGE])}) = ROW ({', '.join(values)})"
-            f" FROM replacing r JOIN {_STAGED} WHERE {self._same_key('t', 'r')}"
+            f"{self._insert_roots('replacing')} ON CONFLICT ({quoted(self._key)})"
+            f" DO UPDATE SET ({quoted(updates)}) = ROW ({quoted(updates, 'excluded')})"
         )
         for child in reversed(self._children):
-            self._execute(f"DELETE FROM {self._target(child)} c USING replacing r WHERE {self._same_key('c', 'r')}")
+            self._delete_rows(child, "replacing")
         self._execute("INSERT INTO applied SELECT _rec, false FROM replacing")
 
     def _compare_children(self) -> None:
         """A record whose root row is equal is unchanged only if all its child rows are equal, too."""
         for child in self._children:
             columns = [*positions(self._feed, child), *self._feed.tables[child].columns]
-            values = ", ".join(self._comparable("c", column, child) for column in columns)
-            new = f"SELECT c._rec, {values} FROM replacing r JOIN {staged(self._feed, child)} c USING (_rec) WHERE r._is_same"
-            old = (
-                f"SELECT r._rec, {values} FROM replacing r JOIN {self._target(child)} c ON {self._same_key('c', 'r')}"
-                " WHERE r._is_same"
-            )
+            values = ", ".join(self._value("c", column, child) for column in columns)
+            source, own = "FROM replacing r", staged(self._feed, child)
+            new = f"SELECT c._rec, {values} {source} JOIN {own} c USING (_rec) WHERE r._is_same"
+            old = f"SELECT r._rec, {values} {source} {self._rows_of(child, 'r', 'c')} WHERE r._is_same"
             self._execute(
-                f"UPDATE replacing SET _is_same = false WHERE _is_same AND _rec IN (SELECT _rec FROM (({new}) EXCEPT ({old})) a"
-                f" UNION ALL SELECT _rec FROM (({old}) EXCEPT ({new})) b)"
+                "UPDATE replacing SET _is_same = false WHERE _is_same AND _rec IN ("
+                f"SELECT _rec FROM (({new}) EXCEPT ({old})) a UNION ALL SELECT _rec FROM (({old}) EXCEPT ({new})) b)"
             )
 
     def _insert_children(self) -> None:
@@ -211,7 +209,8 @@ class FamilyMerge:
 
     def _count(self) -> dict[int, LoadCounts]:
         rows = self._execute(
-            "SELECT s._part, count(*) FILTER (WHERE a._is_new), count(*) FILTER (WHERE NOT a._is_new AND NOT r._is_same),"
+            "SELECT s._part, count(*) FILTER (WHERE a._is_new),"
+            " count(*) FILTER (WHERE NOT a._is_new AND NOT r._is_same),"
             " count(*) FILTER (WHERE r._is_same), count(*) FILTER (WHERE a._rec IS NULL)"
             " FROM {stage} s LEFT JOIN applied a USING (_rec) LEFT JOIN replacing r USING (_rec) GROUP BY s._part"
         )
@@ -235,8 +234,8 @@ class FamilyMerge:
         collate = ' COLLATE "C"' if self._table.columns[name].column_type.kind == "text" else ""
         return f'{alias}."{name}"{collate}'
 
-    def _comparable(self, alias: str, name: str, table: str | None = None) -> str:
-        """XML has no equality in PostgreSQL; its text has."""
+    def _value(self, alias: str, name: str, table: str | None = None) -> str:
+        """A value to compare. XML has no equality in PostgreSQL; its text has."""
         column = self._feed.tables[table or self._root].columns.get(name)
         if column is None or column.column_type.kind != "xml":
             return f'{alias}."{name}"'
@@ -254,6 +253,29 @@ class FamilyMerge:
             "_loaded_at": "now()",
         }
         return ", ".join(sources[name] for name in names)
+
+    def _insert_roots(self, source: str) -> str:
+        """Inserts those records of a work table that have not been written yet, in the order of their keys."""
+        columns = quoted([*self._table.columns, *ROOT_LINEAGE])
+        values = f"{quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')}"
+        return (
+            f"INSERT INTO {{root}} ({columns}) SELECT {values}"
+            f" FROM {source} w JOIN {_STAGED} WHERE NOT EXISTS (SELECT FROM applied a WHERE a._rec = w._rec)"
+            f" ORDER BY {quoted(self._key, 'w')}"
+        )
+
+    def _rows_of(self, table: str, source: str, alias: str, columns: str = "*") -> str:
+        """Joins the rows of a table that have the keys of ``source``, each found by the index of the key.
+
+        However few the rows of the table are or seem to be: a merge costs what the batch is large, not the table.
+        """
+        rows = f"SELECT {columns} FROM {self._target(table)} x WHERE {self._same_key('x', source)} OFFSET 0"
+        return f"CROSS JOIN LATERAL ({rows}) {alias}"
+
+    def _delete_rows(self, table: str, source: str) -> None:
+        """Delete the rows that have the keys in a work table. Whoever holds their roots may do so."""
+        places = f"SELECT c.place FROM {source} g {self._rows_of(table, 'g', 'c', 'ctid AS place')}"
+        self._execute(f"DELETE FROM {self._target(table)} WHERE ctid = ANY (ARRAY({places}))")
 
     def _same_key(self, left: str, right: str) -> str:
         return " AND ".join(f'{left}."{name}" = {right}."{name}"' for name in self._key)
