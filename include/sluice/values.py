@@ -213,7 +213,7 @@ def _too_deep() -> Unfit:
 def to_xml(text: str, _: Column) -> str:
     """The raw fragment; a value from an attribute or from elsewhere must be a fragment by itself."""
     try:
-        etree.fromstring(f"<_>{text}</_>", etree.XMLParser(resolve_entities=False, no_network=True))
+        etree.fromstring(f"<_>{text}</_>", etree.XMLParser(resolve_entities=False, no_network=True, collect_ids=False))
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unfit("malformed", f"not an XML fragment: {error}") from None
     return text

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from lxml import etree
 
@@ -145,9 +145,16 @@ def check_same_encoding(stream: object, prolog: bytes) -> None:
         raise MalformedXML("encoding", message)
 
 
+class _NothingOutside(etree.Resolver):
+    """Answers for every external DTD: it is empty. Without an answer libxml2 would open it, as it must not keep IDs."""
+
+    def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # type: ignore[override]  # wrong stubs
+        return self.resolve_string("", context, base_url=None)
+
+
 def new_parser(*, has_doctype: bool) -> etree.XMLParser:
     """A parser for one piece, given as UTF-8 whatever its declaration says."""
-    return etree.XMLParser(
+    parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities="internal",  # type: ignore[arg-type]  # the stubs know only booleans
         load_dtd=False,
@@ -155,8 +162,12 @@ def new_parser(*, has_doctype: bool) -> etree.XMLParser:
         huge_tree=not has_doctype,
         remove_comments=True,
         remove_pis=True,
+        # IDs that are there twice are no matter of well-formedness.
         collect_ids=False,
     )
+    if has_doctype:
+        parser.resolvers.add(_NothingOutside())
+    return parser
 
 
 def parse_piece(piece: Piece) -> etree._Element:
