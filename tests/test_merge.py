@@ -196,7 +196,7 @@ def test_a_first_load_and_a_re_load_of_one_file_may_overlap(ground: Ground, text
 
 
 def test_the_order_of_loading_again_does_not_matter_for_what_wins(ground: Ground) -> None:
-    """It was prepared before the mapping changed: the rows of the new one stand, and its own records still count."""
+    """Each file is loaded again under a mapping that takes nothing away: whatever the order, the tables stay."""
     for number in range(4):
         records = [item(key, number if key != "a" else 9 - number, f"{number}") for key in "abc"]
         ground.put(f"{number}.xml", items(*records))
@@ -240,8 +240,8 @@ def test_a_merge_into_a_large_table_goes_by_the_index_of_the_key(
 def fill(ground: Ground, count: int) -> None:
     """So many items with a part each, as if they had come from one file long ago."""
     ground.sql(
-    """Each file is loaded again under a mapping that takes nothing away: whatever the order, the tables stay."""
-           FROM generate_series(1, %s) AS n, (SELECT * FROM items.items LIMIT 1) AS first""",
+        """INSERT INTO items.items SELECT 'k' || n, 1, 'name ' || n, _file, '', n, n, _file_date, _file_modified, _run,
+               now() FROM generate_series(1, %s) AS n, (SELECT * FROM items.items LIMIT 1) AS first""",
         count,
     )
     ground.sql("INSERT INTO items.parts SELECT id, 1, 'x', _file, '', _record, _run, now() FROM items.items")
