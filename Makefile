@@ -35,7 +35,7 @@ drop: $(READY) ## Put a file into a feed's landing bucket: make drop FEED=bank_s
 	@$(BIN)/sluice drop "$(FEED)" $(FILE)
 
 test: lint ## Lint, then every test: fast ones first, then those that start the whole stack
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow and not e2e"
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow and not e2e"
 	$(BIN)/python -m pytest -m "slow or e2e"
 
 lint: $(READY) ## Check style (ruff, with its Airflow rules) and types (mypy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -98,7 +99,7 @@ def demo(home: Home) -> int:
         failed = _report_failures(warehouse, stack.airflow.url, followed, console)
         for title, query in () if failed else EXAMPLES.items():
             _show_query(warehouse, title, query, console)
-    console.print(stack.addresses(), soft_wrap=True)
+    console.print(f"\n{stack.addresses()}", soft_wrap=True)
     console.print("All of it stays up; `make down` stops it.")
     return 1 if failed else 0
 
@@ -153,7 +154,8 @@ def _start_runs(api: AirflowApi, samples: Mapping[str, Sequence[Sample]]) -> dic
 def _report(warehouse: Warehouse, followed: Followed, console: Console) -> None:
     """Print what came of the runs, feed by feed."""
     outcomes = {feed: _outcome(warehouse, feed, states) for feed, states in followed.items()}
-    table = Table(title="What the runs found and loaded", title_justify="left")
+    console.print("\n[bold]What the runs found and loaded[/bold]")
+    table = Table()
     for name in ("feed", "runs", "files", "found", "loaded", "quarantined", "held", "seconds"):
         table.add_column(name, justify="left" if name == "feed" else "right")
     for feed, outcome in outcomes.items():
@@ -193,11 +195,14 @@ def _runs(feed: str, states: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _show_query(warehouse: Warehouse, title: str, query: str, console: Console) -> None:
+    """Print a query, and its rows with numbers to the right."""
     cursor = warehouse.execute(query)
-    table = Table(title=title, title_justify="left")
-    for column in cursor.description or ():
-        table.add_column(column.name, overflow="fold")
-    for row in cursor:
+    rows = cursor.fetchall()
+    console.print(f"\n[bold]{title}[/bold]\n{query}", soft_wrap=True)
+    table = Table()
+    for index, column in enumerate(cursor.description or ()):
+        is_number = any(isinstance(row[index], (int, Decimal)) for row in rows)
+        table.add_column(column.name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     console.print(table)
-    console.print(query, style="dim", soft_wrap=True, markup=False)

@@ -42,7 +42,7 @@ def test_others_may_pass_the_folder_but_read_nothing_in_it(home: Home):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_the_expected_port_is_taken_and_kept(home: Home, monkeypatch: pytest.MonkeyPatch):
+def test_the_expected_port_is_taken_where_it_is_free(home: Home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(home_module.PREFERRED_PORTS, "ui", any_free_port())
 
     port = choose_port(home, "ui")
@@ -51,7 +51,7 @@ def test_the_expected_port_is_taken_and_kept(home: Home, monkeypatch: pytest.Mon
     assert read_port(home, "ui") == choose_port(home, "ui") == port
 
 
-def test_a_busy_port_is_replaced_by_a_free_one_and_that_is_remembered(home: Home, monkeypatch: pytest.MonkeyPatch):
+def test_a_busy_port_is_replaced_by_a_free_one_and_that_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch):
     with socket.socket() as busy:
         busy.bind((HOST, 0))
         busy.listen()
@@ -59,8 +59,8 @@ def test_a_busy_port_is_replaced_by_a_free_one_and_that_is_remembered(home: Home
 
         port = choose_port(home, "ui")
 
-    assert port != home_module.PREFERRED_PORTS["ui"]
-    assert choose_port(home, "ui") == port
+        assert port != home_module.PREFERRED_PORTS["ui"]
+        assert choose_port(home, "ui") == read_port(home, "ui") == port
 
 
 def test_outside_a_checkout_the_stack_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path):

@@ -137,8 +137,8 @@ def read_port(home: Home, name: str) -> int:
 
 
 def choose_port(home: Home, name: str) -> int:
-    """A port for a service that is about to start: the last one, else the expected one, else any that is free."""
-    wanted = (_chosen_ports(home).get(name, 0), PREFERRED_PORTS[name])
+    """A port for a service that is about to start: the expected one, else the last one, else any that is free."""
+    wanted = (PREFERRED_PORTS[name], _chosen_ports(home).get(name, 0))
     port = next((port for port in wanted if port and _is_free(port)), None) or any_free_port()
     write_private(home.root / "ports.json", json.dumps(_chosen_ports(home) | {name: port}))
     return port

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
+from rich.console import Console
+
 from sluice.feed.loading import feed_names
 from sluice.stack import postgres
 from sluice.stack.api import AirflowApi
@@ -110,6 +112,9 @@ def up(home: Home, say: Say) -> Stack:
 
 def down(home: Home, say: Say, *, remove_data: bool = False) -> None:
     """End what this folder's stack started, and nothing else; then remove its data if asked to."""
+    if not home.root.exists():
+        say("Nothing was running.")
+        return
     with home.locked():
         stack = Stack.of(home)
         ended = _stop_airflow(home)
@@ -185,5 +190,7 @@ def _stop_airflow(home: Home) -> list[str]:
 
 def _timed(what: str, say: Say, work: Callable[[], None]) -> None:
     began = time.monotonic()
-    work()
+    # a spinner where a person looks on, nothing elsewhere
+    with Console(stderr=True).status(f"{what} is starting"):
+        work()
     say(f"{what} is ready ({time.monotonic() - began:.1f} s)")
