@@ -86,10 +86,16 @@ class Node:
         return self.add_edge(names, tests, Node())
 
     def add_edge(self, names: tuple[str, ...], tests: tuple[Test, ...], node: Node) -> Node:
-        node.names, node.where = names, f"{self.where}/{names[0].rpartition('}')[2]}"
+        node.names = names
         for name in names:
             self.edges.setdefault(name, []).append((tests, node))
         return node
+
+    def locate(self, where: str) -> None:
+        """Say where the node and those below it stand, as the count of unmapped elements names them."""
+        self.where = where
+        for below in {id(node): node for edges in self.edges.values() for _, node in edges}.values():
+            below.locate(f"{where}/{below.names[0].rpartition('}')[2]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,8 @@ class Plan:
                 self._hang_on_parent(name, table)
             else:
                 self._add_record_path(parse_path(table.record or ""), self.tables[name])
+        for name, table in feed.roots.items():
+            self.tables[name].node.locate(table.record or "")
 
     # -- compiling ------------------------------------------------------------------------------------------------
 
@@ -229,7 +237,6 @@ class Plan:
         for step in path.steps:
             candidates = candidates.children.setdefault(step.name.local, _Candidates())
         candidates.is_record = True
-        plan.node.where = path.text
 
     @property
     def local_paths(self) -> list[tuple[str, ...]]:
