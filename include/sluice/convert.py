@@ -52,9 +52,11 @@ class BadValue:
 class Converter:
     """Converts one column; made once per feed and table."""
 
-    def __init__(self, name: str, column: Column) -> None:
+    def __init__(self, name: str, column: Column, max_bytes: int | None = None) -> None:
+        """``max_bytes`` is how long a text may be, in UTF-8, where PostgreSQL is to index it."""
         self.name = name
         self.column = column
+        self._max_bytes = max_bytes
         self.type: ColumnType = column.column_type
         self.arrow: pa.DataType = self.type.arrow
         self._nulls = frozenset(column.null)
@@ -88,7 +90,10 @@ class Converter:
             array = pa.array(values, pa.string())
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             return None
-        return None if column.required and array.null_count else array
+        is_unfit = column.required and array.null_count
+        if self._max_bytes and not is_unfit:
+            is_unfit = (pc.max(pc.binary_length(array)).as_py() or 0) > self._max_bytes
+        return None if is_unfit else array
 
     def _cast(self, values: Sequence[Any]) -> pa.Array | None:
         try:
@@ -122,7 +127,15 @@ class Converter:
             is_missing = converted is None
         if is_missing and self.column.required:
             raise Unfit("required_missing", "the column is required and has no value")
+        if self._max_bytes:
+            self._check_length(converted)
         return converted
+
+    def _check_length(self, converted: Any) -> None:
+        items = converted if isinstance(converted, list) else [converted]
+        size = sum(len(item.encode()) for item in items if isinstance(item, str))
+        if self._max_bytes and size > self._max_bytes:
+            raise Unfit("too_long_for_index", f"the value has {size:,} bytes; an index takes {self._max_bytes:,}")
 
     def _convert_items(self, values: Sequence[Any] | None) -> list[Any] | None:
         """The items of a list; NULL where nothing matched, the default as its only item where there is one."""

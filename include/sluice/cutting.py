@@ -99,7 +99,7 @@ class _Cutter:
                 continue
             cuts.append(replace(next_cut, end_byte=end, tail=reader.tail()))
             next_cut = Cut(
-                member, end, None, reader.context(), b"", reader.records_seen + 1, reader.ends_line, next_cut.spool
+                member, end, None, reader.open_context(), b"", reader.records_seen + 1, reader.ends_line, next_cut.spool
             )
         if seen_end > next_cut.start_byte:
             cuts.append(replace(next_cut, end_byte=reader.bytes_read))

@@ -132,6 +132,7 @@ REJECT_CODES: dict[str, str] = {
     "zone_unexpected": "the timestamp has a time zone and the column's type keeps none",
     "not_json": "the value is not valid JSON",
     "bad_character": "the value holds a character that PostgreSQL cannot store",
+    "too_long_for_index": "the value is longer than a key or an index of PostgreSQL can hold",
     "several_values": "several elements match a column that takes one value",
     "xsd_invalid": "the record does not fit the feed's XSD",
     "expectation_failed": "a row-level expectation of the gate failed",

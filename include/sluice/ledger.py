@@ -14,9 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, Totals, to_json
-
-SHOWN = 5  # of the files that something is wrong with
+from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
 
 def create(conn: psycopg.Connection) -> None:
@@ -26,7 +24,9 @@ def create(conn: psycopg.Connection) -> None:
 
 
 def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:
-    """The generation of this mapping. Each change makes the next one, also the change back to an older mapping: what the
+    """The generation of this mapping.
+
+    Each change makes the next one, also the change back to an older mapping: what the
     one between has loaded can be told from it, and loaded again."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice mapping ' || %s, 0))", [feed])
     newest = conn.execute(
@@ -36,7 +36,8 @@ def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, doc
         return int(newest[0])
     made = conn.execute(
         """INSERT INTO sluice.mappings (feed, generation, hash, document)
-           SELECT %s, coalesce(max(generation), 0) + 1, %s, %s FROM sluice.mappings WHERE feed = %s RETURNING generation""",
+           SELECT %s, coalesce(max(generation), 0) + 1, %s, %s FROM sluice.mappings WHERE feed = %s
+           RETURNING generation""",
         [feed, mapping_hash, Jsonb(document), feed],
     ).fetchone()
     return int(_one(made)[0])
@@ -80,8 +81,8 @@ def insert_run(conn: psycopg.Connection, request: RunRequest, generation: int) -
 def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFile]) -> int:
     """Note every listed file version, and put those that are open for this run on its manifest; returns how many.
 
-    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping. ``files`` is
-    consumed as a stream, in bounded memory.
+    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping.
+    ``files`` is consumed as a stream, in bounded memory.
     """
     conn.execute(
         """CREATE TEMP TABLE listed (uri text, version text, size_bytes bigint, modified_at timestamptz, file_date date)
@@ -93,17 +94,20 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
             copy.write_row((file.uri, file.version, file.size_bytes, file.modified_at.isoformat(), date))
     conn.execute(
         """INSERT INTO sluice.files (feed, uri, version, size_bytes, modified_at, file_date, listed_by)
-           SELECT %s, uri, version, size_bytes, modified_at, file_date, %s FROM listed ORDER BY uri COLLATE "C", version COLLATE "C"
+           SELECT %s, uri, version, size_bytes, modified_at, file_date, %s FROM listed
+           ORDER BY uri COLLATE "C", version COLLATE "C"
            ON CONFLICT (feed, uri, version) DO NOTHING""",
         [run.feed, run.run_id],
     )
     conn.execute("ANALYZE listed")
     return conn.execute(
         """INSERT INTO sluice.manifest (run_id, file_id)
-           SELECT %(run)s, f.file_id FROM listed JOIN sluice.files f ON f.feed = %(feed)s AND (f.uri, f.version) = (listed.uri, listed.version)
+           SELECT %(run)s, f.file_id FROM listed
+           JOIN sluice.files f ON f.feed = %(feed)s AND (f.uri, f.version) = (listed.uri, listed.version)
            WHERE %(reload)s = 'all' OR f.part_count IS NULL OR EXISTS (
                SELECT FROM sluice.parts p LEFT JOIN sluice.holds h USING (part_id)
-               CROSS JOIN LATERAL (SELECT max(generation) AS generation FROM sluice.loads WHERE loads.part_id = p.part_id) l
+               CROSS JOIN LATERAL (
+                   SELECT max(generation) AS generation FROM sluice.loads WHERE loads.part_id = p.part_id) l
                WHERE p.file_id = f.file_id AND (
                    (l.generation IS NULL AND (h.part_id IS NULL OR h.generation <> %(generation)s))
                    OR (%(reload)s = 'changed' AND l.generation < %(generation)s)))
@@ -157,7 +161,8 @@ def store_cuts(conn: psycopg.Connection, file: LedgerFile, cuts: Sequence[Cut]) 
         return
     with conn.cursor() as cursor:
         cursor.executemany(
-            """INSERT INTO sluice.parts (file_id, member, start_byte, end_byte, context, tail, first_record, first_line, is_spooled)
+            """INSERT INTO sluice.parts
+                   (file_id, member, start_byte, end_byte, context, tail, first_record, first_line, is_spooled)
                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 (
@@ -179,7 +184,8 @@ def store_cuts(conn: psycopg.Connection, file: LedgerFile, cuts: Sequence[Cut]) 
 def store_whole_files(conn: psycopg.Connection, file_ids: Sequence[int]) -> None:
     """``store_cuts`` for many files that stay uncut, in two statements."""
     conn.execute(
-        """WITH taken AS (UPDATE sluice.files SET part_count = 1 WHERE file_id = ANY(%s) AND part_count IS NULL RETURNING file_id)
+        """WITH taken AS (
+               UPDATE sluice.files SET part_count = 1 WHERE file_id = ANY(%s) AND part_count IS NULL RETURNING file_id)
            INSERT INTO sluice.parts (file_id) SELECT file_id FROM taken ORDER BY file_id""",
         [list(file_ids)],
     )
@@ -243,24 +249,6 @@ def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[
     return [(number, list(parts), size) for number, parts, size in rows]
 
 
-def store_trial(conn: psycopg.Connection, run_id: int, number: int, totals: Totals) -> None:
-    """Note what a dry run found out about a batch."""
-    conn.execute(
-        "UPDATE sluice.batches SET trial = %s WHERE (run_id, number) = (%s, %s)",
-        [Jsonb(to_json(totals)), run_id, number],
-    )
-
-
-def read_trial(conn: psycopg.Connection, run_id: int) -> Totals:
-    """The totals of a dry run; parts of batches that were not tried are unaccounted."""
-    rows = conn.execute("SELECT cardinality(parts), trial FROM sluice.batches WHERE run_id = %s", [run_id])
-    total = Totals(files=manifest_size(conn, run_id)[0])
-    for parts, trial in rows:
-        counts = LoadCounts(**trial["counts"]) if trial else LoadCounts()
-        total += Totals(**{**trial, "counts": counts}) if trial else Totals(unaccounted_parts=parts)
-    return total
-
-
 # -- loads ------------------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +262,8 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
     ids = sorted(states)
     rows = conn.execute(
         """INSERT INTO sluice.loads (part_id, edition, run_id, generation, state)
-           SELECT part_id, %s, %s, %s, state FROM unnest(%s::bigint[], %s::text[]) AS t (part_id, state) ORDER BY part_id
+           SELECT part_id, %s, %s, %s, state FROM unnest(%s::bigint[], %s::text[]) AS t (part_id, state)
+           ORDER BY part_id
            ON CONFLICT (part_id, edition) DO NOTHING RETURNING part_id""",
         [run.edition, run.run_id, run.generation, ids, [states[part_id] for part_id in ids]],
     )
@@ -286,7 +275,8 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
 def lock_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:
     """Until the end of the transaction nobody else decides about these parts, under whatever edition."""
     conn.execute(
-        """SELECT count(*) FROM (SELECT FROM sluice.parts WHERE part_id = ANY(%s) ORDER BY part_id FOR NO KEY UPDATE) locked""",
+        """SELECT count(*) FROM (
+               SELECT FROM sluice.parts WHERE part_id = ANY(%s) ORDER BY part_id FOR NO KEY UPDATE) AS locked""",
         [list(part_ids)],
     )
 
@@ -294,7 +284,8 @@ def lock_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:
 def find_loads_before(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> dict[int, int]:
     """Of these parts those that were loaded under another edition, each with the generation of the load that stands."""
     rows = conn.execute(
-        """SELECT part_id, max(generation) FROM sluice.loads WHERE part_id = ANY(%s) AND edition <> %s GROUP BY part_id""",
+        """SELECT part_id, max(generation) FROM sluice.loads WHERE part_id = ANY(%s) AND edition <> %s
+           GROUP BY part_id""",
         [list(part_ids), run.edition],
     )
     return dict(rows.fetchall())
@@ -306,7 +297,8 @@ def store_counts(
     """Complete ledger rows: (part id, found, quarantined, counts, bytes read, sha256)."""
     with conn.cursor() as cursor:
         cursor.executemany(
-            """UPDATE sluice.loads SET found = %s, quarantined = %s, inserted = %s, updated = %s, unchanged = %s, superseded = %s,
+            """UPDATE sluice.loads
+               SET found = %s, quarantined = %s, inserted = %s, updated = %s, unchanged = %s, superseded = %s,
                    deleted = %s, bytes_read = %s, sha256 = %s WHERE part_id = %s AND edition = %s""",
             [
                 (
@@ -345,119 +337,6 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
                 "edition": run.edition,
             },
         )
-
-
-# -- reconciling ------------------------------------------------------------------------------------------------------
-
-
-# The parts that a run accounts for, each with this edition's load of it (whoever did it), or else with its hold.
-_ACCOUNTED = """sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN sluice.parts p USING (file_id)
-    LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %(edition)s
-    LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
-    WHERE m.run_id = %(run)s AND (%(reload)s <> 'changed' OR l.part_id IS NOT NULL OR NOT EXISTS (
-        SELECT FROM sluice.loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))"""
-# Of these, what the run did itself: where runs overlap, each part is counted by the one that loaded it.
-_OWN = f"{_ACCOUNTED} AND (l.part_id IS NULL OR l.run_id = %(run)s)"
-_QUARANTINED_WHOLE = f"""sluice.quarantine q JOIN sluice.files f USING (file_id)
-    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_OWN})"""
-
-
-def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[Any, ...]]:
-    values = {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation}
-    return conn.execute(statement.encode(), values).fetchall()
-
-
-def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
-    """The run's totals from manifest and ledger: the parts of its files, but for those that another run has loaded."""
-    unaccounted = "count(*) FILTER (WHERE l.part_id IS NULL AND h.part_id IS NULL)"
-    columns = (
-        "inserted",
-        "updated",
-        "unchanged",
-        "superseded",
-        "deleted",
-        "found",
-        "loaded",
-        "quarantined",
-        "bytes_read",
-    )
-    sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
-    select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
-    files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
-    whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
-    listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
-    return Totals(
-        files=files,
-        files_elsewhere=listed - files,
-        files_quarantined=whole,
-        found=found + held,
-        loaded=loaded,
-        quarantined=quarantined,
-        held=held,
-        unaccounted_parts=unaccounted_parts,
-        counts=LoadCounts(*counts),
-        bytes_read=bytes_read,
-    )
-
-
-def find_miscounted(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
-    """(uri, found, loaded, quarantined) of parts where found is not loaded + quarantined."""
-    select = f"SELECT f.uri, l.found, l.loaded, l.quarantined FROM {_ACCOUNTED}"
-    return _account(
-        conn, run, f"{select} AND l.found <> l.loaded + l.quarantined ORDER BY f.uri, p.part_id LIMIT {SHOWN}"
-    )
-
-
-def find_unaccounted(conn: psycopg.Connection, run: Run) -> list[str]:
-    """URIs of files that have a part without a ledger row or a hold, or that were never split."""
-    select = f"SELECT DISTINCT f.uri FROM {_ACCOUNTED} AND l.part_id IS NULL AND h.part_id IS NULL"
-    return [uri for (uri,) in _account(conn, run, f"{select} ORDER BY 1 LIMIT {SHOWN}")]
-
-
-def find_held(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
-    """(uri, reason) of files that a gate holds."""
-    select = f"SELECT DISTINCT f.uri, h.reason FROM {_ACCOUNTED} AND h.part_id IS NOT NULL"
-    return _account(conn, run, f"{select} ORDER BY 1, 2 LIMIT {SHOWN}")
-
-
-def find_quarantined_files(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
-    """(uri with its member, code, message) of what was quarantined whole."""
-    name = "f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END"
-    select = f"SELECT {name}, q.code, q.message FROM {_QUARANTINED_WHOLE}"
-    return _account(conn, run, f"{select} ORDER BY q.entry_id LIMIT {SHOWN}")
-
-
-def finish_run(
-    conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int] | None
-) -> dict[str, int]:
-    """Close a run. Without ``unmapped`` it keeps what was noted when it was closed before; returns what it has."""
-    c = totals.counts
-    row = conn.execute(
-        """UPDATE sluice.runs SET finished_at = now(), state = %s, error = %s, files = %s, files_quarantined = %s, found = %s,
-               loaded = %s, quarantined = %s, held = %s, unaccounted_parts = %s, inserted = %s, updated = %s, unchanged = %s,
-               superseded = %s, deleted = %s, bytes_read = %s, unmapped = coalesce(%s, unmapped) WHERE run_id = %s
-           RETURNING unmapped""",
-        [
-            "failed" if error else "succeeded",
-            error,
-            totals.files,
-            totals.files_quarantined,
-            totals.found,
-            totals.loaded,
-            totals.quarantined,
-            totals.held,
-            totals.unaccounted_parts,
-            c.inserted,
-            c.updated,
-            c.unchanged,
-            c.superseded,
-            c.deleted,
-            totals.bytes_read,
-            None if unmapped is None else Jsonb(unmapped),
-            run.run_id,
-        ],
-    ).fetchone()
-    return dict(_one(row)[0])
 
 
 def _one(row: Any) -> Any:

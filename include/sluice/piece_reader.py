@@ -38,8 +38,8 @@ class PieceReader:
     ``check_root`` is called with a small document (prolog, root start tag, closed at once) as soon as a root element is
     seen, so that a wrong document is refused before it is read; it raises ``MalformedXML``. With ``keep_leads`` the
     context of a piece holds what its ancestors contain before their first record (1 MiB at most), else their start tags
-    only. Places, lines and ordinals count from ``first_byte``, ``first_line`` and ``first_record``: where the stream
-    begins in its file.
+    only. A stream that begins within a document goes on from ``context``, which is no part of it. Places, lines and
+    ordinals count from ``first_byte``, ``first_line`` and ``first_record``: where the stream begins in its file.
 
     Iterating raises ``MalformedXML`` for what the stream or the scanner finds; the whole records before the fault have
     been yielded by then, the last of them when ``fault`` was set already.
@@ -51,6 +51,7 @@ class PieceReader:
     keep_leads: bool = False
     piece_bytes: int = PIECE_BYTES
     max_record_bytes: int = 16 << 20
+    context: bytes = b""
     first_byte: int = 0
     first_line: int = 1
     first_record: int = 1
@@ -63,7 +64,7 @@ class PieceReader:
     _scanned: int = 0  # index in _buffer
     _documents: int = 0
     _prolog: bytes = b""
-    _context: bytes = b""  # of the next piece; empty for the first of a document
+    _opened: Chain = ()  # the ancestors of the next piece; none for the first of a document
     _in_document: bool = False
     _declaration: int | None = None  # stream position of an XML declaration outside a document
     _ancestors: list[Ancestor] = field(default_factory=list)
@@ -73,32 +74,47 @@ class PieceReader:
     _ends: list[int] = field(default_factory=list)
     _oversize: OversizeRecord | None = None
     _state: np.ndarray = field(init=False)
+    _stack: np.ndarray = field(init=False)
+    _events: np.ndarray = field(init=False)
 
     def __iter__(self) -> Iterator[Piece | OversizeRecord]:
-        self._base, self.ends_line = self.first_byte, self.first_line
+        self._state, self._stack = self.paths.new_state()
+        self._events = np.zeros((scanner.EVENT_CAPACITY, 4), np.int64)
+        self._base, self.ends_line = self.first_byte - len(self.context), self.first_line
         try:
+            yield from self._enter()
             yield from self._read()
         except MalformedXML as fault:
             self.fault = fault
             yield from self._rest(fault.code)
             raise
 
+    def _enter(self) -> Iterator[Piece | OversizeRecord]:
+        """Open the ancestors in which the stream begins; what they hold from here on is no part of their leads."""
+        self._buffer = self.context
+        yield from self._scan()
+        self._freeze_lead(self.first_byte)
+        self._opened = tuple(self._ancestors)
+        self._drop_until(self.first_byte)
+        self.ends_line = self.first_line
+
     def _read(self) -> Iterator[Piece | OversizeRecord]:
-        self._state, stack = self.paths.new_state()
-        events = np.zeros((scanner.EVENT_CAPACITY, 4), np.int64)
         # Reads grow with the buffer: a large record would be copied over and over else.
         while chunk := self.stream.read(max(READ_BYTES, len(self._buffer) // 2)):
             self.bytes_read += len(chunk)
             self._buffer += chunk
-            count = -1
-            while count:
-                view = np.frombuffer(self._buffer, np.uint8)
-                self._scanned, count = scanner.scan(self.paths, view, self._scanned, self._state, stack, events)
-                yield from self._follow(events[:count].tolist())
+            yield from self._scan()
             if self._state[scanner.ERROR]:
                 raise self._scan_error()
             yield from self._make_room()
         yield from self._finish()
+
+    def _scan(self) -> Iterator[Piece | OversizeRecord]:
+        count = -1
+        while count:
+            view = np.frombuffer(self._buffer, np.uint8)
+            self._scanned, count = scanner.scan(self.paths, view, self._scanned, self._state, self._stack, self._events)
+            yield from self._follow(self._events[:count].tolist())
 
     # -- events -------------------------------------------------------------------------------------------------------
 
@@ -185,7 +201,7 @@ class PieceReader:
         chain = tuple(self._ancestors) if chain is None else chain
         done = len(self._ends)
         piece = Piece(
-            context=self._context,
+            context=self.open_context(),
             body=self._slice(self._base, end),
             tail=closing(chain),
             offset=self._base,
@@ -194,18 +210,19 @@ class PieceReader:
             first_record=self._next,
             first_line=self.ends_line,
             prolog=self._prolog,
+            chain=self._opened,
             families=tuple(self._families),
         )
         self.records_seen += done
         self._starts, self._ends = self._starts[done:], []
         self._families = [(0, self._families[-1][1])] if self._starts else []
         self._drop_until(end)
-        self._context = opening(self._prolog, chain) if chain else b""
+        self._opened = chain
         return piece
 
-    def context(self) -> bytes:
-        """What a piece that begins here must be preceded by; nothing between two documents."""
-        return self._context
+    def open_context(self) -> bytes:
+        """What a piece that begins where the last one ended must be preceded by; nothing between two documents."""
+        return opening(self._prolog, self._opened) if self._opened else b""
 
     def tail(self) -> bytes:
         """What closes a piece that ends here."""
@@ -282,7 +299,7 @@ class PieceReader:
         if code == "truncated" and self._state[scanner.MODE] == scanner.CONTENT:
             body = self._buffer[: self._buffer.rfind(b">") + 1]
             yield Piece(
-                self._context, body, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line,
+                self.open_context(), body, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line,
                 is_remnant=True,
             )  # fmt: skip
 

@@ -60,8 +60,8 @@ def closing(chain: Chain) -> bytes:
 class Piece:
     """``offset`` is the place of ``body`` in the stream; ``starts`` and ``ends`` are those of its records.
 
-    ``first_record`` and ``first_line`` count from 1 over the whole stream. ``families`` holds pairs: the index of a
-    record from which on the records have these ancestors. A remnant has no records: it is parsed for the proof only
+    ``first_record`` and ``first_line`` count from 1 over the whole stream. ``chain`` holds the ancestors that are open
+    where the body begins; ``families`` holds pairs: the index of a record from which on the records have these ancestors. A remnant has no records: it is parsed for the proof only
     (what stands between two documents) or to learn what is wrong (what is left where the stream ends too early).
     """
 
@@ -74,6 +74,7 @@ class Piece:
     first_record: int
     first_line: int
     prolog: bytes = b""
+    chain: Chain = ()
     families: tuple[tuple[int, Chain], ...] = ()
     is_remnant: bool = False
 

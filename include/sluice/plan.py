@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -255,9 +255,17 @@ class Plan:
 
     # -- walking --------------------------------------------------------------------------------------------------
 
-    def find_candidates(self, root: Element) -> list[Element]:
-        """The elements at the record paths by local name, in document order, as the scanner counts them."""
+    def find_candidates(self, root: Element, lead_counts: Sequence[int] = ()) -> list[Element]:
+        """The elements at the record paths by local name, in document order, as the scanner counts them.
+
+        Where the tree is a piece that begins within a document, ``lead_counts`` tells its ancestors' content from what
+        came between two records.
+        """
         self._before_records.clear()
+        ancestor = root
+        for count in lead_counts:
+            self._before_records[ancestor] = ancestor[:count]
+            ancestor = ancestor[count] if len(ancestor) > count else root
         start = self._candidates.of_tag(root.tag)
         if start is None:
             return []

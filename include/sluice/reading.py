@@ -30,16 +30,17 @@ QUOTAS = Quotas()
 class Section:
     """A stream of XML (UTF-8) that is a part, or one archive member of it.
 
-    A position in the stream plus ``shift`` is the position in the decoded file or member; likewise for records and
-    lines.
+    ``context`` is what a parser must read before it. ``first_byte``, ``first_record`` and ``first_line`` say where it
+    begins in the decoded file or member.
     """
 
     part: Part
     member: str
     stream: Readable
-    shift: int = 0
-    records_before: int = 0
-    lines_before: int = 0
+    context: bytes = b""
+    first_byte: int = 0
+    first_record: int = 1
+    first_line: int = 1
 
 
 @dataclass(slots=True)
@@ -92,10 +93,10 @@ class Digest:
 
 
 class _Joined:
-    """Several byte sources read one after another."""
+    """Two byte sources read one after another."""
 
-    def __init__(self, context: bytes, stream: Readable, tail: bytes) -> None:
-        self._sources: list[Readable] = [io.BytesIO(context), stream, io.BytesIO(tail)]
+    def __init__(self, stream: Readable, tail: bytes) -> None:
+        self._sources: list[Readable] = [stream, io.BytesIO(tail)]
 
     def read(self, size: int) -> bytes:
         chunks: list[bytes] = []
@@ -160,15 +161,8 @@ def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:
     cut = part.cut
     opened = tools.work.open_read(cut.spool) if cut.spool else open_raw(tools, part.file, cut.start_byte, cut.end_byte)
     with opened as raw:
-        stream = _Joined(cut.context, cast("Readable", raw), cut.tail)
-        yield Section(
-            part,
-            cut.member,
-            stream,
-            cut.start_byte - len(cut.context),
-            cut.first_record - 1,
-            cut.first_line - 1 - cut.context.count(b"\n"),
-        )
+        stream = _Joined(cast("Readable", raw), cut.tail)
+        yield Section(part, cut.member, stream, cut.context, cut.start_byte, cut.first_record, cut.first_line)
 
 
 def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unreadable]:
@@ -207,7 +201,7 @@ def read_raw(tools: Tools, part: Part, member: str, ranges: Sequence[tuple[int, 
 
 def _take(section: Section, wanted: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], bytes]]:
     """Read forward and keep what lies in the wanted stretches, which do not overlap."""
-    buffer, position = b"", section.shift
+    buffer, position = b"", section.first_byte
     for offset, length in wanted:
         end = offset + min(length, RAW_CAP_BYTES)
         while position + len(buffer) < end and (chunk := section.stream.read(READ_BYTES)):

@@ -38,7 +38,8 @@ def _observe(
 ) -> Decimal | int | None:
     if expectation.type not in RUN_EXPECTATIONS:
         raise PermanentError(
-            f"run.expectations.{table}: {expectation.type} cannot be judged on a run; known are {', '.join(RUN_EXPECTATIONS)}"
+            f"run.expectations.{table}: {expectation.type} cannot be judged on a run; "
+            f"known are {', '.join(RUN_EXPECTATIONS)}"
         )
     measure = "count(*)"
     if expectation.type == "expect_column_sum_to_be_between":

@@ -51,8 +51,8 @@ class Staging:
         self._conn.execute(_PARTS)
         self._conn.execute(
             """INSERT INTO stage_parts
-               SELECT p.part_id, p.file_id, f.file_date, f.modified_at, f.uri, f.version, p.member, p.start_byte, p.end_byte,
-                   p.part_id = ANY(%s), p.part_id = ANY(%s)
+               SELECT p.part_id, p.file_id, f.file_date, f.modified_at, f.uri, f.version, p.member,
+                   p.start_byte, p.end_byte, p.part_id = ANY(%s), p.part_id = ANY(%s)
                FROM sluice.parts p JOIN sluice.files f USING (file_id) WHERE p.part_id = ANY(%s)""",
             [list(again), list(failed), list(parts)],
         )

@@ -17,14 +17,17 @@ import pyarrow.parquet as pq
 
 from sluice.convert import Converter
 from sluice.feed.model import Column, Feed, Table
-from sluice.merge import positions
 from sluice.plan import Plan, Rows, SeveralValues, TablePlan
 from sluice.records import Reason, Reject
+from sluice.staging import positions
 from sluice.workfiles import WorkFiles
 
 BLOCK_RECORDS = 4096
 BLOCK_BYTES = 4 << 20
 MAX_REASONS = 20
+# A B-tree takes entries of 2704 bytes; what a header, the positions of child rows and each other column take is left out.
+MAX_INDEX_BYTES = 2560
+OTHER_BYTES = 48
 
 _PLACE_FIELDS = [
     ("_rec", pa.int64()),
@@ -84,7 +87,10 @@ class _TableWriter:
         self._schema = table_schema(feed, plan.name)
         self._is_root = feed.tables[plan.name].is_root
         self._paths = {name: " | ".join(column.path) for name, column in feed.tables[plan.name].columns.items()}
-        self._converters = [Converter(name, _declared(feed.tables[plan.name], name)) for name, _ in plan.columns]
+        limits = _index_limits(feed.tables[plan.name])
+        self._converters = [
+            Converter(name, _declared(feed.tables[plan.name], name), limits.get(name)) for name, _ in plan.columns
+        ]
         self._writer = pq.ParquetWriter(
             sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False
         )
@@ -213,6 +219,19 @@ def _declared(table: Table, name: str) -> Column:
     column = table.columns[name]
     is_required = column.required or name in (*table.key, *table.version_columns)
     return column.model_copy(update={"required": is_required})
+
+
+def _index_limits(table: Table) -> dict[str, int]:
+    """How many bytes the texts may have that are part of a key or an index. PostgreSQL would refuse a longer one, and
+    with it the whole batch.
+    """
+    limits: dict[str, int] = {}
+    for index in (table.key, *table.indexes):
+        texts = [name for name in index if table.columns[name].column_type.kind in ("text", "json")]
+        for name in texts:
+            limit = (MAX_INDEX_BYTES - OTHER_BYTES * (len(index) - len(texts))) // len(texts)
+            limits[name] = min(limits.get(name, limit), limit)
+    return limits
 
 
 def _first_present(alternatives: Sequence[Sequence[Any]]) -> list[Any]:

@@ -17,7 +17,7 @@ from sluice.plan import Element, Plan
 from sluice.records import Reason
 
 MAX_XSD_REASONS = 5
-MAX_STAND_INS = 20
+MAX_MENDS = 20
 # A document that is validated as a whole must be held in memory as a whole.
 MAX_WHOLE_DOCUMENT_BYTES = 64 << 20
 
@@ -92,8 +92,8 @@ class RecordValidity:
             message = f"{limit}; use `scope: record`"
             raise MalformedXML("too_large", message, offset=piece.offset, line=piece.first_line)
         if self._schema is None:
-            message = _no_schema(root)
-            raise MalformedXML("xsd_invalid", message, offset=piece.offset, line=piece.first_line)
+            offset, line = piece.place_of(1, 1)
+            raise MalformedXML("xsd_invalid", _no_schema(root), offset=offset, line=line)
         errors = _errors_in(root.getroottree(), self._schema)
         if errors:
             offset, line = piece.place_of(errors[0].line, 1)
@@ -169,11 +169,11 @@ def _judge_alone(schema: etree.XMLSchema, record: Element, keeps_constraints: bo
     """The record's path in a document that holds it alone, and the errors in it.
 
     What the schema wants to stand before the record may be in another piece: an empty element stands in for it, since
-    an element that is not expected would not be looked into. Identity constraints may reach beyond one record.
+    libxml2 looks into no element after one that it did not expect. Identity constraints may reach beyond one record.
     """
     tree = record.getroottree()
-    for _ in range(MAX_STAND_INS):
-        if not _add_stand_in(_errors_in(tree, schema), record):
+    for _ in range(MAX_MENDS):
+        if not _clear_the_way(_errors_in(tree, schema), record):
             break
     place = tree.getpath(record)
     return place, [
@@ -191,19 +191,31 @@ def _no_schema(root: Element) -> str:
     return f"the feed has no XSD for {_spell(root.tag)}"
 
 
-def _add_stand_in(errors: Iterable[Any], record: Element) -> bool:
-    """Put an element that is expected before the record, or before the ancestor of it that is not; False if none is."""
+def _clear_the_way(errors: Iterable[Any], record: Element) -> bool:
+    """Mend what keeps libxml2 from looking at the record: put an element that is expected before it, or before its
+    ancestor, that is not; take away another element that is not expected. False where nothing helps.
+    """
     tree = record.getroottree()
     refused = {error.path: error.message for error in errors if _NOT_EXPECTED in error.message}
-    for element in (record, *record.iterancestors()):
-        message = refused.get(tree.getpath(element))
-        found = _EXPECTED.search(message) if message else None
-        present = {sibling.tag for sibling in element.itersiblings(preceding=True)}
-        for name in found.group(1).split(", ") if found else ():
-            if _is_name(name) and name not in present and name != element.tag:
-                element.addprevious(etree.Element(name))
+    chain = [record, *record.iterancestors()]
+    for element in chain if refused else ():
+        for other in element.itersiblings(preceding=True):
+            if tree.getpath(other) in refused:
+                cast("Element", other.getparent()).remove(other)
                 return True
+        name = _missing_before(element, refused.get(tree.getpath(element), ""))
+        if name is not None:
+            element.addprevious(etree.Element(name))
+            return True
     return False
+
+
+def _missing_before(element: Element, message: str) -> str | None:
+    """The first element that libxml2 expects in the place of this one and that is not there yet."""
+    found = _EXPECTED.search(message)
+    present = {element.tag, *(sibling.tag for sibling in element.itersiblings(preceding=True))}
+    names = found.group(1).split(", ") if found else ()
+    return next((name for name in names if name not in present and _is_name(name)), None)
 
 
 def _is_name(expected: str) -> bool:

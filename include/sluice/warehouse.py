@@ -68,7 +68,7 @@ def query(text: str) -> sql.SQL:
     """SQL that this package composed itself. psycopg wants literals, so that user input cannot slip in; identifiers
     here come from the feed model, which admits only plain lower-case names, and values always travel as parameters.
     """
-    return sql.SQL(text)  # type: ignore[arg-type]  # not a literal, for the reasons above
+    return sql.SQL(text)
 
 
 def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
@@ -95,7 +95,8 @@ def _step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
         difference = ddl.difference(feed, existing)
         if difference.refused:
             raise TablesDiffer(
-                f"feed {feed.feed}: the tables in schema {feed.schema_name} differ from the declaration in ways that are not additive: "
+                f"feed {feed.feed}: the tables in schema {feed.schema_name} differ from the declaration in ways "
+                "that are not additive: "
                 + "; ".join(difference.refused)
                 + ". To change them by hand, review and run: "
                 + " ".join(difference.sql),

@@ -10,14 +10,14 @@ import codecs
 import re
 import tempfile
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lxml import etree
 
 from sluice.errors import MalformedXML, PermanentError
-from sluice.pieces import Piece
+from sluice.pieces import Piece, closing
 
 _DECLARED_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BYTE_ORDER_MARKS = (
@@ -191,6 +191,25 @@ def parse_sound_head(piece: Piece) -> tuple[Piece, etree._Element] | None:
         except MalformedXML:
             high = count - 1
     return found
+
+
+def lead_counts(piece: Piece) -> tuple[int, ...]:
+    """How many children each ancestor that is open where the piece begins has in the context, the next ancestor not
+    counted. What follows them stands among the records.
+    """
+    return _lead_counts(piece.context + closing(piece.chain), len(piece.chain))
+
+
+@lru_cache(4)
+def _lead_counts(lead: bytes, depth: int) -> tuple[int, ...]:
+    if not depth:
+        return ()
+    element = parse_document(lead)
+    counts = []
+    for _ in range(depth - 1):
+        counts.append(len(element) - 1)
+        element = element[-1]
+    return (*counts, len(element))
 
 
 def parse_document(text: bytes) -> etree._Element:

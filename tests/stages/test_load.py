@@ -147,7 +147,7 @@ def test_a_load_that_is_killed_is_simply_tried_again(ground: Ground, at: str, wh
         ("split", "sluice.stages.split.write_batch", "before"),
         ("parse", "sluice.workfiles:WorkFiles.write_json", "before"),
         ("validate", "sluice.workfiles:WorkFiles.write_json", "before"),
-        ("reconcile", "sluice.ledger.finish_run", "after"),
+        ("reconcile", "sluice.accounts.finish_run", "after"),
     ],
 )
 def test_every_stage_may_be_killed_and_tried_again(ground: Ground, stage: str, at: str, when: str) -> None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sluice import ledger, quarantine, warehouse
+from sluice import accounts, ledger, quarantine, warehouse
 from sluice.batches import read_batch
 from sluice.merge import FamilyMerge
 from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run, Totals
@@ -46,8 +46,9 @@ class LoadSummary:
         known = f", {self.parts_known} of {self.parts} parts were loaded before" if self.parts_known else ""
         dry = " (dry run: nothing was written)" if self.dry_run else ""
         return (
-            f"load: batch {self.number}: {c.loaded:,} loaded ({c.inserted:,} new, {c.updated:,} updated, {c.unchanged:,} unchanged, "
-            f"{c.superseded:,} superseded), {self.quarantined:,} quarantined, {self.held:,} held in {self.seconds:.1f} s{known}{dry}"
+            f"load: batch {self.number}: {c.loaded:,} loaded ({c.inserted:,} new, {c.updated:,} updated, "
+            f"{c.unchanged:,} unchanged, {c.superseded:,} superseded), {self.quarantined:,} quarantined, "
+            f"{self.held:,} held in {self.seconds:.1f} s{known}{dry}"
         )
 
 
@@ -80,7 +81,7 @@ def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
         loader = _BatchLoader(tools, run, read_batch(tools, run_id, number), _read_verdict(tools, run_id, number))
         if run.dry_run:
             _roll_back(connection, loader.load)
-            ledger.store_trial(connection, run_id, number, loader.trial())
+            accounts.store_trial(connection, run_id, number, loader.trial())
         else:
             warehouse.transact(connection, loader.load)
     return replace(loader.summary, seconds=time.monotonic() - started)

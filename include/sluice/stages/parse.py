@@ -125,6 +125,7 @@ class _BatchParser:
         self._paths = PathTable(plan.local_paths)
         self._validity = RecordValidity(feed, plan)
         self._check_root = RootCheck(plan)
+        self._keeps_leads = plan.reads_ancestor_content or self._validity.is_on
         self._keeps_records = feed.malformed == "keep_records"
 
     def run(self, tools: Tools, batch: Batch) -> list[PartOutcome]:
@@ -161,20 +162,20 @@ class _BatchParser:
                 tally.failed, tally.found = True, found_before + reader.records_seen
             records = 0 if keeps else reader.records_seen
             self._tables.rejects.append(_part_reject(section.part, section.member, fault, records))
-        cut = section.part.cut
-        tally.bytes_read += max(reader.bytes_read - len(cut.context) - len(cut.tail), 0)
+        tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
     def _new_reader(self, section: Section) -> PieceReader:
         return PieceReader(
             section.stream,
             self._paths,
             self._check_root,
-            keep_leads=self._plan.reads_ancestor_content or self._validity.is_on,
+            keep_leads=self._keeps_leads,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
             max_record_bytes=self._feed.max_record_bytes,
-            first_byte=section.shift,
-            first_line=section.lines_before + 1,
-            first_record=section.records_before + 1,
+            context=section.context,
+            first_byte=section.first_byte,
+            first_line=section.first_line,
+            first_record=section.first_record,
         )
 
     def _parse_section(self, section: Section, reader: PieceReader, tally: _Tally) -> MalformedXML | None:
@@ -217,7 +218,7 @@ class _BatchParser:
         return root
 
     def _take_piece(self, section: Section, piece: Piece, root: Element, tally: _Tally) -> None:
-        elements = self._plan.find_candidates(root)
+        elements = self._plan.find_candidates(root, xmlio.lead_counts(piece) if self._keeps_leads else ())
         if len(elements) != len(piece.starts):
             message = "records come out of entities of the document's DTD"
             raise MalformedXML("refused_dtd", message, offset=piece.offset, line=piece.first_line)

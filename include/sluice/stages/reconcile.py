@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from sluice import ledger, runrules, warehouse
+from sluice import accounts, ledger, runrules, warehouse
 from sluice.errors import RunFailed
 from sluice.feed.model import RejectLimits
 from sluice.records import Run, Totals
@@ -39,9 +39,9 @@ class RunSummary:
         dry = " (dry run: nothing was written)" if self.dry_run else ""
         elsewhere = f", {t.files_elsewhere:,} more were loaded by another run" if t.files_elsewhere else ""
         return (
-            f"reconcile: run {self.run_id}: {t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), {t.found:,} records found = "
-            f"{t.loaded:,} loaded + {t.quarantined:,} quarantined + {t.held:,} held; {c.inserted:,} new, {c.updated:,} updated, "
-            f"{c.unchanged:,} unchanged, {c.superseded:,} superseded{dry}"
+            f"reconcile: run {self.run_id}: {t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), "
+            f"{t.found:,} records found = {t.loaded:,} loaded + {t.quarantined:,} quarantined + {t.held:,} held; "
+            f"{c.inserted:,} new, {c.updated:,} updated, {c.unchanged:,} unchanged, {c.superseded:,} superseded{dry}"
         )
 
 
@@ -49,9 +49,9 @@ def reconcile(tools: Tools, run_id: int) -> RunSummary:
     """Close the books on a run."""
     with warehouse.connect(tools.dsn) as connection:
         run = ledger.read_run(connection, run_id)
-        totals = ledger.read_trial(connection, run_id) if run.dry_run else ledger.read_totals(connection, run)
+        totals = accounts.read_trial(connection, run_id) if run.dry_run else accounts.read_totals(connection, run)
         error = "; ".join(_find_problems(tools, connection, run, totals)) or None
-        unmapped = ledger.finish_run(connection, run, totals, error, _read_unmapped(tools, connection, run_id))
+        unmapped = accounts.finish_run(connection, run, totals, error, _read_unmapped(tools, connection, run_id))
     # Unaccounted parts may be tried again by clearing their tasks, which then find their work files.
     if not totals.unaccounted_parts:
         tools.work.remove_run(tools.feed.feed, run_id)
@@ -74,18 +74,18 @@ def _read_unmapped(tools: Tools, connection: psycopg.Connection, run_id: int) ->
 
 def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
     if totals.unaccounted_parts:
-        files = _some(ledger.find_unaccounted(connection, run), totals.unaccounted_parts)
+        files = _some(accounts.find_unaccounted(connection, run), totals.unaccounted_parts)
         yield f"{totals.unaccounted_parts} parts were not loaded ({files}); see the failed tasks, then clear them"
     if totals.held:
-        held = ledger.find_held(connection, run)
+        held = accounts.find_held(connection, run)
         yield (
             f"{totals.held:,} records are held by the gate ({held[0][0]}: {held[0][1]})"
             if held
             else f"{totals.held:,} records are held"
         )
-    for uri, found, loaded, quarantined in ledger.find_miscounted(connection, run):
+    for uri, found, loaded, quarantined in accounts.find_miscounted(connection, run):
         yield f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
-    yield from limit_problems(tools.feed.rejects, totals, lambda: ledger.find_quarantined_files(connection, run))
+    yield from limit_problems(tools.feed.rejects, totals, lambda: accounts.find_quarantined_files(connection, run))
     if not run.dry_run:
         yield from runrules.judge(connection, tools.feed, run)
 

@@ -51,7 +51,8 @@ class SplitSummary:
     def line(self) -> str:
         weight = sum(batch.weight for batch in self.batches)
         parts = sum(batch.parts for batch in self.batches)
-        return f"split: {self.files:,} files in {parts:,} parts and {len(self.batches)} batches, about {weight / 1e6:,.1f} MB"
+        packed = f"{self.files:,} files in {parts:,} parts and {len(self.batches)} batches"
+        return f"split: {packed}, about {weight / 1e6:,.1f} MB"
 
 
 def split(tools: Tools, run_id: int) -> SplitSummary:
@@ -82,7 +83,7 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
 
 
 def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
-    """The weight that a batch should have: two batches a slot, within bounds, never more than ``MAX_BATCHES`` in all."""
+    """The weight that a batch should have: two batches a slot, within bounds, and not above ``MAX_BATCHES`` in all."""
     asked = ledger.asked_batch_mb(connection, run.run_id)
     if asked:
         return max(asked * MEGABYTE, -(-total // MAX_BATCHES))

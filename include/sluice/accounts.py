@@ -1,0 +1,145 @@
+"""The books of a run: what became of the parts of its files, by manifest and ledger.
+
+A run accounts for every part on its manifest, whoever loaded it, but counts only what it loaded itself, so that the
+counts of overlapping runs add up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from sluice import ledger
+from sluice.records import LoadCounts, Run, Totals, to_json
+
+SHOWN = 5  # of the files that something is wrong with
+
+# The parts that a run accounts for, each with this edition's load of it (whoever did it), or else with its hold.
+_ACCOUNTED = """sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN sluice.parts p USING (file_id)
+    LEFT JOIN sluice.loads l ON l.part_id = p.part_id AND l.edition = %(edition)s
+    LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
+    WHERE m.run_id = %(run)s AND (%(reload)s <> 'changed' OR l.part_id IS NOT NULL OR NOT EXISTS (
+        SELECT FROM sluice.loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))"""
+# Of these, what the run did itself: where runs overlap, each part is counted by the one that loaded it.
+_OWN = f"{_ACCOUNTED} AND (l.part_id IS NULL OR l.run_id = %(run)s)"
+_QUARANTINED_WHOLE = f"""sluice.quarantine q JOIN sluice.files f USING (file_id)
+    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_OWN})"""
+
+
+def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[Any, ...]]:
+    values = {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation}
+    return conn.execute(statement.encode(), values).fetchall()
+
+
+def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
+    """The run's totals from manifest and ledger: the parts of its files, but for those that another run has loaded."""
+    unaccounted = "count(*) FILTER (WHERE l.part_id IS NULL AND h.part_id IS NULL)"
+    columns = (
+        "inserted",
+        "updated",
+        "unchanged",
+        "superseded",
+        "deleted",
+        "found",
+        "loaded",
+        "quarantined",
+        "bytes_read",
+    )
+    sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
+    select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
+    files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
+    whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
+    listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
+    return Totals(
+        files=files,
+        files_elsewhere=listed - files,
+        files_quarantined=whole,
+        found=found + held,
+        loaded=loaded,
+        quarantined=quarantined,
+        held=held,
+        unaccounted_parts=unaccounted_parts,
+        counts=LoadCounts(*counts),
+        bytes_read=bytes_read,
+    )
+
+
+def find_miscounted(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
+    """(uri, found, loaded, quarantined) of parts where found is not loaded + quarantined."""
+    select = f"SELECT f.uri, l.found, l.loaded, l.quarantined FROM {_ACCOUNTED}"
+    return _account(
+        conn, run, f"{select} AND l.found <> l.loaded + l.quarantined ORDER BY f.uri, p.part_id LIMIT {SHOWN}"
+    )
+
+
+def find_unaccounted(conn: psycopg.Connection, run: Run) -> list[str]:
+    """URIs of files that have a part without a ledger row or a hold, or that were never split."""
+    select = f"SELECT DISTINCT f.uri FROM {_ACCOUNTED} AND l.part_id IS NULL AND h.part_id IS NULL"
+    return [uri for (uri,) in _account(conn, run, f"{select} ORDER BY 1 LIMIT {SHOWN}")]
+
+
+def find_held(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
+    """(uri, reason) of files that a gate holds."""
+    select = f"SELECT DISTINCT f.uri, h.reason FROM {_ACCOUNTED} AND h.part_id IS NOT NULL"
+    return _account(conn, run, f"{select} ORDER BY 1, 2 LIMIT {SHOWN}")
+
+
+def find_quarantined_files(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
+    """(uri with its member, code, message) of what was quarantined whole."""
+    name = "f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END"
+    select = f"SELECT {name}, q.code, q.message FROM {_QUARANTINED_WHOLE}"
+    return _account(conn, run, f"{select} ORDER BY q.entry_id LIMIT {SHOWN}")
+
+
+def finish_run(
+    conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int] | None
+) -> dict[str, int]:
+    """Close a run. Without ``unmapped`` it keeps what was noted when it was closed before; returns what it has."""
+    c = totals.counts
+    row = conn.execute(
+        """UPDATE sluice.runs
+           SET finished_at = now(), state = %s, error = %s, files = %s, files_quarantined = %s, found = %s, loaded = %s,
+               quarantined = %s, held = %s, unaccounted_parts = %s, inserted = %s, updated = %s, unchanged = %s,
+               superseded = %s, deleted = %s, bytes_read = %s, unmapped = coalesce(%s, unmapped) WHERE run_id = %s
+           RETURNING unmapped""",
+        [
+            "failed" if error else "succeeded",
+            error,
+            totals.files,
+            totals.files_quarantined,
+            totals.found,
+            totals.loaded,
+            totals.quarantined,
+            totals.held,
+            totals.unaccounted_parts,
+            c.inserted,
+            c.updated,
+            c.unchanged,
+            c.superseded,
+            c.deleted,
+            totals.bytes_read,
+            None if unmapped is None else Jsonb(unmapped),
+            run.run_id,
+        ],
+    ).fetchone()
+    return dict(row[0]) if row else {}
+
+
+def store_trial(conn: psycopg.Connection, run_id: int, number: int, totals: Totals) -> None:
+    """Note what a dry run found out about a batch."""
+    conn.execute(
+        "UPDATE sluice.batches SET trial = %s WHERE (run_id, number) = (%s, %s)",
+        [Jsonb(to_json(totals)), run_id, number],
+    )
+
+
+def read_trial(conn: psycopg.Connection, run_id: int) -> Totals:
+    """The totals of a dry run; parts of batches that were not tried are unaccounted."""
+    rows = conn.execute("SELECT cardinality(parts), trial FROM sluice.batches WHERE run_id = %s", [run_id])
+    total = Totals(files=ledger.manifest_size(conn, run_id)[0])
+    for parts, trial in rows:
+        counts = LoadCounts(**trial["counts"]) if trial else LoadCounts()
+        total += Totals(**{**trial, "counts": counts}) if trial else Totals(unaccounted_parts=parts)
+    return total
