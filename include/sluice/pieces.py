@@ -61,8 +61,9 @@ class Piece:
     """``offset`` is the place of ``body`` in the stream; ``starts`` and ``ends`` are those of its records.
 
     ``first_record`` and ``first_line`` count from 1 over the whole stream. ``chain`` holds the ancestors that are open
-    where the body begins; ``families`` holds pairs: the index of a record from which on the records have these ancestors. A remnant has no records: it is parsed for the proof only
-    (what stands between two documents) or to learn what is wrong (what is left where the stream ends too early).
+    where the body begins; ``families`` holds pairs: the index of a record, and the ancestors that the records have from
+    it on. A remnant has no records: it is parsed for the proof only (what stands between two documents) or to learn
+    what is wrong (what is left where the stream ends too early).
     """
 
     context: bytes

@@ -10,6 +10,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -263,9 +264,9 @@ class Plan:
         """
         self._before_records.clear()
         ancestor = root
-        for count in lead_counts:
-            self._before_records[ancestor] = ancestor[:count]
-            ancestor = ancestor[count] if len(ancestor) > count else root
+        for depth, count in enumerate(lead_counts, start=1):
+            self._before_records[ancestor] = list(islice(ancestor, count))
+            ancestor = ancestor[count] if depth < len(lead_counts) else ancestor
         start = self._candidates.of_tag(root.tag)
         if start is None:
             return []

@@ -1,0 +1,289 @@
+"""XSDs: each record is judged as a document of its own, or the document as a whole; the wrong document is refused."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.parsed import write_feed
+
+from sluice import validity, xmlio
+from sluice.errors import MalformedXML, PermanentError
+from sluice.piece_reader import PieceReader
+from sluice.pieces import Piece
+from sluice.plan import Plan
+from sluice.records import Reason
+from sluice.scanner import PathTable
+from sluice.validity import RecordValidity, RootCheck
+
+Judge = Callable[..., list[list[Reason]]]
+
+# A header, records of a local element in groups, and a trailer that must be there.
+SCHEMA = """
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns="urn:t"
+  elementFormDefault="qualified">
+<xs:element name="r"><xs:complexType><xs:sequence>
+  <xs:element name="h" type="xs:date"/>
+  <xs:element name="rec" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+    <xs:element name="n" type="xs:int" maxOccurs="unbounded"/>
+    <xs:element name="d" type="xs:date" minOccurs="0"/></xs:sequence>
+    <xs:attribute name="id" use="required"/><xs:attribute name="i" type="xs:ID"/></xs:complexType></xs:element>
+  <xs:element name="gone" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+    <xs:element name="n" type="xs:int"/></xs:sequence></xs:complexType></xs:element>
+  <xs:element name="t" type="xs:int"/>
+</xs:sequence></xs:complexType>
+<xs:unique name="by_id"><xs:selector xpath="t:rec" xmlns:t="urn:t"/><xs:field xpath="@id"/></xs:unique>
+</xs:element></xs:schema>"""
+
+FEED = """
+namespaces: {default: urn:t}
+xsd: {files: main.xsd, scope: %s}
+tables:
+  recs: {record: /r/rec, columns: {id: "@id"}}
+  gone: {record: /r/gone, columns: {n: n}}
+"""
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    """The reasons against each record of a document, read in pieces of ``piece_bytes``."""
+
+    def judge(
+        document: str, *, schema: str = SCHEMA, feed: str = FEED % "record", piece_bytes: int = 1 << 20
+    ) -> list[list[Reason]]:
+        (tmp_path / "things").mkdir(exist_ok=True)
+        (tmp_path / "things" / "main.xsd").write_text(schema)
+        declared = write_feed(tmp_path, feed)
+        plan = Plan(declared)
+        judged = RecordValidity(declared, plan)
+        found = []
+        stream = io.BytesIO(document.encode())
+        for piece in PieceReader(stream, PathTable(plan.local_paths), keep_leads=True, piece_bytes=piece_bytes):
+            assert isinstance(piece, Piece)
+            if not piece.is_remnant:
+                root = xmlio.parse_piece(piece)
+                records = plan.find_candidates(root)
+                judged.look_at(root, piece)
+                found += [judged.reasons(record) for record in records]
+        return found
+
+    return judge
+
+
+def document(*records: str, header: str = "<h>2024-01-01</h>", trailer: str = "<t>1</t>") -> str:
+    return f"<r xmlns='urn:t'>{header}{''.join(records)}{trailer}</r>"
+
+
+def rec(content: str = "<n>1</n>", attributes: str = "id='1'") -> str:
+    return f"<rec {attributes}>{content}</rec>\n"
+
+
+PIECES = pytest.mark.parametrize("piece_bytes", [1 << 20, 1, 150])
+
+
+@PIECES
+def test_valid_records_have_no_reasons(judge: Judge, piece_bytes: int) -> None:
+    """Also those in a piece that lacks the trailer that its schema wants."""
+    assert judge(document(*[rec(attributes=f"id='{n}'") for n in range(9)]), piece_bytes=piece_bytes) == [[]] * 9
+
+
+@PIECES
+@pytest.mark.parametrize("wrong", range(5))
+def test_one_wrong_record_is_one_wrong_record(judge: Judge, piece_bytes: int, wrong: int) -> None:
+    """Wherever it stands among the others, and wherever the file is cut."""
+    records = [rec("<n>x</n>" if n == wrong else "<n>1</n>", f"id='{n}'") for n in range(5)]
+    found = judge(document(*records), piece_bytes=piece_bytes)
+    assert [bool(reasons) for reasons in found] == [n == wrong for n in range(5)]
+    (reason,) = found[wrong]
+    assert reason.code == "xsd_invalid"
+    assert reason.message == "Element 'n': 'x' is not a valid value of the atomic type 'xs:int'."
+
+
+@PIECES
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (rec(""), "Missing child element(s)"),
+        (rec("<n>1</n><x/>"), "This element is not expected"),
+        (rec(attributes=""), "The attribute 'id' is required"),
+        (rec(attributes="id='1' z='1'"), "The attribute 'z' is not allowed"),
+        (rec("<n>1</n><d>2024-02-30</d>"), "xs:date"),
+        (rec("<n xmlns='urn:x'>1</n>"), "This element is not expected"),
+    ],
+)
+def test_what_is_wrong_is_said(judge: Judge, piece_bytes: int, bad: str, message: str) -> None:
+    """By the record it is in; the others are not harmed."""
+    found = judge(document(rec(attributes="id='a'"), bad, rec(attributes="id='b'")), piece_bytes=piece_bytes)
+    assert [len(reasons) for reasons in found] == [0, 1, 0]
+    assert message in found[1][0].message
+    assert "urn:" not in found[1][0].message, "names are readable without their namespaces"
+
+
+@PIECES
+@pytest.mark.parametrize(
+    ("header", "trailer"),
+    [
+        ("", "<t>1</t>"),
+        ("<h>x</h>", "<t>1</t>"),
+        ("<h>2024-01-01</h>", ""),
+        ("<h>2024-01-01</h>", "<t>x</t>"),
+        ("<h>2024-01-01</h>", "<t>1</t><z/>"),
+        ("<z/><h>2024-01-01</h>", "<t>1</t>"),
+    ],
+)
+def test_what_is_wrong_around_the_records_is_not_theirs(
+    judge: Judge, piece_bytes: int, header: str, trailer: str
+) -> None:
+    """But what is wrong in a record is found all the same: nothing around it hides it."""
+    records = [rec(attributes="id='1'"), rec("<n>x</n>", "id='2'"), rec(attributes="id='3'")]
+    found = judge(document(*records, header=header, trailer=trailer), piece_bytes=piece_bytes)
+    assert [bool(reasons) for reasons in found] == [False, True, False]
+
+
+@PIECES
+def test_records_may_need_others_before_them(judge: Judge, piece_bytes: int) -> None:
+    """The schema wants a <rec> before any <gone>, and it may be in another piece, or in another part of the file."""
+    gone = ["<gone><n>1</n></gone>", "<gone><n>x</n></gone>", "<gone><n>2</n></gone>"]
+    found = judge(document(rec(), rec("<n>x</n>", "id='2'"), *gone), piece_bytes=piece_bytes)
+    assert [bool(reasons) for reasons in found] == [False, True, False, True, False]
+    found = judge(document(*gone), piece_bytes=piece_bytes)
+    assert [bool(reasons) for reasons in found] == [False, True, False]
+
+
+@PIECES
+def test_an_intruder_between_records_hides_nothing(judge: Judge, piece_bytes: int) -> None:
+    """libxml2 looks at nothing after an element that has no place."""
+    records = [rec(attributes="id='1'"), "<z/>", rec("<n>x</n>", "id='2'"), rec(attributes="id='3'")]
+    found = judge(document(*records), piece_bytes=piece_bytes)
+    assert [bool(reasons) for reasons in found] == [False, True, False]
+
+
+@PIECES
+def test_rules_beyond_one_record_are_not_for_records(judge: Judge, piece_bytes: int) -> None:
+    """Keys and IDs that are there twice are found only where the whole document is judged."""
+    twice = [rec(attributes="id='1' i='a'"), rec(attributes="id='1' i='a'"), rec("<n>x</n>", "id='1'")]
+    found = judge(document(*twice), piece_bytes=piece_bytes)
+    assert [len(reasons) for reasons in found] == [0, 0, 1]
+
+
+def test_reasons_have_a_path_below_the_record_and_are_few(judge: Judge) -> None:
+    many = "".join(f"<n>x{number}</n>" for number in range(20))
+    ((*reasons,),) = judge(document(rec("<n>1</n>" + many)))
+    assert len(reasons) == validity.MAX_XSD_REASONS
+    assert [reason.path for reason in reasons][:2] == ["*[2]", "*[3]"]
+    ((reason,),) = judge(document(rec(attributes="")))
+    assert reason.path == "."
+
+
+def test_the_schema_is_that_of_the_roots_namespace(judge: Judge) -> None:
+    """A record of a version that the feed has no XSD for is not let through unseen."""
+    feed = (FEED % "record").replace("default: urn:t", "default: [urn:t, urn:t2]")
+    ((reason,),) = judge(document(rec()).replace("urn:t", "urn:t2"), feed=feed)
+    assert reason.code == "xsd_invalid"
+    assert reason.message == "the feed has no XSD for <r> in namespace 'urn:t2'"
+
+
+def test_several_namespaces_in_one_document(judge: Judge, tmp_path: Path) -> None:
+    """The root's schema imports the others, as any validator has it."""
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "other.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:o" elementFormDefault="qualified">'
+        '<xs:element name="e" type="xs:int"/></xs:schema>'
+    )
+    schema = (
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns:o="urn:o">'
+        '<xs:import namespace="urn:o" schemaLocation="http://example.invalid/other.xsd"/>'
+        '<xs:element name="r"><xs:complexType><xs:sequence><xs:element name="rec" form="qualified" maxOccurs="unbounded"><xs:complexType>'
+        '<xs:sequence><xs:element ref="o:e"/></xs:sequence></xs:complexType></xs:element></xs:sequence></xs:complexType>'
+        "</xs:element></xs:schema>"
+    )
+    text = "<r xmlns='urn:t' xmlns:q='urn:o'><rec><q:e>1</q:e></rec><rec><q:e>x</q:e></rec><rec><e>1</e></rec></r>"
+    found = judge(text, schema=schema)
+    assert [bool(reasons) for reasons in found] == [False, True, True]
+
+
+# -- whole documents --------------------------------------------------------------------------------------------------
+
+
+def fault_of(judge: Judge, text: str, **options: object) -> MalformedXML:
+    with pytest.raises(MalformedXML) as caught:
+        judge(text, feed=FEED % "file", **options)
+    return caught.value
+
+
+def test_a_valid_document_is_taken_whole(judge: Judge) -> None:
+    assert judge(document(rec(), rec(attributes="id='2'")), feed=FEED % "file") == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        (document(rec(), rec("<n>x</n>", "id='2'")), "'x' is not a valid value", 2),
+        (document(rec(), rec()), "Duplicate key-sequence ['1'] in unique identity-constraint 'by_id'", 2),
+        (document(rec(attributes="id='1' i='a'"), rec(attributes="id='2' i='a'")), "xs:ID", 2),
+        (document(rec(), trailer=""), "Missing child element(s). Expected is one of ( rec, gone, t )", 1),
+        (document(rec(), header=""), "This element is not expected. Expected is ( h )", 1),
+        (document(rec()).replace("urn:t", "urn:none"), "the feed has no XSD for <r> in namespace 'urn:none'", 1),
+    ],
+)
+def test_an_invalid_document_is_refused_whole(judge: Judge, text: str, message: str, line: int) -> None:
+    """With the place of what is wrong: between documents lines go on."""
+    fault = fault_of(judge, text)
+    assert (fault.code, fault.line) == ("xsd_invalid", line)
+    assert message in fault.message
+    assert fault.offset is not None
+    first = "\n\n" + document(rec()) + "\n"
+    second = fault_of(judge, first + text)
+    assert second.line == line + first.count("\n")
+    assert second.offset == len(first) + fault.offset
+
+
+def test_a_document_that_is_too_large_to_be_judged_whole_says_what_to_do(judge: Judge) -> None:
+    """A piece of it is never taken for it."""
+    fault = fault_of(judge, document(*[rec(attributes=f"id='{n}'") for n in range(9)]), piece_bytes=100)
+    assert fault.code == "too_large"
+    assert "scope: record" in fault.message
+
+
+# -- declarations and roots -------------------------------------------------------------------------------------------
+
+
+def test_without_an_xsd_nothing_is_judged(judge: Judge) -> None:
+    feed = "namespaces: {default: urn:t}\ntables: {recs: {record: /r/rec, columns: {id: '@id'}}}"
+    assert judge(document(rec("<n>x</n>")), feed=feed) == [[]]
+
+
+def test_a_schema_that_is_wrong_ends_the_task(judge: Judge) -> None:
+    """It is the feed's fault, not the file's."""
+    with pytest.raises(PermanentError, match=r"main\.xsd"):
+        judge(document(rec()), schema=SCHEMA.replace("xs:int", "xs:nothing"))
+
+
+@pytest.mark.parametrize(
+    ("root", "refused"),
+    [
+        ("<r xmlns='urn:1'>", None),
+        ("<p:r xmlns:p='urn:2'>", None),
+        ("<s xmlns='urn:1'>", None),
+        ("<r>", "the root element is <r> in no namespace"),
+        ("<r xmlns='urn:3'>", "the root element is <r> in namespace 'urn:3'"),
+        ("<html>", "the root element is <html> in no namespace"),
+    ],
+)
+def test_the_root_must_be_one_that_the_feed_reads(root: str, refused: str | None, tmp_path: Path) -> None:
+    feed = write_feed(
+        tmp_path,
+        "namespaces: {default: [urn:1, urn:2]}\n"
+        "tables: {a: {record: /r/x, columns: {c: .}}, b: {record: /s/y, columns: {c: .}}}",
+    )
+    check = RootCheck(Plan(feed))
+    text = f"{root}</{root[1:].split(' ')[0].rstrip('>')}>".encode()
+    if refused is None:
+        check(text)
+        return
+    with pytest.raises(MalformedXML, match="this feed reads") as caught:
+        check(text)
+    assert caught.value.code == "wrong_document"
+    assert caught.value.message.startswith(refused)
