@@ -70,16 +70,14 @@ def select_files(
     """What of a listing belongs to the run: settled files, modified in its window, each with the date that its URI
     holds.
     """
-    settled_before = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(seconds=settle_seconds)
-    return list(_selected(files, request, settled_before, own_pattern))
+    now, settle = now or dt.datetime.now(dt.UTC), dt.timedelta(seconds=settle_seconds)
+    # A clock that runs ahead must not keep a file out for ever: only what changed around now is not settled.
+    settled = (file for file in files if abs(now - file.modified_at) >= settle)
+    return list(_selected(settled, request, own_pattern))
 
 
-def _selected(
-    files: Iterable[SourceFile], request: RunRequest, settled_before: dt.datetime, own_pattern: UriPattern
-) -> Iterator[SourceFile]:
+def _selected(files: Iterable[SourceFile], request: RunRequest, own_pattern: UriPattern) -> Iterator[SourceFile]:
     for file in files:
-        if file.modified_at > settled_before:
-            continue
         if request.modified_from is not None and not request.modified_from <= file.modified_at:
             continue
         if request.modified_to is not None and not file.modified_at < request.modified_to:
