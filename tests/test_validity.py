@@ -192,13 +192,15 @@ def test_several_namespaces_in_one_document(judge: Judge, tmp_path: Path) -> Non
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:o" elementFormDefault="qualified">'
         '<xs:element name="e" type="xs:int"/></xs:schema>'
     )
-    schema = (
-        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns:o="urn:o">'
-        '<xs:import namespace="urn:o" schemaLocation="http://example.invalid/other.xsd"/>'
-        '<xs:element name="r"><xs:complexType><xs:sequence><xs:element name="rec" form="qualified" maxOccurs="unbounded"><xs:complexType>'
-        '<xs:sequence><xs:element ref="o:e"/></xs:sequence></xs:complexType></xs:element></xs:sequence></xs:complexType>'
-        "</xs:element></xs:schema>"
-    )
+    schema = """
+        <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns:o="urn:o"
+          elementFormDefault="qualified">
+        <xs:import namespace="urn:o" schemaLocation="http://example.invalid/other.xsd"/>
+        <xs:element name="r"><xs:complexType><xs:sequence>
+          <xs:element name="rec" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+            <xs:element ref="o:e"/>
+          </xs:sequence></xs:complexType></xs:element>
+        </xs:sequence></xs:complexType></xs:element></xs:schema>"""
     text = "<r xmlns='urn:t' xmlns:q='urn:o'><rec><q:e>1</q:e></rec><rec><q:e>x</q:e></rec><rec><e>1</e></rec></r>"
     found = judge(text, schema=schema)
     assert [bool(reasons) for reasons in found] == [False, True, True]
