@@ -171,7 +171,9 @@ def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unre
     try:
         with open_raw(tools, parts[0].file) as raw:
             for member in containers.iter_members(raw, QUOTAS, only=frozenset(waiting)):
-                part = waiting.pop(member.name)
+                part = waiting.pop(member.name, None)
+                if part is None:
+                    continue
                 try:
                     yield Section(part, member.name, Utf8Stream(member.stream))
                 except MalformedXML as error:
