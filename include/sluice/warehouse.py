@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from sluice import ledger
-from sluice.errors import TablesDiffer, WarehouseUnavailable
+from sluice.errors import PermanentError, SluiceError, TablesDiffer, WarehouseUnavailable
 from sluice.feed import ddl
 from sluice.feed.model import Feed
 
@@ -30,7 +30,11 @@ _RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable, p
 
 @contextmanager
 def connect(dsn: str) -> Iterator[psycopg.Connection]:
-    """A connection in autocommit mode (transactions are opened by ``transact``); raises ``WarehouseUnavailable``."""
+    """A connection in autocommit mode (transactions are opened by ``transact``).
+
+    Raises ``WarehouseUnavailable`` where the server does not answer or ends the work, ``PermanentError`` where it
+    refuses it. PostgreSQL's own error is left behind, since its details may show what is in a row.
+    """
     try:
         connection = psycopg.connect(dsn, autocommit=True, application_name="sluice", connect_timeout=10)
     except psycopg.OperationalError as error:
@@ -40,7 +44,11 @@ def connect(dsn: str) -> Iterator[psycopg.Connection]:
         connection.execute("SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET client_min_messages = warning")
         yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise WarehouseUnavailable(f"the warehouse ended the work: {first_line(error)}") from error
+        told: SluiceError = WarehouseUnavailable(f"the warehouse ended the work: {first_line(error)}")
+        raise told.with_traceback(error.__traceback__) from None
+    except psycopg.DatabaseError as error:
+        told = PermanentError(f"the warehouse refuses the work: {_without_values(error)}")
+        raise told.with_traceback(error.__traceback__) from None
     finally:
         connection.close()
 
@@ -64,6 +72,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def _without_values(error: psycopg.DatabaseError) -> str:
+    what = type(error).__name__ if isinstance(error, psycopg.DataError) else first_line(error)
+    table = ".".join(filter(None, [error.diag.schema_name, error.diag.table_name, error.diag.column_name]))
+    return f"{what} ({', '.join(filter(None, [table, error.sqlstate]))})"
+
+
 def query(text: str) -> sql.SQL:
     """SQL that this package composed itself. psycopg wants literals, so that user input cannot slip in; identifiers
     here come from the feed model, which admits only plain lower-case names, and values always travel as parameters.
@@ -82,9 +96,30 @@ def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
         conn.execute(query(f"SET LOCAL lock_timeout = '{DDL_LOCK_TIMEOUT}'"))
         conn.execute("SELECT pg_advisory_xact_lock(%s)", [_DDL_LOCK])
         ledger.create(conn)
+        _check_xml(conn, feed)
         return _step_tables(conn, feed)
 
     return transact(connection, work)
+
+
+def _check_xml(conn: psycopg.Connection, feed: Feed) -> None:
+    """PostgreSQL may have been built without libxml; then it takes no value of type xml, and no batch would load."""
+    columns = [
+        f"{table}.{name}"
+        for table, declared in feed.tables.items()
+        for name, column in declared.columns.items()
+        if column.column_type.kind == "xml"
+    ]
+    if not columns:
+        return
+    try:
+        with conn.transaction():
+            conn.execute("SELECT '<a/>'::xml")
+    except pg.FeatureNotSupported:
+        raise PermanentError(
+            f"feed {feed.feed}: this PostgreSQL was built without libxml and has no values of type xml; "
+            f"declare {', '.join(columns)} as text, or take another server"
+        ) from None
 
 
 def _step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:

@@ -9,6 +9,7 @@ Rerun:  the same cuts and the same batches.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -63,12 +64,11 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
         target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
         _cut_new_files(tools, connection, [file for file, part_count in manifest if part_count is None], target)
         parts = {part.part_id: part for part in ledger.read_open_parts(connection, run)}
+        weights = weigh_parts(list(parts.values()))
         made = ledger.read_batches(connection, run_id)
         if not made:
-            batches = pack(list(parts.values()), target)
-            warehouse.transact(
-                connection, lambda conn: ledger.store_batches(conn, run_id, [(b, weigh(b.parts)) for b in batches])
-            )
+            packed = [(batch, _sum(weights, batch)) for batch in pack(list(parts.values()), target)]
+            warehouse.transact(connection, lambda conn: ledger.store_batches(conn, run_id, packed))
             made = ledger.read_batches(connection, run_id)
     batches = [Batch(number, tuple(parts[part] for part in ids if part in parts)) for number, ids, _ in made]
     batches = [batch for batch in spool_batches(tools, run, batches) if batch.parts]
@@ -78,8 +78,12 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
     return SplitSummary(
         run_id,
         files,
-        tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), weigh(b.parts)) for b in batches),
+        tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), _sum(weights, b)) for b in batches),
     )
+
+
+def _sum(weights: dict[int, int], batch: Batch) -> int:
+    return sum(weights[part.part_id] for part in batch.parts)
 
 
 def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
@@ -119,27 +123,30 @@ def weigh_file(file: LedgerFile) -> int:
     return file.size_bytes * (PACKED_RATIO if may_be_packed(file.uri) else 1) + FILE_OVERHEAD_BYTES
 
 
-def weigh(parts: Sequence[Part]) -> int:
-    return sum(map(_weigh_part, parts))
+def weigh_parts(parts: Sequence[Part]) -> dict[int, int]:
+    """What each part costs to parse, in bytes, by its id. Whole members of an archive share the weight of their file."""
+    siblings = Counter(part.file.file_id for part in parts if part.cut.end_byte is None)
+    return {part.part_id: _weigh_part(part, siblings[part.file.file_id]) for part in parts}
 
 
-def _weigh_part(part: Part) -> int:
+def _weigh_part(part: Part, siblings: int) -> int:
     cut = part.cut
     if cut.end_byte is not None:
         return cut.end_byte - cut.start_byte + FILE_OVERHEAD_BYTES
-    return weigh_file(part.file) if not cut.member else FILE_OVERHEAD_BYTES * 2
+    return weigh_file(part.file) // siblings + (FILE_OVERHEAD_BYTES if siblings > 1 else 0)
 
 
 def pack(parts: Sequence[Part], target: int) -> list[Batch]:
-    """Neighbours go together until a batch weighs ``target``; the parts of a batch stand in the order of the ledger."""
+    """Neighbours go together until a batch weighs ``target``; its parts stand in the order of the ledger."""
     return [Batch(number, tuple(group)) for number, group in enumerate(_fill(parts, target))]
 
 
 def _fill(parts: Sequence[Part], target: int) -> Iterator[list[Part]]:
+    weights = weigh_parts(parts)
     group: list[Part] = []
     weight = 0
     for part in parts:
-        own = _weigh_part(part)
+        own = weights[part.part_id]
         if group and (weight + own > target * 5 // 4 or weight >= target or len(group) >= MAX_PARTS_IN_BATCH):
             yield group
             group, weight = [], 0
