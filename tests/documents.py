@@ -165,8 +165,9 @@ def records_of(stream: Stream) -> list[Record]:
 
 
 def canonical(element: etree._Element) -> bytes:
-    """The element as canonical XML, with the namespaces of its ancestors."""
-    return etree.tostring(element, method="c14n", with_comments=False, with_tail=False)
+    """The element as canonical XML (version 2.0: lxml's own of version 1 errs on parts of a tree)."""
+    text = etree.tostring(element, encoding="unicode", with_tail=False)
+    return etree.canonicalize(text).encode()  # type: ignore[attr-defined]  # missing in the stubs
 
 
 def elements_at(text: bytes, paths: Sequence[RecordPath]) -> list[etree._Element]:

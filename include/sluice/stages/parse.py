@@ -31,8 +31,9 @@ from sluice.stages import Tools, rate
 from sluice.tabulate import BatchTables, RecordPlace
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck
 
-# Faults that leave nothing of a part to keep: what was read may belong to another file, or is wrong as a whole.
-_NEVER_IN_PART = {"source_changed", "xsd_invalid"}
+# Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
+# before that was noticed, or is wrong as a whole.
+_NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +187,9 @@ class _BatchParser:
                 if isinstance(item, OversizeRecord):
                     self._reject_oversize(section, item)
                     tally.found += 1
-                elif item.is_remnant:
+                elif item.is_remnant or (reader.fault and self._validity.judges_documents):
                     _prove(item)
-                elif not (reader.fault and self._validity.judges_documents):
+                else:
                     last_root = self._parse_piece(section, item, tally)
         except MalformedXML as fault:
             return fault
@@ -246,10 +247,10 @@ class _BatchParser:
         self._tables.reject(place, [_too_large(length, self._feed.max_record_bytes)])
 
 
-def _prove(remnant: Piece) -> None:
-    """Raise what is wrong with a remnant. Where the stream just ends too early, the reader says more about it."""
+def _prove(piece: Piece) -> None:
+    """Raise what is wrong with a piece that gives no records. Where it just ends too early, the reader says more."""
     try:
-        xmlio.parse_piece(remnant)
+        xmlio.parse_piece(piece)
     except MalformedXML as error:
         if error.code != "truncated":
             raise
