@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.small_feeds import ITEMS, KEYLESS, Ground, cut_items, item, items
+from tests.small_feeds import ITEMS, KEYLESS, Ground, cut_items, item, items, zipped
 
 from sluice import ledger
 from sluice.records import LoadCounts
@@ -149,6 +149,16 @@ def test_a_part_that_is_loaded_again_leaves_the_other_parts_alone(ground: Ground
         for number in numbers:
             ground.load(feed, run_id, number)
             assert keys(ground) == left[number + 1 :]
+
+
+def test_an_archive_that_is_one_part_is_loaded_again_as_one(ground: Ground, text: str) -> None:
+    """Its name told nobody that it is one, so it was not cut by members."""
+    members = {"1.xml": items(item("a"), item("b", name="bad")), "2.xml": items(item("c", name="bad"), item("d"))}
+    ground.put("archive.xml", zipped(members))
+    ground.run(ground.feed(text))
+    assert (keys(ground), ground.sql("SELECT count(*) FROM sluice.parts")) == (["a", "b", "c", "d"], [(1,)])
+    ground.run(ground.feed(strict(text)), reload="changed")
+    assert keys(ground) == ["a", "d"]
 
 
 def test_a_file_that_is_quarantined_now_leaves_no_rows(ground: Ground, text: str) -> None:

@@ -135,10 +135,14 @@ def store_trial(conn: psycopg.Connection, run_id: int, number: int, totals: Tota
     )
 
 
-def read_trial(conn: psycopg.Connection, run_id: int) -> Totals:
-    """The totals of a dry run; parts of batches that were not tried are unaccounted."""
-    rows = conn.execute("SELECT cardinality(parts), trial FROM sluice.batches WHERE run_id = %s", [run_id])
-    total = Totals(files=ledger.manifest_size(conn, run_id)[0])
+def read_trial(conn: psycopg.Connection, run: Run) -> Totals:
+    """The totals of a dry run; parts of batches that were not tried are unaccounted, as are files without a batch."""
+    rows = conn.execute(
+        "SELECT cardinality(parts), trial FROM sluice.batches WHERE run_id = %s", [run.run_id]
+    ).fetchall()
+    unsplit = sum(part_count is None for _, part_count in ledger.read_manifest(conn, run.run_id))
+    unpacked = 0 if rows else len(ledger.read_open_parts(conn, run))
+    total = Totals(files=ledger.manifest_size(conn, run.run_id)[0], unaccounted_parts=unsplit + unpacked)
     for parts, trial in rows:
         counts = LoadCounts(**trial["counts"]) if trial else LoadCounts()
         total += Totals(**{**trial, "counts": counts}) if trial else Totals(unaccounted_parts=parts)

@@ -17,9 +17,14 @@ from psycopg.types.json import Jsonb
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
 
+def exists(conn: psycopg.Connection) -> bool:
+    """Whether the ``sluice`` schema is there."""
+    return conn.execute("SELECT to_regclass('sluice.file_states')").fetchone() != (None,)
+
+
 def create(conn: psycopg.Connection) -> None:
     """Make the ``sluice`` schema where it is not there yet."""
-    if conn.execute("SELECT to_regclass('sluice.file_states')").fetchone() == (None,):
+    if not exists(conn):
         conn.execute(resources.files("sluice").joinpath("ledger.sql").read_bytes())
 
 

@@ -12,51 +12,54 @@ from typing import Any
 
 import psycopg
 
-from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
 from sluice.feed.rules import RUN_EXPECTATIONS
 from sluice.records import Run
 from sluice.warehouse import query
 
+SUMMED = ("integer", "bigint", "numeric")
+
 
 def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> Iterator[str]:
-    """What is wrong with the run, one line for each critical expectation that fails. Raises ``PermanentError`` for
-    unknown ones.
-    """
+    """What is wrong with the run, one line for each critical expectation that fails or cannot be judged."""
     for table, expectation in feed.run.expectations:
-        found = _observe(conn, feed, run, table, expectation)
-        low, high = _bounds(expectation.arguments)
-        fits = (low is None or (found is not None and found >= low)) and (
-            high is None or (found is not None and found <= high)
-        )
-        if not fits and expectation.severity == "critical":
-            yield f"{table}: {expectation.type} failed: {found} is not between {low} and {high}"
+        problem = _judge_one(conn, feed, run, table, expectation)
+        if problem and expectation.severity == "critical":
+            yield f"{table}: {expectation.type} {problem}"
 
 
-def _observe(
-    conn: psycopg.Connection, feed: Feed, run: Run, table: str, expectation: Expectation
-) -> Decimal | int | None:
+def _judge_one(conn: psycopg.Connection, feed: Feed, run: Run, table: str, expectation: Expectation) -> str | None:
+    arguments = expectation.arguments
     if expectation.type not in RUN_EXPECTATIONS:
-        raise PermanentError(
-            f"run.expectations.{table}: {expectation.type} cannot be judged on a run; "
-            f"known are {', '.join(RUN_EXPECTATIONS)}"
-        )
-    measure = "count(*)"
-    if expectation.type == "expect_column_sum_to_be_between":
-        column = expectation.arguments.get("column")
-        if column not in feed.tables[table].columns:
-            raise PermanentError(
-                f"run.expectations.{table}: {expectation.type} needs `column`, one of the table's; found {column!r}"
-            )
-        measure = f'sum("{column}")'
+        return f"cannot be judged on a run; known are {', '.join(RUN_EXPECTATIONS)}"
+    if expectation.type != "expect_column_sum_to_be_between":
+        return _compare(_observe(conn, feed, run, table, "count(*)"), arguments)
+    column = feed.tables[table].columns.get(str(arguments.get("column")))
+    if column is None or column.column_type.kind not in SUMMED or column.column_type.is_list:
+        return f"needs `column`, a column of numbers; {arguments.get('column')!r} is none"
+    return _compare(_observe(conn, feed, run, table, f'coalesce(sum("{arguments["column"]}"), 0)'), arguments)
+
+
+def _observe(conn: psycopg.Connection, feed: Feed, run: Run, table: str, measure: str) -> Decimal:
+    """The measure over the rows of the run. Its files are named as well, since tables have an index on the file."""
     row = conn.execute(
-        query(f'SELECT {measure} FROM "{feed.schema_name}"."{table}" WHERE _run = %s'), [run.run_id]
+        query(
+            f'SELECT {measure} FROM "{feed.schema_name}"."{table}" WHERE _run = %(run)s'
+            " AND _file = ANY (ARRAY(SELECT file_id FROM sluice.manifest WHERE run_id = %(run)s))"
+        ),
+        {"run": run.run_id},
     ).fetchone()
-    return row[0] if row else None
+    return Decimal(row[0] if row else 0)
 
 
-def _bounds(arguments: dict[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-    if "value" in arguments:
-        return Decimal(str(arguments["value"])), Decimal(str(arguments["value"]))
-    low, high = arguments.get("min_value"), arguments.get("max_value")
-    return (None if low is None else Decimal(str(low))), (None if high is None else Decimal(str(high)))
+def _compare(found: Decimal, arguments: dict[str, Any]) -> str | None:
+    """What is wrong with ``found``, if anything is; the arguments are Great Expectations'."""
+    low, high = (arguments.get("value", arguments.get(name)) for name in ("min_value", "max_value"))
+    is_low = low is not None and (found <= _exact(low) if arguments.get("strict_min") else found < _exact(low))
+    is_high = high is not None and (found >= _exact(high) if arguments.get("strict_max") else found > _exact(high))
+    return f"failed: {found:,} is not between {low} and {high}" if is_low or is_high else None
+
+
+def _exact(number: Any) -> Decimal:
+    """As it is written: 0.1 is no binary fraction here."""
+    return Decimal(str(number))

@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 
 TRANSACTION_TRIES = 6
 DDL_LOCK_TIMEOUT = "60s"
-# Any number will do, as long as nobody else uses it: "sluice" in ASCII.
-_DDL_LOCK = 0x736C75696365
+# Any number will do, as long as nobody else uses it: "slui" in ASCII.
+_DDL_LOCK = 0x736C7569
 _RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable, pg.UniqueViolation)
 
 
@@ -86,20 +86,31 @@ def query(text: str) -> sql.SQL:
 
 
 def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
-    """Bring ledger and tables in step, under one advisory lock; returns the statements that were run on the tables.
+    """Bring ledger and tables in step, under an advisory lock each; returns the statements that were run on the tables.
 
     Raises ``TablesDiffer`` where more than an additive change is needed, ``WarehouseUnavailable`` where the lock is not
     to be had.
     """
 
-    def work(conn: psycopg.Connection) -> list[str]:
-        conn.execute(query(f"SET LOCAL lock_timeout = '{DDL_LOCK_TIMEOUT}'"))
-        conn.execute("SELECT pg_advisory_xact_lock(%s)", [_DDL_LOCK])
-        ledger.create(conn)
+    def prepare_tables(conn: psycopg.Connection) -> list[str]:
+        _lock_ddl(conn, feed.schema_name)
         _check_xml(conn, feed)
         return _step_tables(conn, feed)
 
-    return transact(connection, work)
+    transact(connection, _create_ledger)
+    return transact(connection, prepare_tables)
+
+
+def _create_ledger(conn: psycopg.Connection) -> None:
+    if not ledger.exists(conn):
+        _lock_ddl(conn, "sluice")
+        ledger.create(conn)
+
+
+def _lock_ddl(conn: psycopg.Connection, schema: str) -> None:
+    """One at a time for each schema: feeds do not wait for each other's indexes."""
+    conn.execute(query(f"SET LOCAL lock_timeout = '{DDL_LOCK_TIMEOUT}'"))
+    conn.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_DDL_LOCK, schema])
 
 
 def _check_xml(conn: psycopg.Connection, feed: Feed) -> None:

@@ -202,13 +202,13 @@ def test_parse_and_validate_overwrite_what_they_wrote(ground: Ground, feed: Feed
 # -- in parallel ------------------------------------------------------------------------------------------------------
 
 
-def prepare_files(ground: Ground, feed: Feed, documents: list[str]) -> list[tuple[int, int]]:
+def prepare_files(ground: Ground, feed: Feed, documents: list[str], **options: Any) -> list[tuple[int, int]]:
     """A batch for each document."""
     for number, document in enumerate(documents):
         ground.put(f"{number:02d}.xml", document)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split_stage, "MAX_PARTS_IN_BATCH", 1)
-        run_id, numbers = ground.prepare(feed)
+        run_id, numbers = ground.prepare(feed, **options)
     return [(run_id, number) for number in numbers]
 
 
@@ -226,6 +226,10 @@ def test_parallel_merges_of_the_same_keys_neither_deadlock_nor_lose(ground: Grou
         list(pool.map(lambda one: ground.load(feed, *one), batches))
     in_parallel = ground.tables(feed)
     assert len(in_parallel["items"]) == 300
+    again = prepare_files(ground, feed, documents, reload="all")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda one: ground.load(feed, *one), again))
+    assert ground.tables(feed) == in_parallel
     assert ground.miscounted() == []
     ground.forget_loads(feed)
     for run_id, number in batches:
@@ -484,6 +488,21 @@ def test_a_held_part_waits_until_the_mapping_changes(ground: Ground, feed: Feed)
     assert len(ground.tables(gated)["items"]) == 1
     assert ground.sql("SELECT state FROM sluice.file_states") == [("loaded",)]
     assert ground.sql("SELECT count(*) FROM sluice.holds") == [(0,)]
+
+
+def test_a_record_that_fails_in_a_child_table_is_out_with_all_its_rows(ground: Ground, feed: Feed) -> None:
+    """Promise 6: a record is accepted or quarantined whole; its raw bytes are kept."""
+    text = (feed.folder / "feed.yaml").read_text().partition("\ntables")
+    expectation = """
+    expectations:
+      - expect_column_values_to_be_in_set: {column: code, value_set: [x]}"""
+    gated = ground.feed(text[1] + text[2].replace('{code: "@code"}', '{code: "@code"}' + expectation))
+    bad = item("b", parts=[("x", ["1"]), ("bad", ["2"])])
+    ground.put("a.xml", items(item("a", parts=[("x", ["3"])]), bad, item("c")))
+    assert ground.run(gated) is None
+    assert [len(rows) for rows in ground.tables(gated).values()] == [2, 1, 1]
+    assert ground.ledger()[0][4:8] == ("loaded", 3, 1, 2)
+    assert ground.sql("SELECT code, ordinal, raw FROM sluice.quarantine") == [("expectation_failed", 2, bad.encode())]
 
 
 def test_a_held_file_does_not_keep_the_others_of_its_batch(ground: Ground) -> None:

@@ -49,7 +49,7 @@ def reconcile(tools: Tools, run_id: int) -> RunSummary:
     """Close the books on a run."""
     with warehouse.connect(tools.dsn) as connection:
         run = ledger.read_run(connection, run_id)
-        totals = accounts.read_trial(connection, run_id) if run.dry_run else accounts.read_totals(connection, run)
+        totals = accounts.read_trial(connection, run) if run.dry_run else accounts.read_totals(connection, run)
         error = "; ".join(_find_problems(tools, connection, run, totals)) or None
         unmapped = accounts.finish_run(connection, run, totals, error, _read_unmapped(tools, connection, run_id))
     # Unaccounted parts may be tried again by clearing their tasks, which then find their work files.
