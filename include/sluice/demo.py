@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +30,8 @@ Warehouse = psycopg.Connection[Any]
 Followed = Mapping[str, Mapping[str, str]]
 
 PARSE_SECONDS = 120
+# enough to see it work, and the rest is there to try a backfill with
+MAX_DATES = 5
 PLAIN_WIDTH = 120
 
 TOTALS = """
@@ -99,6 +102,7 @@ def demo(home: Home) -> int:
         failed = _report_failures(warehouse, stack.airflow.url, followed, console)
         for title, query in () if failed else EXAMPLES.items():
             _show_query(warehouse, title, query, console)
+    _print_what_waits(samples, console)
     console.print(f"\n{stack.addresses()}", soft_wrap=True)
     console.print("All of it stays up; `make down` stops it.")
     return 1 if failed else 0
@@ -138,17 +142,30 @@ def _wait_for_dags(stack: Stack, samples: Mapping[str, Sequence[Sample]]) -> Non
 
 
 def _start_runs(api: AirflowApi, samples: Mapping[str, Sequence[Sample]]) -> dict[str, list[str]]:
-    """One run per date of the samples, by hand; what the schedule asks for by itself comes on top."""
+    """One run by hand for each of the newest dates; what the schedule asks for by itself comes on top."""
     now = dt.datetime.now(dt.UTC)
     started: dict[str, list[str]] = {}
     for feed, files in samples.items():
         api.unpause(feed)
-        dates = sorted({sample.date for sample in files}, key=lambda date: date or dt.date.min)
-        for date in dates:
+        for date in _dates(files)[-MAX_DATES:] or [None]:
             run_id = f"demo__{date or 'all'}__{now:%Y-%m-%dT%H:%M:%S}"
             api.trigger(feed, run_id, {"date": date.isoformat()} if date else {})
             started.setdefault(feed, []).append(run_id)
     return started
+
+
+def _print_what_waits(samples: Mapping[str, Sequence[Sample]], console: Console) -> None:
+    """How to backfill the dates that the demo leaves."""
+    for feed, files in samples.items():
+        if waiting := _dates(files)[:-MAX_DATES]:
+            console.print(f"\n{len(waiting)} earlier days of {feed} wait in the bucket for a backfill, in the UI or by")
+            command = f"{Path(sys.executable).with_name('sluice')} airflow backfill create --dag-id {feed}"
+            until = waiting[-1] + dt.timedelta(days=1)
+            console.print(f"  {command} --from-date {waiting[0]} --to-date {until}", soft_wrap=True)
+
+
+def _dates(files: Sequence[Sample]) -> list[dt.date]:
+    return sorted({sample.date for sample in files if sample.date})
 
 
 def _report(warehouse: Warehouse, followed: Followed, console: Console) -> None:

@@ -41,6 +41,7 @@ PRELOADED = (
     "pandas",
     "pyarrow.parquet",
     "lxml.etree",
+    "numba",
     "psycopg",
     "boto3",
     "airflow.dag_processing.dagbag",
