@@ -27,6 +27,7 @@ PARTS_OF_A_FEED = (
     model.Table,
     model.Column,
     model.RejectLimits,
+    model.Retention,
 )
 
 

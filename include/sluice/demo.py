@@ -147,7 +147,8 @@ def _start_runs(api: AirflowApi, samples: Mapping[str, Sequence[Sample]]) -> dic
     started: dict[str, list[str]] = {}
     for feed, files in samples.items():
         api.unpause(feed)
-        for date in _dates(files)[-MAX_DATES:] or [None]:
+        dates: list[dt.date | None] = [*_dates(files)[-MAX_DATES:]]
+        for date in dates or [None]:
             run_id = f"demo__{date or 'all'}__{now:%Y-%m-%dT%H:%M:%S}"
             api.trigger(feed, run_id, {"date": date.isoformat()} if date else {})
             started.setdefault(feed, []).append(run_id)

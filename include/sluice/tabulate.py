@@ -25,7 +25,8 @@ from sluice.workfiles import WorkFiles
 BLOCK_RECORDS = 4096
 BLOCK_BYTES = 4 << 20
 MAX_REASONS = 20
-# A B-tree takes entries of 2704 bytes; what a header, the positions of child rows and each other column take is left out.
+# A B-tree takes entries of 2704 bytes; what a header, the positions of child rows and each other column take is left
+# out.
 MAX_INDEX_BYTES = 2560
 OTHER_BYTES = 48
 

@@ -116,9 +116,28 @@ class WorkFiles:
         with self.open_read(path) as file:
             return json.loads(file.read())
 
+    def list_runs(self, feed: str, *, data_docs: bool = False) -> list[int]:
+        """The ids of the runs of ``feed`` that have work files, or Data Docs, ascending."""
+        path = self._path("data_docs" if data_docs else "runs", feed)
+        names: list[str] = []
+        with suppress(FileNotFoundError):
+            names = _attempt(path, "listed", lambda: self._list_folder(path), passing=FileNotFoundError)
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def _list_folder(self, path: str) -> list[str]:
+        if self._is_remote:
+            return [name.rstrip("/").rpartition("/")[2] for name in self._remote().ls(path, detail=False)]
+        return [entry.name for entry in Path(path).iterdir()]
+
+    def remove_data_docs(self, feed: str, run_id: int) -> None:
+        """Remove the Data Docs of a run; they may be gone already."""
+        self._remove(self._path("data_docs", feed, str(run_id)))
+
     def remove_run(self, feed: str, run_id: int) -> None:
         """Remove everything of a run but its Data Docs; it may be gone already."""
-        path = self._path("runs", feed, str(run_id))
+        self._remove(self._path("runs", feed, str(run_id)))
+
+    def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             if self._is_remote:
                 _attempt(path, "removed", lambda: self._remote().rm(path, recursive=True), passing=FileNotFoundError)

@@ -34,6 +34,7 @@ __all__ = [
     "Expectation",
     "Feed",
     "RejectLimits",
+    "Retention",
     "RunRules",
     "Schedule",
     "Source",
@@ -101,6 +102,16 @@ class RejectLimits(Strict):
     max_files: Whole | None = Field(0, ge=0, description="Files quarantined whole; null for no limit.")
 
 
+class Retention(Strict):
+    """How long a run's traces besides its rows are kept; null: for ever. The DAG `housekeeping` clears them away."""
+
+    quarantine_days: Whole | None = Field(
+        None, ge=1, description="Raw bytes, context and values of quarantine entries; place and reasons stay."
+    )
+    data_docs_days: Whole | None = Field(90, ge=1, description="Data Docs of runs.")
+    work_days: Whole | None = Field(14, ge=1, description="Work files of runs that were never reconciled.")
+
+
 def _by_table(value: Any) -> Any:
     """``{table: [expectation, …]}`` as pairs of table and expectation; pairs stay as they are."""
     if isinstance(value, tuple):
@@ -144,6 +155,7 @@ class Feed(Strict):
     )
     rejects: RejectLimits = Field(default_factory=RejectLimits)
     run: RunRules = Field(default_factory=RunRules)
+    retention: Retention = Field(default_factory=Retention)
     malformed: Literal["reject", "keep_records"] = Field(
         "reject", description="A file that turns out malformed: reject it whole, or keep the records before the fault."
     )

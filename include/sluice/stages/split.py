@@ -124,7 +124,7 @@ def weigh_file(file: LedgerFile) -> int:
 
 
 def weigh_parts(parts: Sequence[Part]) -> dict[int, int]:
-    """What each part costs to parse, in bytes, by its id. Whole members of an archive share the weight of their file."""
+    """What each part costs to parse, in bytes, by its id. Whole members of an archive share their file's weight."""
     siblings = Counter(part.file.file_id for part in parts if part.cut.end_byte is None)
     return {part.part_id: _weigh_part(part, siblings[part.file.file_id]) for part in parts}
 

@@ -1,0 +1,40 @@
+"""The DAG ``housekeeping``: one mapped task per feed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+import pendulum
+from airflow.sdk import CronDataIntervalTimetable, dag, task
+
+from sluice.edge.alerting import FailureAlert
+from sluice.edge.retries import OnlyWhatCanPass
+from sluice.feed.loading import feed_names, feeds_root, load_feed
+
+log = logging.getLogger(__name__)
+
+
+@dag(
+    "housekeeping",
+    description="Clears away raw values, Data Docs and work files that need not be kept any longer",
+    schedule=CronDataIntervalTimetable("40 3 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2020, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    tags=["sluice"],
+    on_failure_callback=[FailureAlert()],
+    default_args={"owner": "sluice", "retries": 3, "retry_policy": OnlyWhatCanPass()},
+)
+def housekeeping() -> None:
+    """Everything goes by the ``retention`` of each feed; rows, the ledger and quarantine entries stay."""
+    tidy.expand(name=feed_names(feeds_root()))
+
+
+@task(map_index_template="{{ task.op_kwargs['name'] }}", execution_timeout=dt.timedelta(hours=1))
+def tidy(name: str) -> None:
+    """Clear away what one feed has kept long enough."""
+    from sluice.edge.connections import tools_for
+    from sluice.retention import tidy as run_tidy
+
+    log.info(run_tidy(tools_for(load_feed(feeds_root() / name)), dt.datetime.now(dt.UTC)).line())
