@@ -65,7 +65,7 @@ class AirflowApi:
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The latest runs of a DAG, the newest first."""
-        return list(self._request("GET", f"/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")["dag_runs"])
+        return list(self._request("GET", f"/dags/{dag_id}/dagRuns?limit=50&order_by=-run_after")["dag_runs"])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         return list(self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100")["task_instances"])

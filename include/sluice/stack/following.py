@@ -16,7 +16,8 @@ from sluice.stack.home import StackError
 from sluice.stack.processes import is_running, tail
 from sluice.stack.running import AIRFLOW_NAMES, Stack
 
-POLL_SECONDS = 1.0
+# each look costs Airflow some tenths of a second, which the tasks then lack
+POLL_SECONDS = 2.0
 ACTIVE = ("queued", "running")
 STAGES = ("fetch", "split", "parse", "validate", "load", "reconcile")
 # mapped over batches; the others are one task each
