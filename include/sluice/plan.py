@@ -34,6 +34,9 @@ NIL = _Nil()
 
 # A hostile document may invent a name for each of its elements; no more are remembered.
 MAX_NAMES = 10_000
+# What one record may give: beyond that a few bytes for each row would fill the memory.
+MAX_ROWS_IN_RECORD = 500_000
+MAX_SEVERAL = 20
 
 # How a cell takes a value.
 ONE, FIRST, LIST = range(3)
@@ -136,6 +139,10 @@ class Rows:
         self.cells.clear()
         self.records.clear()
         self.positions.clear()
+
+
+class TooManyRows(Exception):
+    """A record gives more rows than ``MAX_ROWS_IN_RECORD``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +290,10 @@ class Plan:
         return None
 
     def extract(self, element: Element, plan: TablePlan, record: int, rows: dict[str, Rows]) -> list[SeveralValues]:
-        """Append the rows that this record gives, to all tables of its family; returns what was found too often."""
+        """Append the rows that this record gives, to all tables of its family; returns what was found too often.
+
+        Raises ``TooManyRows``.
+        """
         walk = _Walk(self, element, record, rows)
         walk.begin_row(element, plan, ())
         return walk.several
@@ -381,7 +391,7 @@ def value_of(element: Element, cell: Cell) -> Any:
 class _Walk:
     """One walk through one record."""
 
-    __slots__ = ("_element", "_plan", "_record", "_rows", "_unmapped", "several")
+    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_unmapped", "several")
 
     def __init__(self, plan: Plan, element: Element, record: int, rows: dict[str, Rows]) -> None:
         self._plan = plan
@@ -389,9 +399,13 @@ class _Walk:
         self._unmapped = plan.unmapped
         self._record = record
         self._rows = rows
+        self._row_count = 0
         self.several: list[SeveralValues] = []
 
     def begin_row(self, element: Element, table: TablePlan, positions: tuple[int, ...]) -> None:
+        self._row_count += 1
+        if self._row_count > MAX_ROWS_IN_RECORD:
+            raise TooManyRows(f"the record gives more than {MAX_ROWS_IN_RECORD:,} rows")
         cells: list[Any] = [None] * table.cell_count
         rows = self._rows[table.name]
         rows.cells.append(cells)
@@ -443,7 +457,7 @@ class _Walk:
                 cells[cell.index].append(value)
         elif cells[cell.index] is None:
             cells[cell.index] = value
-        elif cell.how == ONE:
+        elif cell.how == ONE and len(self.several) < MAX_SEVERAL:
             self.several.append(SeveralValues(self._record, table.name, cell.column, cell.path))
 
     def _note_unmapped(self, node: Node, child: Element) -> None:

@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 
 from sluice.convert import Converter
 from sluice.feed.model import Column, Feed, Table
-from sluice.plan import Plan, Rows, SeveralValues, TablePlan
+from sluice.pieces import RAW_CAP_BYTES
+from sluice.plan import Plan, Rows, SeveralValues, TablePlan, TooManyRows
 from sluice.records import Reason, Reject
+from sluice.rejects import RejectLog
 from sluice.staging import positions
 from sluice.workfiles import WorkFiles
 
@@ -56,7 +58,7 @@ class RecordPlace:
     line: int
     fragment: Callable[[], tuple[bytes, bytes]]
 
-    def reject(self, reasons: Sequence[Reason], raw_cap: int) -> Reject:
+    def reject(self, reasons: Sequence[Reason]) -> Reject:
         raw, context = self.fragment()
         return Reject(
             self.part_id,
@@ -66,8 +68,8 @@ class RecordPlace:
             self.offset,
             self.offset + self.length,
             tuple(reasons[:MAX_REASONS]),
-            raw[:raw_cap],
-            self.length <= raw_cap,
+            raw[:RAW_CAP_BYTES],
+            self.length <= RAW_CAP_BYTES,
             context,
         )
 
@@ -144,8 +146,8 @@ class BatchTables:
     error.
     """
 
-    def __init__(self, feed: Feed, plan: Plan, work: WorkFiles, run_id: int, number: int, raw_cap: int) -> None:
-        self._feed, self._plan, self._raw_cap = feed, plan, raw_cap
+    def __init__(self, feed: Feed, plan: Plan, work: WorkFiles, run_id: int, number: int, rejects: RejectLog) -> None:
+        self._feed, self._plan, self._rejects = feed, plan, rejects
         self._open = lambda name: work.open_write(work.table(feed.feed, run_id, number, name))
         self._writers: dict[str, _TableWriter] = {}
         self._places: dict[int, RecordPlace] = {}
@@ -153,7 +155,6 @@ class BatchTables:
         self._reasons: dict[int, list[Reason]] = {}
         self._block_bytes = 0
         self._next_record = 0
-        self.rejects: list[Reject] = []
 
     def __enter__(self) -> BatchTables:
         self._stack = ExitStack()
@@ -183,16 +184,20 @@ class BatchTables:
         record = self._next_record
         self._next_record += 1
         self._places[record] = place
-        self._several += self._plan.extract(element, table, record, self._rows)
-        if reasons:
-            self._reasons[record] = list(reasons)
+        found = list(reasons)
+        try:
+            self._several += self._plan.extract(element, table, record, self._rows)
+        except TooManyRows as error:
+            found.append(Reason("record_too_large", str(error)))
+        if found:
+            self._reasons[record] = found
         self._block_bytes += place.length
         if len(self._places) >= BLOCK_RECORDS or self._block_bytes >= BLOCK_BYTES:
             self.flush()
 
     def reject(self, place: RecordPlace, reasons: Sequence[Reason]) -> None:
         """Take in one record that gives no rows."""
-        self.rejects.append(place.reject(reasons, self._raw_cap))
+        self._rejects.add(place.reject(reasons))
 
     def flush(self) -> None:
         """Convert and write the block."""
@@ -206,9 +211,8 @@ class BatchTables:
         for name, writer in self._writers.items():
             writer.write(columns[name], rejected, self._places)
             writer.rows.clear()
-        self.rejects += [
-            self._places[record].reject(self._reasons[record], self._raw_cap) for record in sorted(rejected)
-        ]
+        for record in sorted(rejected):
+            self._rejects.add(self._places[record].reject(self._reasons[record]))
         self._places.clear()
         self._several.clear()
         self._reasons.clear()

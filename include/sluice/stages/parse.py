@@ -10,9 +10,7 @@ Rerun:  overwrites its own output.
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,14 +20,16 @@ from sluice.batches import read_batch
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
-from sluice.pieces import RAW_CAP_BYTES, Chain, OversizeRecord, Piece, brief_opening
+from sluice.pieces import Chain, OversizeRecord, Piece, brief_opening
 from sluice.plan import Element, Plan
 from sluice.reading import Section, Unreadable, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
+from sluice.rejects import RejectLog
 from sluice.scanner import PathTable
 from sluice.stages import Tools, rate
 from sluice.tabulate import BatchTables, RecordPlace
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck
+from sluice.workfiles import open_scratch
 
 # Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
 # before that was noticed, or is wrong as a whole.
@@ -62,13 +62,14 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     feed, work = tools.feed, tools.work
     batch = read_batch(tools, run_id, number)
     plan = Plan(feed)
-    with BatchTables(feed, plan, work, run_id, number, RAW_CAP_BYTES) as tables:
-        parser = _BatchParser(feed, plan, tables)
-        outcomes = parser.run(tools, batch)
-    rejects = _settle_rejects(tables.rejects, outcomes)
-    outcomes = _with_rejected(outcomes, rejects)
-    with work.open_write(work.rejects(feed.feed, run_id, number)) as file:
-        file.writelines(json.dumps(to_json(reject)).encode() + b"\n" for reject in rejects)
+    with open_scratch() as scratch:
+        rejects = RejectLog(scratch)
+        with BatchTables(feed, plan, work, run_id, number, rejects) as tables:
+            outcomes = _BatchParser(feed, plan, tables, rejects).run(tools, batch)
+        with work.open_write(work.rejects(feed.feed, run_id, number)) as file:
+            file.writelines(rejects.settle({o.part_id: o.found for o in outcomes if o.failed}))
+    # In a part that failed the rejected records are quarantined with it.
+    outcomes = [replace(o, rejected=0 if o.failed else rejects.counts[o.part_id]) for o in outcomes]
     seconds = time.monotonic() - started
     summary = ParseSummary(
         number,
@@ -92,23 +93,6 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     return summary
 
 
-def _settle_rejects(rejects: list[Reject], outcomes: list[PartOutcome]) -> list[Reject]:
-    """A part that failed is quarantined as one: its first entry stands for all its records, those of its records go."""
-    waiting = {outcome.part_id: outcome.found for outcome in outcomes if outcome.failed}
-    failed = frozenset(waiting)
-    kept = [reject for reject in rejects if reject.ordinal is None or reject.part_id not in failed]
-    return [
-        replace(reject, records=waiting.pop(reject.part_id, 0)) if reject.part_id in failed else reject
-        for reject in kept
-    ]
-
-
-def _with_rejected(outcomes: list[PartOutcome], rejects: list[Reject]) -> list[PartOutcome]:
-    """The outcomes with each part's rejected records counted; in a part that failed they are quarantined with it."""
-    counts = Counter(reject.part_id for reject in rejects if reject.ordinal is not None)
-    return [replace(outcome, rejected=0 if outcome.failed else counts[outcome.part_id]) for outcome in outcomes]
-
-
 @dataclass(slots=True)
 class _Tally:
     """The outcome of one part while it is being read."""
@@ -121,8 +105,8 @@ class _Tally:
 class _BatchParser:
     """Goes through the sections of a batch; a fault in one part costs that part only."""
 
-    def __init__(self, feed: Feed, plan: Plan, tables: BatchTables) -> None:
-        self._feed, self._plan, self._tables = feed, plan, tables
+    def __init__(self, feed: Feed, plan: Plan, tables: BatchTables, rejects: RejectLog) -> None:
+        self._feed, self._plan, self._tables, self._rejects = feed, plan, tables, rejects
         self._paths = PathTable(plan.local_paths)
         self._validity = RecordValidity(feed, plan)
         self._check_root = RootCheck(plan)
@@ -138,16 +122,12 @@ class _BatchParser:
             tally = tallies[section.part.part_id]
             if isinstance(section, Unreadable):
                 tally.failed = True
-                self._tables.rejects.append(
-                    _part_reject(section.part, section.part.cut.member, section.error, tally.found)
-                )
+                self._rejects.add(_part_reject(section.part, section.part.cut.member, section.error, tally.found))
             else:
                 self._run_section(section, tally)
         for part in unseen.values():
             tallies[part.part_id].failed = True
-            self._tables.rejects.append(
-                _part_reject(part, "", MalformedXML("empty_file", "the archive holds no files"), 0)
-            )
+            self._rejects.add(_part_reject(part, "", MalformedXML("empty_file", "the archive holds no files"), 0))
         return [
             PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id))
             for part_id, t in tallies.items()
@@ -162,7 +142,7 @@ class _BatchParser:
             if not keeps:
                 tally.failed, tally.found = True, found_before + reader.records_seen
             records = 0 if keeps else reader.records_seen
-            self._tables.rejects.append(_part_reject(section.part, section.member, fault, records))
+            self._rejects.add(_part_reject(section.part, section.member, fault, records))
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
     def _new_reader(self, section: Section) -> PieceReader:
