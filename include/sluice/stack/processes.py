@@ -51,7 +51,7 @@ class Record:
         """The process itself, None if it is gone or another process has its pid now."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started_at) <= START_TOLERANCE_SECONDS and _is_alive(process):
+            if abs(process.create_time() - self.started_at) <= START_TOLERANCE_SECONDS and is_alive(process):
                 return process
         return None
 
@@ -96,12 +96,12 @@ def stop(home: Home, services: Iterable[tuple[str, signal.Signals]], grace_secon
     members = [process for record, _ in records.values() for process in _members(home, record)]
     for name, leader in leaders.items():
         _send(leader, records[name][1])
-    _wait_for_end(leaders.values(), grace_seconds)
-    left = {process for process in members if _is_alive(process)}
+    wait_for_end(leaders.values(), grace_seconds)
+    left = {process for process in members if is_alive(process)}
     left |= {process for record, _ in records.values() for process in _members(home, record)}
     for process in left:
         _send(process, signal.SIGKILL)
-    _wait_for_end(left, KILLED_SECONDS)
+    wait_for_end(left, KILLED_SECONDS)
     for name in records:
         _pid_path(home, name).unlink(missing_ok=True)
     return [name for name in records if name in leaders]
@@ -165,13 +165,14 @@ def _sits_in(process: psutil.Process, home: Home) -> bool:
     return process.pid != os.getpid() and Path(process.cwd()).is_relative_to(home.root)
 
 
-def _wait_for_end(processes: Collection[psutil.Process], seconds: float) -> None:
+def wait_for_end(processes: Collection[psutil.Process], seconds: float) -> None:
+    """Wait until all have ended, or the time is over."""
     deadline = time.monotonic() + seconds
-    while any(map(_is_alive, processes)) and time.monotonic() < deadline:
+    while any(map(is_alive, processes)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS / 2)
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Not alive is also what has ended and waits for its parent to notice, which takes seconds in some containers."""
     with contextlib.suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
