@@ -94,7 +94,8 @@ def _measure_feed(case: str, pattern: str, dsn: str) -> dict[str, Any]:
     from sluice.feed.loading import feeds_root, load_feed
     from sluice.records import RunRequest
     from sluice.sources import Clients
-    from sluice.stages import Tools, fetch, load, parse, reconcile, split, validate
+    from sluice.stages import fetch, load, parse, reconcile, split, validate
+    from sluice.tools import Tools
     from sluice.workfiles import WorkFiles
 
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:

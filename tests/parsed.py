@@ -19,8 +19,8 @@ from sluice.feed.model import Feed
 from sluice.quarantine import read_reject
 from sluice.records import Batch, Cut, LedgerFile, Part, Reject
 from sluice.sources import Clients, UriPattern, source_for
-from sluice.stages import Tools
 from sluice.stages.parse import ParseSummary, parse
+from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 RUN_ID, NUMBER = 1, 0

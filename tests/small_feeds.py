@@ -22,13 +22,13 @@ from sluice.feed.model import Feed
 from sluice.pipeline import run_feed
 from sluice.records import Cut, RunRequest
 from sluice.sources import Clients
-from sluice.stages import Tools
 from sluice.stages.fetch import fetch
 from sluice.stages.load import LoadSummary, load
 from sluice.stages.parse import parse
 from sluice.stages.reconcile import reconcile
 from sluice.stages.split import split
 from sluice.stages.validate import validate
+from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 DAY = dt.date(2026, 3, 1)

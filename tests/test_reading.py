@@ -23,7 +23,7 @@ from sluice.errors import SourceUnavailable
 from sluice.pieces import RAW_CAP_BYTES
 from sluice.reading import Digest, Section, Unreadable, read_raw, sections
 from sluice.records import Cut, Part
-from sluice.stages import Tools
+from sluice.tools import Tools
 
 FEED = "tables: {things: {record: /r/rec, columns: {c: .}}}"
 

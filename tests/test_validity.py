@@ -16,7 +16,7 @@ from sluice.pieces import Piece
 from sluice.plan import Plan
 from sluice.records import Reason
 from sluice.scanner import PathTable
-from sluice.validity import RecordValidity, RootCheck
+from sluice.validity import RecordValidity, RootCheck, tell_error
 
 Judge = Callable[..., list[list[Reason]]]
 
@@ -98,7 +98,7 @@ def test_one_wrong_record_is_one_wrong_record(judge: Judge, piece_bytes: int, wr
     assert [bool(reasons) for reasons in found] == [n == wrong for n in range(5)]
     (reason,) = found[wrong]
     assert reason.code == "xsd_invalid"
-    assert reason.message == "Element 'n': 'x' is not a valid value of the atomic type 'xs:int'."
+    assert reason.message == "Element 'n': the value is not a valid value of the atomic type 'xs:int'."
 
 
 @PIECES
@@ -222,8 +222,8 @@ def test_a_valid_document_is_taken_whole(judge: Judge) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "line"),
     [
-        (document(rec(), rec("<n>x</n>", "id='2'")), "'x' is not a valid value", 2),
-        (document(rec(), rec()), "Duplicate key-sequence ['1'] in unique identity-constraint 'by_id'", 2),
+        (document(rec(), rec("<n>x</n>", "id='2'")), "the value is not a valid value", 2),
+        (document(rec(), rec()), "Duplicate key-sequence in unique identity-constraint 'by_id'", 2),
         (document(rec(attributes="id='1' i='a'"), rec(attributes="id='2' i='a'")), "xs:ID", 2),
         (document(rec(), trailer=""), "Missing child element(s). Expected is one of ( rec, gone, t )", 1),
         (document(rec(), header=""), "This element is not expected. Expected is ( h )", 1),
@@ -289,3 +289,23 @@ def test_the_root_must_be_one_that_the_feed_reads(root: str, refused: str | None
         check(text)
     assert caught.value.code == "wrong_document"
     assert caught.value.message.startswith(refused)
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "value"),
+    [
+        ("Element '{urn:a}iban': 'DE89' is not a valid value of the atomic type '{urn:a}Iban'.",
+         "Element 'iban': the value is not a valid value of the atomic type 'Iban'.", "DE89"),
+        ("Element '{urn:a}c': [facet 'pattern'] The value 'e\'s' is not accepted by the pattern '[A-Z]{2}[0-9]+'.",
+         "Element 'c': [facet 'pattern'] The value is not accepted by the pattern '[A-Z]{2}[0-9]+'.", "e's"),
+        ("Element 'c': [facet 'enumeration'] The value 'x' is not an element of the set {'A', 'B'}.",
+         "Element 'c': [facet 'enumeration'] The value is not an element of the set {'A', 'B'}.", "x"),
+        ("Element 'c': Duplicate key-sequence ['s', 't'] in unique identity-constraint 'k'.",
+         "Element 'c': Duplicate key-sequence in unique identity-constraint 'k'.", "['s', 't']"),
+        ("Element '{http://a/b}x': This element is not expected. Expected is ( {http://a/b}y ).",
+         "Element 'x': This element is not expected. Expected is ( y ).", None),
+    ],
+)  # fmt: skip
+def test_a_message_names_no_value_and_keeps_patterns_whole(said: str, told: str, value: str | None) -> None:
+    """Messages go into logs and alerts; the value is kept beside them, in the quarantine only."""
+    assert tell_error(said) == (told, value)

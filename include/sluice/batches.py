@@ -13,7 +13,7 @@ from typing import Any
 from sluice import ledger, warehouse
 from sluice.errors import PermanentError
 from sluice.records import Batch, Cut, LedgerFile, Part
-from sluice.stages import Tools
+from sluice.tools import Tools
 
 
 def write_batch(tools: Tools, run_id: int, batch: Batch) -> None:

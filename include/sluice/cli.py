@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -85,8 +86,15 @@ def _drop(chosen: argparse.Namespace) -> int:
     from sluice.stack.home import Home
     from sluice.stack.running import drop
 
-    drop(Home.find(), chosen.feed, chosen.files, print)
+    drop(Home.find(), chosen.feed, chosen.files, _day(chosen.date), print)
     return 0
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise PermanentError(f"the date must be a day such as 2026-03-31, not {text!r}") from error
 
 
 def _airflow(chosen: argparse.Namespace) -> int:
@@ -153,13 +161,11 @@ def _ddl(chosen: argparse.Namespace) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    import datetime as dt
-
     from sluice.dates import DagRunFacts, run_request
     from sluice.feed.loading import load_feed
     from sluice.pipeline import run_feed
     from sluice.sources import Clients
-    from sluice.stages import Tools
+    from sluice.tools import Tools
     from sluice.workfiles import WorkFiles
 
     feed = load_feed(_folder(chosen.feed))
@@ -200,7 +206,8 @@ def _declare_down(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_drop(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("feed", help="the feed whose folder of the landing bucket takes the files")
+    parser.add_argument("feed", help="the feed that is to find the files in the landing bucket")
+    parser.add_argument("--date", help="the day (YYYY-MM-DD) that they are of; today by default")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
 
 
@@ -230,7 +237,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("up", "Start PostgreSQL, the AWS emulator and Airflow on this machine", _up),
     Command("down", "Stop what `up` or `demo` started; keeps the data", _down, _declare_down),
     Command("demo", "Start everything, run the sample feeds, show what was loaded; leaves it running", _demo),
-    Command("drop", "Put files into a feed's landing bucket", _drop, _declare_drop),
+    Command("drop", "Put files into the landing bucket, where their feed looks for them", _drop, _declare_drop),
     Command(
         "check", "Check feed files: keys, paths, types, expectations; exit code 1 on mistakes", _check, _declare_feeds
     ),

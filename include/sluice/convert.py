@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from sluice.feed.model import Column
 from sluice.feed.types import ColumnType
 from sluice.plan import NIL
+from sluice.records import VALUE_CAP
 from sluice.values import TO_VALUE, Unfit
 
-VALUE_CAP = 200
 _WHITE = " \t\r\n"
 
 # What the fast way may see: patterns in RE2's syntax, anchored, that Arrow's own cast reads in the same way.

@@ -20,7 +20,7 @@ from sluice.plan import Plan
 from sluice.reading import QUOTAS, READ_BYTES, open_raw
 from sluice.records import Cut, LedgerFile, Part
 from sluice.scanner import PathTable
-from sluice.stages import Tools
+from sluice.tools import Tools
 from sluice.validity import RootCheck
 from sluice.xmlio import Utf8Stream
 

@@ -117,7 +117,6 @@ REJECT_CODES: dict[str, str] = {
     "too_large": "a limit on size was passed (decoded bytes, header before the first record)",
     "too_deep": "elements are nested deeper than the limit",
     "source_changed": "the file was replaced while it was being read",
-    "worker_died": "the worker died repeatedly while it was reading this part",
     # a record
     "record_too_large": "the record is larger than the feed's max_record_bytes",
     "required_missing": "a required column has no value",

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sluice.records import RunRequest
-from sluice.stages import Tools
 from sluice.stages.fetch import fetch
 from sluice.stages.load import load
 from sluice.stages.parse import parse
 from sluice.stages.reconcile import RunSummary, reconcile
 from sluice.stages.split import split
 from sluice.stages.validate import validate
+from sluice.tools import Tools
 
 
 def run_feed(tools: Tools, request: RunRequest, report: Callable[[str], Any] = lambda line: None) -> RunSummary:

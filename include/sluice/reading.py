@@ -19,7 +19,7 @@ from sluice.piece_reader import Readable
 from sluice.pieces import RAW_CAP_BYTES
 from sluice.records import LedgerFile, Part
 from sluice.sources import source_for
-from sluice.stages import Tools
+from sluice.tools import Tools
 from sluice.xmlio import Utf8Stream
 
 READ_BYTES = 256 << 10

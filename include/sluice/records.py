@@ -83,6 +83,9 @@ class Batch:
         return len({part.file.file_id for part in self.parts})
 
 
+VALUE_CAP = 200  # characters of a value that the quarantine keeps beside its reason
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a record was rejected. ``value`` (capped) is stored in the quarantine only, never logged."""

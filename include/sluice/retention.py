@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 
 from sluice import warehouse
-from sluice.stages import Tools
+from sluice.tools import Tools
 
 _FORGET = """UPDATE sluice.quarantine SET raw = NULL, raw_is_whole = false, context = NULL, reasons = (
         SELECT jsonb_agg(jsonb_set(reason, '{value}', 'null') ORDER BY place)

@@ -14,7 +14,7 @@ from sluice.errors import MalformedXML
 from sluice.feed.model import Feed
 from sluice.pieces import Piece
 from sluice.plan import Element, Plan
-from sluice.records import Reason
+from sluice.records import VALUE_CAP, Reason
 
 MAX_XSD_REASONS = 5
 MAX_MENDS = 20
@@ -97,7 +97,7 @@ class RecordValidity:
         errors = _errors_in(root.getroottree(), self._schema)
         if errors:
             offset, line = piece.place_of(errors[0].line, 1)
-            message = f"line {line}: {_shorten(errors[0].message)}"
+            message = f"line {line}: {tell_error(errors[0].message)[0]}"
             raise MalformedXML("xsd_invalid", message, offset=offset, line=line)
 
     def why_invalid(self, root: Element) -> str | None:
@@ -108,7 +108,7 @@ class RecordValidity:
         if schema is None:
             return _no_schema(root)
         errors = _errors_in(root.getroottree(), schema)
-        return _shorten(errors[0].message) if errors else None
+        return tell_error(errors[0].message)[0] if errors else None
 
     def reasons(self, element: Element) -> list[Reason]:
         """What the XSD has against this record."""
@@ -120,10 +120,7 @@ class RecordValidity:
         if place is None:
             return []
         path, errors = _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
-        return [
-            Reason("xsd_invalid", _shorten(error.message), path=_below(error.path, path))
-            for error in errors[:MAX_XSD_REASONS]
-        ]
+        return [_reason(error, path) for error in errors[:MAX_XSD_REASONS]]
 
 
 class _Findings:
@@ -187,6 +184,11 @@ def _errors_in(tree: etree._ElementTree, schema: etree.XMLSchema) -> list[Any]:
     return [] if schema.validate(tree) else list(cast("Iterable[Any]", schema.error_log))
 
 
+def _reason(error: Any, place: str) -> Reason:
+    message, value = tell_error(error.message)
+    return Reason("xsd_invalid", message, path=_below(error.path, place), value=value and value[:VALUE_CAP])
+
+
 def _no_schema(root: Element) -> str:
     return f"the feed has no XSD for {_spell(root.tag)}"
 
@@ -231,12 +233,22 @@ def _below(path: str | None, place: str) -> str:
     return (path or "")[len(place) :].lstrip("/") or "."
 
 
-def _shorten(message: str) -> str:
-    """libxml2 repeats namespaces in braces before every name; without them the message is readable."""
-    out, depth = [], 0
-    for character in message:
-        depth += character == "{"
-        if not depth:
-            out.append(character)
-        depth -= character == "}"
-    return "".join(out)
+_QUALIFIED = re.compile(r"\{[^{}\s]*[:/][^{}\s]*\}(?=[\w*#])")
+_VALUES = (
+    (re.compile(r"(?:The (?:QName )?value) '(.*)' (?=is |has |does |exceeds )", re.DOTALL), "The value "),
+    (re.compile(r": '(.*)' (?=is not a valid value)", re.DOTALL), ": the value "),
+    (re.compile(r"key-sequence (\[.*\]) ", re.DOTALL), "key-sequence "),
+)
+
+
+def tell_error(message: str) -> tuple[str, str | None]:
+    """libxml2's text without the namespaces that it repeats before every name, and without the value; and the value.
+
+    Values stay in the quarantine's reasons: messages go into logs and alerts.
+    """
+    message = _QUALIFIED.sub("", message)
+    for pattern, told in _VALUES:
+        found = pattern.search(message)
+        if found:
+            return message[: found.start()] + told + message[found.end() :], found[1]
+    return message, None

@@ -44,7 +44,10 @@ def connect(dsn: str) -> Iterator[psycopg.Connection]:
         connection.execute("SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET client_min_messages = warning")
         yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        told: SluiceError = WarehouseUnavailable(f"the warehouse ended the work: {first_line(error)}")
+        # Class 54, a limit of PostgreSQL's (columns, row size), counts as operational, but does not pass by itself.
+        is_limit = isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
+        kind, verb = (PermanentError, "refuses") if is_limit else (WarehouseUnavailable, "ended")
+        told: SluiceError = kind(f"the warehouse {verb} the work: {first_line(error)}")
         raise told.with_traceback(error.__traceback__) from None
     except psycopg.DatabaseError as error:
         told = PermanentError(f"the warehouse refuses the work: {_without_values(error)}")
@@ -63,7 +66,7 @@ def transact(connection: psycopg.Connection, work: Callable[[psycopg.Connection]
             if attempt == TRANSACTION_TRIES:
                 raise WarehouseUnavailable(
                     f"the transaction did not go through after {attempt} tries: {first_line(error)}"
-                ) from error
+                ) from None  # its details may show what is in a row
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - spreads the retries, no secret
     raise AssertionError("unreachable")
 

@@ -248,6 +248,15 @@ _CODES_BY_MESSAGE = (
 )
 
 
+def find_fault_in_fragment(text: str) -> str | None:
+    """What keeps a text from being a fragment of XML; None where it is one."""
+    try:
+        etree.fromstring(f"<_>{text}</_>", etree.XMLParser(resolve_entities=False, no_network=True, collect_ids=False))
+    except (etree.XMLSyntaxError, ValueError) as error:
+        return str(error)
+    return None
+
+
 class Schemas:
     """The XSDs of a feed; which one applies is decided by the namespace of the document's root.
 

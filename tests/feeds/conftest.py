@@ -17,7 +17,7 @@ from sluice.feed.model import Feed
 from sluice.pipeline import run_feed
 from sluice.records import RunRequest, Totals
 from sluice.sources import Clients
-from sluice.stages import Tools
+from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 

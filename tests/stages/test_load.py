@@ -21,8 +21,8 @@ from sluice import ledger
 from sluice.errors import WarehouseUnavailable
 from sluice.feed.model import Feed
 from sluice.records import LoadCounts
-from sluice.stages import Tools
 from sluice.stages import split as split_stage
+from sluice.tools import Tools
 
 MINUTE = MOMENT.replace(minute=1)
 BAD = '<Item rev="1"><Name>no key</Name></Item>'

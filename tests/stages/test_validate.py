@@ -14,7 +14,8 @@ import pytest
 from sluice.errors import PermanentError, WorkFilesUnavailable
 from sluice.records import Part
 from sluice.sources import Clients, UriPattern, source_for
-from sluice.stages import Tools, validate
+from sluice.stages import validate
+from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 from .batch_on_disk import NUMBER, RECORD_BYTES, RUN_ID, BatchOnDisk, ledger_file, shop_feed

@@ -15,8 +15,10 @@ from psycopg.conninfo import make_conninfo
 from sluice.errors import PermanentError
 from sluice.feed.model import Feed
 from sluice.sources import Clients
-from sluice.stages import Tools
+from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
+
+AWS_CONNECTION = "aws_default"
 
 
 def tools_for(feed: Feed) -> Tools:
@@ -24,8 +26,8 @@ def tools_for(feed: Feed) -> Tools:
     return Tools(
         feed=feed,
         dsn=_warehouse_dsn(feed.target.connection),
-        work=WorkFiles(os.environ.get("SLUICE_WORK", ".sluice/work")),
-        clients=Clients(s3=_s3_client(feed.source.connection or "aws_default")),
+        work=_work_files(os.environ.get("SLUICE_WORK") or ".sluice/work"),
+        clients=Clients(s3=_s3_client(feed.source.connection or AWS_CONNECTION)),
         slots=int(os.environ.get("SLUICE_SLOTS", "2")),
     )
 
@@ -59,3 +61,35 @@ def _s3_client(conn_id: str) -> Callable[[], Any]:
         return S3Hook(aws_conn_id=conn_id).get_conn()
 
     return client
+
+
+def _work_files(root: str) -> WorkFiles:
+    """Work files in S3 are the same for all feeds, so they are opened with the default connection."""
+    return WorkFiles(root, _s3_options(AWS_CONNECTION)) if root.startswith("s3://") else WorkFiles(root)
+
+
+def _s3_options(conn_id: str) -> Callable[[], dict[str, Any]]:
+    """What makes s3fs open what a boto3 client of this connection would, with credentials that are valid now."""
+
+    @functools.cache
+    def connected() -> tuple[Any, dict[str, Any]]:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        hook = S3Hook(aws_conn_id=conn_id)
+        session = hook.get_session()
+        region = hook.region_name or session.region_name
+        options = {
+            "endpoint_url": hook.conn_config.get_service_endpoint_url(service_name="s3"),
+            "client_kwargs": {"region_name": region} if region else None,
+        }
+        # kept, because they renew themselves
+        return session.get_credentials(), {key: value for key, value in options.items() if value}
+
+    def options() -> dict[str, Any]:
+        credentials, fixed = connected()
+        if credentials is None:
+            return fixed
+        now = credentials.get_frozen_credentials()
+        return {"key": now.access_key, "secret": now.secret_key, "token": now.token, **fixed}
+
+    return options

@@ -17,7 +17,7 @@ from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
 
 if TYPE_CHECKING:
-    from sluice.stages import Tools
+    from sluice.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +40,15 @@ NOISY_LOGGERS = (
 
 
 @contextmanager
-def _stage(name: str, label: str = "") -> Iterator[Tools]:
-    """The tools of the task's feed; an exception inside is noted for the alert and goes on its way."""
+def stage(name: str, label: str = "", feed: str = "") -> Iterator[Tools]:
+    """The tools of ``feed``, by default the one of the task's DAG; an exception inside is noted for the alert and goes on its way."""
     from sluice.edge.connections import tools_for
 
     context = get_current_context()
     for logger in NOISY_LOGGERS:
         logging.getLogger(logger).setLevel(logging.WARNING)
     try:
-        yield tools_for(load_feed(feeds_root() / context["dag"].dag_id))
+        yield tools_for(load_feed(feeds_root() / (feed or context["dag"].dag_id)))
     except (Exception, AirflowTaskTimeout) as error:
         with suppress(Exception):  # the error matters more than word of it
             leave_word(context, describe_exception(error, name, label))
@@ -58,7 +58,7 @@ def _stage(name: str, label: str = "") -> Iterator[Tools]:
 @task(multiple_outputs=False, execution_timeout=dt.timedelta(hours=2))
 def fetch() -> dict[str, Any]:
     """List the run's open files and freeze them as its manifest."""
-    with _stage("fetch") as tools:
+    with stage("fetch") as tools:
         from sluice.stages.fetch import fetch as run_fetch
 
         summary = run_fetch(tools, request_of(tools.feed, get_current_context()))
@@ -69,7 +69,7 @@ def fetch() -> dict[str, Any]:
 @task(execution_timeout=dt.timedelta(hours=12))
 def split(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """Cut and pack the files of the manifest into batches."""
-    with _stage("split") as tools:
+    with stage("split") as tools:
         from sluice.stages.split import split as run_split
 
         run_id = manifest["run_id"]
@@ -83,7 +83,7 @@ def split(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 @task(map_index_template=LABEL_TEMPLATE, max_active_tis_per_dagrun=8, execution_timeout=dt.timedelta(hours=6))
 def parse(batch: dict[str, Any]) -> None:
     """Turn the XML of a batch into typed rows and rejects."""
-    with _stage("parse", batch["label"]) as tools:
+    with stage("parse", batch["label"]) as tools:
         from sluice.stages.parse import parse as run_parse
 
         log.info(run_parse(tools, batch["run_id"], batch["number"]).line())
@@ -92,7 +92,7 @@ def parse(batch: dict[str, Any]) -> None:
 @task(map_index_template=LABEL_TEMPLATE, max_active_tis_per_dagrun=8, execution_timeout=dt.timedelta(hours=6))
 def validate(batch: dict[str, Any]) -> None:
     """Judge the rows of a batch by the feed's expectations."""
-    with _stage("validate", batch["label"]) as tools:
+    with stage("validate", batch["label"]) as tools:
         from sluice.stages.validate import validate as run_validate
 
         log.info(run_validate(tools, batch["run_id"], batch["number"]).line())
@@ -106,7 +106,7 @@ def validate(batch: dict[str, Any]) -> None:
 )
 def load(batch: dict[str, Any]) -> None:
     """Write the accepted rows, the quarantine and the ledger of a batch in one transaction."""
-    with _stage("load", batch["label"]) as tools:
+    with stage("load", batch["label"]) as tools:
         from sluice.stages.load import load as run_load
 
         log.info(run_load(tools, batch["run_id"], batch["number"]).line())
@@ -115,7 +115,7 @@ def load(batch: dict[str, Any]) -> None:
 @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(hours=2))
 def reconcile(manifest: dict[str, Any] | None) -> None:
     """Account for every record of the run; fail, and the run with it, where one is missing, held or over a limit."""
-    with _stage("reconcile") as tools:
+    with stage("reconcile") as tools:
         from sluice.stages.reconcile import reconcile as run_reconcile
 
         earlier = problems_of(get_current_context(), STAGES[:-1])

@@ -20,7 +20,7 @@ from sluice.errors import PermanentError
 from sluice.feed.mapping import mapping_document, mapping_hash
 from sluice.records import Run, RunRequest, SourceFile
 from sluice.sources import UriPattern, source_for
-from sluice.stages import Tools
+from sluice.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)

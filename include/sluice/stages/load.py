@@ -23,8 +23,8 @@ from sluice import accounts, ledger, quarantine, warehouse
 from sluice.batches import read_batch
 from sluice.merge import FamilyMerge
 from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run, Totals
-from sluice.stages import Tools
 from sluice.staging import COPY_ROWS, Staging
+from sluice.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)

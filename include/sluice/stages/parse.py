@@ -26,8 +26,8 @@ from sluice.reading import Section, Unreadable, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
 from sluice.rejects import RejectLog
 from sluice.scanner import PathTable
-from sluice.stages import Tools, rate
 from sluice.tabulate import BatchTables, RecordPlace
+from sluice.tools import Tools
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck
 from sluice.workfiles import open_scratch
 
@@ -50,9 +50,11 @@ class ParseSummary:
 
     def line(self) -> str:
         failed = f", {self.failed_parts} unreadable" if self.failed_parts else ""
+        megabytes = self.bytes_read / 1e6
+        rate = megabytes / self.seconds if self.seconds else 0.0
         return (
             f"parse: batch {self.number}: {self.files} files{failed}, {self.records:,} records, "
-            f"{self.rejected:,} rejected, " + rate(self.bytes_read / 1e6, self.seconds)
+            f"{self.rejected:,} rejected, {megabytes:,.1f} MB in {self.seconds:,.1f} s ({rate:,.1f} MB/s)"
         )
 
 

@@ -21,7 +21,7 @@ from sluice import accounts, ledger, runrules, warehouse
 from sluice.errors import RunFailed
 from sluice.feed.model import RejectLimits
 from sluice.records import Run, Totals
-from sluice.stages import Tools
+from sluice.tools import Tools
 
 SHOWN = 3
 

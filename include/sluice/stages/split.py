@@ -19,7 +19,7 @@ from sluice import ledger, warehouse
 from sluice.batches import write_batch
 from sluice.cutting import cut_file, may_be_packed, spool_parts
 from sluice.records import Batch, LedgerFile, Part, Run
-from sluice.stages import Tools
+from sluice.tools import Tools
 
 MEGABYTE = 1 << 20
 MIN_BATCH_BYTES = 4 * MEGABYTE

@@ -27,8 +27,8 @@ from sluice.feed.model import Expectation, Feed
 from sluice.gate import FailingRecords, Judged
 from sluice.reading import read_raw
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
-from sluice.stages import Tools
 from sluice.tabulate import MAX_REASONS
+from sluice.tools import Tools
 
 if TYPE_CHECKING:
     import pyarrow as pa
