@@ -31,8 +31,8 @@ up: $(READY) ## Start PostgreSQL, the AWS emulator and Airflow, without running 
 down: ## Stop what `make demo` or `make up` started; keeps the data
 	@if [ -x $(BIN)/sluice ]; then $(BIN)/sluice down; else echo "Nothing is installed here, so nothing runs."; fi
 
-drop: $(READY) ## Put a file into a feed's landing bucket: make drop FEED=bank_statements FILE=statement.xml
-	@$(BIN)/sluice drop "$(FEED)" $(FILE)
+drop: $(READY) ## Put a file where its feed looks for it: make drop FEED=bank_statements FILE=statement.xml [DATE=2026-03-31]
+	@$(BIN)/sluice drop $(if $(DATE),--date "$(DATE)") "$(FEED)" $(FILE)
 
 test: lint ## Lint, then every test: fast ones first, then those that start the whole stack
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow and not e2e"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
 from rich.console import Console
 
-from sluice.feed.loading import feed_names
+from sluice.feed.loading import feed_names, load_feed
 from sluice.stack import postgres
 from sluice.stack.api import AirflowApi
 from sluice.stack.components import AIRFLOW_COMPONENTS, METADATA, UI_USER, WAREHOUSE, Airflow, task_slots
+from sluice.stack.dropping import how_to_load, landing_keys, today
 from sluice.stack.emulator import BUCKET, Emulator
 from sluice.stack.home import Home, Secrets, StackError, choose_port, read_port
 from sluice.stack.processes import is_running, start, stop, wait_until
@@ -129,18 +130,23 @@ def down(home: Home, say: Say, *, remove_data: bool = False) -> None:
             say(f"Removed {home.root}.")
 
 
-def drop(home: Home, feed: str, files: Iterable[Path], say: Say) -> None:
-    """Put files into the landing bucket below the feed's name. StackError for an unknown feed or a missing file."""
+def drop(home: Home, feed: str, files: Sequence[Path], date: dt.date | None, say: Say) -> None:
+    """Put files into the landing bucket where the feed looks for those of ``date`` (by default today), and say how to
+    load them. StackError for an unknown feed, a missing file, or one that the feed would not find.
+    """
     known = feed_names(home.feeds)
     if feed not in known:
         raise StackError(f"no feed {feed!r} in include/feeds; there are {', '.join(known)}")
+    if missing := [str(path) for path in files if not path.is_file()]:
+        raise StackError(f"no file {', '.join(missing)}")
+    declared = load_feed(home.feeds / feed)
+    day = date or today(declared)
+    keys = landing_keys(declared, [path.name for path in files], day)
     emulator = Stack.running(home).emulator
-    for path in files:
-        if not path.is_file():
-            raise StackError(f"no file {path}")
-        key = f"{feed}/{path.name}"
+    for path, key in zip(files, keys, strict=True):
         note = "" if emulator.put(path, key) else " (was there already, with the same content)"
-        say(f"s3://{BUCKET}/{key}{note}")
+        say(f"{path} is now s3://{BUCKET}/{key}{note}")
+    say(how_to_load(declared, day))
 
 
 def _start_postgres(stack: Stack) -> None:
