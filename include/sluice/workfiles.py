@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -31,12 +31,16 @@ class WorkFiles:
 
     A path is a plain text, absolute or a URL, that any process with the same root understands. Whatever the file system
     cannot do (full disk, lost mount, no such file) is raised as ``WorkFilesUnavailable``.
+
+    ``options`` gives what fsspec is to be told of a URL's file system, such as credentials. It is asked at each access
+    and for URLs only, since credentials may be short-lived.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, options: Callable[[], Mapping[str, Any]] = dict) -> None:
         is_remote = "://" in root and not root.startswith("file://")
         self.root = root.rstrip("/") if is_remote else str(Path(root.removeprefix("file://")).absolute())
         self._is_remote = is_remote
+        self._options = options
 
     def __repr__(self) -> str:
         return f"WorkFiles({self.root!r})"
@@ -154,7 +158,7 @@ class WorkFiles:
         from fsspec.core import url_to_fs
 
         # A listing that is remembered would hide what other tasks write.
-        return url_to_fs(self.root, use_listings_cache=False)[0]
+        return url_to_fs(self.root, use_listings_cache=False, **self._options())[0]
 
     @contextmanager
     def _write_remote(self, path: str) -> Iterator[BinaryIO]:

@@ -1,8 +1,11 @@
-"""The warehouse as Airflow knows it, in libpq's words."""
+"""What Airflow knows of the warehouse, in libpq's words, and of S3, in those of s3fs."""
 
 import json
+from collections.abc import Iterator
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from psycopg.conninfo import conninfo_to_dict
 
 from sluice.errors import PermanentError
@@ -45,3 +48,47 @@ def test_a_connection_that_is_not_defined_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", raising=False)
     with pytest.raises(PermanentError, match="no connection 'no_such_warehouse'"):
         _warehouse_dsn("no_such_warehouse")
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 with the bucket ``work``, of which only the connection ``aws_default`` knows."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    known = {"aws_access_key_id": "it", "aws_secret_access_key": "is", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=url, **known).create_bucket(Bucket="work")
+    connection = {"conn_type": "aws", "login": "it", "password": "is"}
+    extra = {"endpoint_url": url, "region_name": "us-east-1", "aws_session_token": "now"}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**connection, "extra": extra}))
+    yield url
+    server.stop()
+
+
+def test_work_files_in_s3_are_opened_with_the_aws_connection(endpoint: str) -> None:
+    """No setting of the environment names the endpoint or a key."""
+    from sluice.edge.connections import _s3_options, _work_files
+
+    assert _s3_options("aws_default")() == {
+        "key": "it",
+        "secret": "is",
+        "token": "now",
+        "endpoint_url": endpoint,
+        "client_kwargs": {"region_name": "us-east-1"},
+    }
+    work = _work_files("s3://work/prefix")
+    path = work.batch("orders", 1, 1)
+    work.write_json(path, {"parts": 3})
+    assert work.read_json(path) == {"parts": 3}
+    assert work.list_runs("orders") == [1]
+
+
+def test_nothing_is_asked_of_airflow_before_s3_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sluice.edge.connections import _work_files
+
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "no connection at all")
+    assert _work_files("s3://work/prefix").root == "s3://work/prefix"
