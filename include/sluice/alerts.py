@@ -25,8 +25,8 @@ PROBLEMS_SHOWN = 5
 
 ADVICE = {
     "FeedInvalid": "Correct the feed file, then clear the run in Airflow.",
-    "RunFailed": "Look at what is in quarantine (table sluice.quarantine), correct the feed or ask the sender, then"
-    " replay it or clear the run in Airflow.",
+    "RunFailed": "Look at what is in quarantine (table sluice.quarantine), correct the feed or the file, then"
+    " trigger with `Load again: changed` (a corrected file is a new version and loads by itself).",
     "SourceChanged": "Clear the run in Airflow: fetch lists the files anew.",
     "SourceMissing": "Check the feed's `source`, and that the sender's folder is there; then clear the run in Airflow.",
     "SourceUnavailable": "Check that the workers can reach the source; then clear the failed tasks in Airflow.",
@@ -119,12 +119,12 @@ class AlertSettings:
         return cls(
             webhook=env.get("SLUICE_ALERT_WEBHOOK") or None,
             mail_to=tuple(filter(None, map(str.strip, env.get("SLUICE_ALERT_EMAIL", "").split(",")))),
-            mail_from=env.get("SLUICE_ALERT_FROM", cls.mail_from),
-            smtp_host=env.get("SLUICE_SMTP_HOST", cls.smtp_host),
+            mail_from=env.get("SLUICE_ALERT_FROM") or cls.mail_from,
+            smtp_host=env.get("SLUICE_SMTP_HOST") or cls.smtp_host,
             smtp_port=env.get("SLUICE_SMTP_PORT") or cls.smtp_port,
             smtp_user=env.get("SLUICE_SMTP_USER") or None,
             smtp_password=env.get("SLUICE_SMTP_PASSWORD") or None,
-            smtp_security=env.get("SLUICE_SMTP_SECURITY", cls.smtp_security),
+            smtp_security=env.get("SLUICE_SMTP_SECURITY") or cls.smtp_security,
         )
 
 

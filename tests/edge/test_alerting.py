@@ -59,6 +59,17 @@ def test_the_alert_names_feed_dates_reason_and_link(caplog: pytest.LogCaptureFix
     ]
 
 
+def test_the_alert_of_housekeeping_names_the_feed(caplog: pytest.LogCaptureFixture) -> None:
+    from sluice.edge.alerting import FailureAlert
+
+    problem = Problem("tidy", "WarehouseUnavailable", "the warehouse does not answer", "orders")
+    context = context_with(FakeTaskInstance([problem], {"tidy_0": "failed", "tidy_1": "success"}))
+    FailureAlert()({**context, "dag": SimpleNamespace(dag_id="housekeeping")})
+    lines = caplog.messages[-1].splitlines()
+    assert "Stage:  tidy [orders]" in lines
+    assert "Reason: the warehouse does not answer" in lines
+
+
 def test_an_api_server_that_does_not_answer_leaves_airflows_own_word(caplog: pytest.LogCaptureFixture) -> None:
     from sluice.edge.alerting import FailureAlert
 

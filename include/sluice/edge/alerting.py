@@ -11,7 +11,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseNotifier, Context, conf
 
 from sluice import alerts
-from sluice.edge.runs import STAGES, problems_of, request_of
+from sluice.edge.runs import STAGES, TIDY, problems_of, request_of
 from sluice.feed.loading import feeds_root, load_feed
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def _alert(context: Context) -> alerts.Alert:
     feed, dag_run_id = context["dag"].dag_id, context["run_id"]
     problems: list[alerts.Problem] = []
     with suppress(Exception):  # an API server that does not answer is no reason to be silent
-        problems = problems_of(context, STAGES)
+        problems = problems_of(context, (*STAGES, TIDY))
     unknown = alerts.Problem("run", "", f"Airflow says no more than {context.get('reason') or 'that it failed'}")
     base_url = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
     return alerts.Alert(

@@ -10,7 +10,9 @@ from airflow.sdk import CronDataIntervalTimetable, dag, task
 
 from sluice.edge.alerting import FailureAlert
 from sluice.edge.retries import OnlyWhatCanPass
-from sluice.feed.loading import feed_names, feeds_root, load_feed
+from sluice.edge.runs import TIDY
+from sluice.edge.tasks import stage
+from sluice.feed.loading import feed_names, feeds_root
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ def housekeeping() -> None:
 @task(map_index_template="{{ task.op_kwargs['name'] }}", execution_timeout=dt.timedelta(hours=1))
 def tidy(name: str) -> None:
     """Clear away what one feed has kept long enough."""
-    from sluice.edge.connections import tools_for
-    from sluice.retention import tidy as run_tidy
+    with stage(TIDY, label=name, feed=name) as tools:
+        from sluice.retention import tidy as run_tidy
 
-    log.info(run_tidy(tools_for(load_feed(feeds_root() / name)), dt.datetime.now(dt.UTC)).line())
+        log.info(run_tidy(tools, dt.datetime.now(dt.UTC)).line())

@@ -18,6 +18,7 @@ from sluice.feed.model import Feed
 from sluice.records import RunRequest
 
 STAGES = ("fetch", "split", "parse", "validate", "load", "reconcile")
+TIDY = "tidy"  # the task of the DAG housekeeping
 PROBLEM_KEY = "problem"
 
 

@@ -41,7 +41,7 @@ NOISY_LOGGERS = (
 
 @contextmanager
 def stage(name: str, label: str = "", feed: str = "") -> Iterator[Tools]:
-    """The tools of ``feed``, by default the one of the task's DAG; an exception inside is noted for the alert and goes on its way."""
+    """The tools of ``feed``, by default the task's DAG; an exception inside is noted for the alert and goes its way."""
     from sluice.edge.connections import tools_for
 
     context = get_current_context()
