@@ -42,6 +42,26 @@ def test_every_secret_is_required_and_named_in_the_example():
     assert required == named
 
 
+def test_every_setting_of_the_documentation_reaches_every_component():
+    """The laptop stack and ``sluice run`` have a setting each that no container reads."""
+    page = (PROJECT / "docs/running.md").read_text()
+    settings = set(re.findall(r"SLUICE_[A-Z_]+\b", page)) | {
+        f"SLUICE_SMTP_{end}" for end in re.findall(r"`…_([A-Z]+)`", page)
+    }
+    settings -= {"SLUICE_HOME", "SLUICE_WAREHOUSE"}
+    named = set(re.findall(r"^#?(SLUICE_\w+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE))
+
+    for name, service in AIRFLOW.items():
+        assert settings - service["environment"].keys() == set(), name
+    assert settings - named == set()
+
+
+def test_a_run_is_split_for_as_many_tasks_as_a_worker_runs_at_once():
+    environment = AIRFLOW["airflow-worker"]["environment"]
+
+    assert environment["SLUICE_SLOTS"] == f"${{SLUICE_SLOTS:-{environment['AIRFLOW__CELERY__WORKER_CONCURRENCY']}}}"
+
+
 def test_the_image_holds_what_it_copies():
     copied = re.findall(r"^COPY --chown=airflow:0 (.+)$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)
     sources = {source for line in copied for source in line.split()[:-1]}
