@@ -16,7 +16,8 @@ from sluice.tools import Tools
 _FORGET = """UPDATE sluice.quarantine SET raw = NULL, raw_is_whole = false, context = NULL, reasons = (
         SELECT jsonb_agg(jsonb_set(reason, '{value}', 'null') ORDER BY place)
         FROM jsonb_array_elements(reasons) WITH ORDINALITY AS r (reason, place))
-    WHERE feed = %s AND created_at < %s AND (raw IS NOT NULL OR context IS NOT NULL)"""
+    WHERE feed = %s AND created_at < %s
+        AND (raw IS NOT NULL OR context IS NOT NULL OR jsonb_path_exists(reasons, '$[*].value ? (@ != null)'))"""
 
 
 @dataclass(frozen=True, slots=True)

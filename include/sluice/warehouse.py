@@ -88,7 +88,7 @@ def query(text: str) -> sql.SQL:
     return sql.SQL(text)
 
 
-def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
+def prepare(connection: psycopg.Connection, feed: Feed, *, dry_run: bool = False) -> list[str]:
     """Bring ledger and tables in step, under an advisory lock each; returns the statements that were run on the tables.
 
     Raises ``TablesDiffer`` where more than an additive change is needed, ``WarehouseUnavailable`` where the lock is not
@@ -98,7 +98,7 @@ def prepare(connection: psycopg.Connection, feed: Feed) -> list[str]:
     def prepare_tables(conn: psycopg.Connection) -> list[str]:
         _lock_ddl(conn, feed.schema_name)
         _check_xml(conn, feed)
-        return _step_tables(conn, feed)
+        return [] if dry_run else step_tables(conn, feed)
 
     transact(connection, _create_ledger)
     return transact(connection, prepare_tables)
@@ -136,7 +136,8 @@ def _check_xml(conn: psycopg.Connection, feed: Feed) -> None:
         ) from None
 
 
-def _step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
+def step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
+    """Make what is missing of the tables; raises ``TablesDiffer``. Runs in the caller's transaction."""
     existing = read_layout(conn, feed.schema_name)
     if not existing.tables:
         statements = ddl.create_statements(feed)

@@ -80,7 +80,7 @@ def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
             )
         loader = _BatchLoader(tools, run, read_batch(tools, run_id, number), _read_verdict(tools, run_id, number))
         if run.dry_run:
-            _roll_back(connection, loader.load)
+            _roll_back(connection, loader.load_into_new_tables)
             accounts.store_trial(connection, run_id, number, loader.trial())
         else:
             warehouse.transact(connection, loader.load)
@@ -119,6 +119,11 @@ class _BatchLoader:
         self._run, self._batch, self._verdict = run, batch, verdict
         self._parts: dict[int, Part] = {part.part_id: part for part in batch.parts}
         self.summary = LoadSummary(batch.number, len(batch.parts), 0, 0, 0, 0, LoadCounts(), 0.0, run.dry_run)
+
+    def load_into_new_tables(self, conn: psycopg.Connection) -> None:
+        """``load`` for a dry run: the tables may not be in step yet, and will not be afterwards."""
+        warehouse.step_tables(conn, self._feed)
+        self.load(conn)
 
     def load(self, conn: psycopg.Connection) -> None:
         outcomes, held = self._verdict.outcomes, self._verdict.held_parts
@@ -165,7 +170,8 @@ class _BatchLoader:
     def trial(self) -> Totals:
         """What ``load`` has found out, for the books of a dry run."""
         summary, outcomes = self.summary, self._verdict.outcomes.values()
-        whole = {(r.part_id, r.member) for r in self._rejects(frozenset(self._parts)) if r.ordinal is None}
+        entries = (reject for reject in self._rejects(frozenset(self._parts)) if reject.ordinal is None)
+        whole = {(self._parts[entry.part_id].file.file_id, entry.member) for entry in entries}
         return Totals(
             files_quarantined=len(whole),
             found=summary.found + summary.held,

@@ -10,8 +10,10 @@ Rerun:  overwrites its own output.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -38,7 +40,7 @@ _NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid"}
 
 @dataclass(frozen=True, slots=True)
 class ParseSummary:
-    """``rejected`` counts records; ``failed_parts`` parts of which nothing is kept."""
+    """``rejected`` counts records, ``failed_parts`` parts of which nothing is kept; ``first_fault`` is the first's."""
 
     number: int
     files: int
@@ -47,9 +49,11 @@ class ParseSummary:
     failed_parts: int
     bytes_read: int
     seconds: float
+    first_fault: str | None = None
 
     def line(self) -> str:
         failed = f", {self.failed_parts} unreadable" if self.failed_parts else ""
+        failed += f" ({self.first_fault})" if self.first_fault else ""
         megabytes = self.bytes_read / 1e6
         rate = megabytes / self.seconds if self.seconds else 0.0
         return (
@@ -64,10 +68,11 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     feed, work = tools.feed, tools.work
     batch = read_batch(tools, run_id, number)
     plan = Plan(feed)
-    with open_scratch() as scratch:
+    with open_scratch() as scratch, _few_collections():
         rejects = RejectLog(scratch)
         with BatchTables(feed, plan, work, run_id, number, rejects) as tables:
-            outcomes = _BatchParser(feed, plan, tables, rejects).run(tools, batch)
+            parser = _BatchParser(feed, plan, tables, rejects)
+            outcomes = parser.run(tools, batch)
         with work.open_write(work.rejects(feed.feed, run_id, number)) as file:
             file.writelines(rejects.settle({o.part_id: o.found for o in outcomes if o.failed}))
     # In a part that failed the rejected records are quarantined with it.
@@ -81,6 +86,7 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         sum(o.failed for o in outcomes),
         sum(o.bytes_read for o in outcomes),
         seconds,
+        parser.first_fault,
     )
     work.write_json(
         work.outcomes(feed.feed, run_id, number),
@@ -93,6 +99,19 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         },
     )
     return summary
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let the garbage collector look rarely: rows are made by the thousand, kept for a while, and hold no cycles. With
+    small records it would take more time than all the rest.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass(slots=True)
@@ -114,6 +133,7 @@ class _BatchParser:
         self._check_root = RootCheck(plan)
         self._keeps_leads = plan.reads_ancestor_content or self._validity.is_on
         self._keeps_records = feed.malformed == "keep_records"
+        self.first_fault: str | None = None
 
     def run(self, tools: Tools, batch: Batch) -> list[PartOutcome]:
         tallies = {part.part_id: _Tally() for part in batch.parts}
@@ -124,12 +144,12 @@ class _BatchParser:
             tally = tallies[section.part.part_id]
             if isinstance(section, Unreadable):
                 tally.failed = True
-                self._rejects.add(_part_reject(section.part, section.part.cut.member, section.error, tally.found))
+                self._reject_part(section.part, section.part.cut.member, section.error, tally.found)
             else:
                 self._run_section(section, tally)
         for part in unseen.values():
             tallies[part.part_id].failed = True
-            self._rejects.add(_part_reject(part, "", MalformedXML("empty_file", "the archive holds no files"), 0))
+            self._reject_part(part, "", MalformedXML("empty_file", "the archive holds no files"), 0)
         return [
             PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id))
             for part_id, t in tallies.items()
@@ -144,7 +164,7 @@ class _BatchParser:
             if not keeps:
                 tally.failed, tally.found = True, found_before + reader.records_seen
             records = 0 if keeps else reader.records_seen
-            self._rejects.add(_part_reject(section.part, section.member, fault, records))
+            self._reject_part(section.part, section.member, fault, records)
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
     def _new_reader(self, section: Section) -> PieceReader:
@@ -219,6 +239,11 @@ class _BatchParser:
             self._tables.reject(place, [Reason("wrong_document", message)])
         else:
             self._tables.add(element, table, place, self._validity.reasons(element))
+
+    def _reject_part(self, part: Part, member: str, fault: MalformedXML, records: int) -> None:
+        name = f"{part.file.uri}!{member}" if member else part.file.uri
+        self.first_fault = self.first_fault or f"{name}: {fault.code}: {fault.message}"
+        self._rejects.add(_part_reject(part, member, fault, records))
 
     def _reject_oversize(self, section: Section, record: OversizeRecord) -> None:
         length = record.end - record.start

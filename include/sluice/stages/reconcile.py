@@ -75,7 +75,7 @@ def _read_unmapped(tools: Tools, connection: psycopg.Connection, run_id: int) ->
 def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
     if totals.unaccounted_parts:
         files = _some(accounts.find_unaccounted(connection, run), totals.unaccounted_parts)
-        yield f"{totals.unaccounted_parts} parts were not loaded ({files}); see the failed tasks, then clear them"
+        yield f"{totals.unaccounted_parts} parts were not loaded{files}; see the failed tasks, then clear them"
     if totals.held:
         held = accounts.find_held(connection, run)
         yield (
@@ -94,7 +94,7 @@ def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Ite
     """The feed's limits on rejects that this run has passed."""
     if limits.max_files is not None and totals.files_quarantined > limits.max_files:
         shown = [f"{uri}: {code}: {message}" for uri, code, message in find_files()[:SHOWN]]
-        yield f"{totals.files_quarantined} files quarantined ({_some(shown, totals.files_quarantined)})"
+        yield f"{totals.files_quarantined} files quarantined{_some(shown, totals.files_quarantined)}"
     if limits.max_records is not None and totals.quarantined > limits.max_records:
         yield f"{totals.quarantined:,} records quarantined, {limits.max_records:,} allowed"
     if limits.max_share is not None and totals.quarantined > limits.max_share * totals.found:
@@ -103,5 +103,7 @@ def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Ite
 
 
 def _some(items: list[str], total: int) -> str:
+    """The first items in brackets; nothing where none is known (a dry run leaves no trace: parse's log names them)."""
     shown = "; ".join(items[:SHOWN])
-    return f"{shown}; and {total - SHOWN} more" if total > SHOWN and len(items) >= SHOWN else shown
+    more = f"; and {total - SHOWN} more" if total > SHOWN and len(items) >= SHOWN else ""
+    return f" ({shown}{more})" if shown else ""
