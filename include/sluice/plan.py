@@ -183,6 +183,9 @@ class Plan:
         self._candidates = _Candidates()
         self.unmapped: Counter[str] = Counter()
         self._before_records: dict[Element, list[Element]] = {}
+        # The tables of the records in one parent: neighbours are asked for one after another.
+        self._parent: Element | None = None
+        self._by_tag: dict[str, TablePlan | None] = {}
         for name, table in feed.tables.items():
             if table.parent is not None:
                 self._hang_on_parent(name, table)
@@ -281,6 +284,15 @@ class Plan:
 
     def table_of(self, element: Element) -> TablePlan | None:
         """The root table whose record this element is; None where its namespace, or an ancestor's, is another one."""
+        parent = element.getparent()
+        if parent is not self._parent:
+            self._parent = parent
+            self._by_tag.clear()
+        if element.tag not in self._by_tag:
+            self._by_tag[element.tag] = self._find_table(element)
+        return self._by_tag[element.tag]
+
+    def _find_table(self, element: Element) -> TablePlan | None:
         chain = [element.tag, *(ancestor.tag for ancestor in element.iterancestors())]
         for names, plan in self._record_paths:
             if len(names) == len(chain) and all(
