@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from sluice.errors import WorkFilesUnavailable
+from sluice.errors import WorkFilesGone, WorkFilesUnavailable
 from sluice.workfiles import WorkFiles, open_scratch
 
 MIB = 1 << 20
@@ -161,7 +161,7 @@ def test_a_run_is_removed_but_for_its_data_docs(work: WorkFiles) -> None:
 
 def test_a_missing_file_is_named(work: WorkFiles) -> None:
     path = work.verdict("rates", 5, 1)
-    with pytest.raises(WorkFilesUnavailable, match=r"runs/rates/5/00001/verdict\.json cannot be read: .") as caught:
+    with pytest.raises(WorkFilesGone, match=r"runs/rates/5/00001/verdict\.json is gone; clear ") as caught:
         work.read_json(path)
     assert "\n" not in str(caught.value)
 

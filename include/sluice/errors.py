@@ -52,6 +52,10 @@ class TablesDiffer(PermanentError):
         self.sql = sql
 
 
+class WorkFilesGone(PermanentError):
+    """A work file is not there (any more): its run was reconciled, or the task that writes it did not run."""
+
+
 class WorkFilesUnavailable(TransientError):
     """The work folder cannot be written or read (a full disk, a lost mount)."""
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from sluice.errors import WorkFilesUnavailable
+from sluice.errors import WorkFilesGone, WorkFilesUnavailable
 
 _BUFFER_BYTES = 1 << 20
 _REMOTE_READ_BYTES = 8 << 20
@@ -251,7 +251,7 @@ def _exists(path: str) -> bool:
 
 
 def _attempt(path: str, done: str, action: Callable[[], Answer], passing: type[Exception] | tuple[()] = ()) -> Answer:
-    """``action()``, with its errors (but ``passing``) as ``WorkFilesUnavailable``.
+    """``action()``, with its errors (but ``passing``) as ``WorkFilesUnavailable``, or ``WorkFilesGone``.
 
     Object stores raise errors of many families.
     """
@@ -261,6 +261,11 @@ def _attempt(path: str, done: str, action: Callable[[], Answer], passing: type[E
         raise
     except WorkFilesUnavailable:
         raise
+    except FileNotFoundError as error:
+        if done != "read":
+            raise WorkFilesUnavailable(f"{path} cannot be {done}: {error.strerror or error}") from error
+        advice = "clear the run's `parse`, or `split`, downstream too"
+        raise WorkFilesGone(f"the work file {path} is gone; {advice}") from error
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise WorkFilesUnavailable(f"{path} cannot be {done}: {reason or error or type(error).__name__}") from error
