@@ -261,6 +261,27 @@ def test_only_huge_members_of_an_archive_are_cut(tmp_path: Path) -> None:
     assert parsed.is_conserved()
 
 
+@pytest.mark.parametrize("records", [2, 40], ids=["spooled", "spooled and cut"])
+def test_a_bad_member_of_a_large_tar_costs_itself(records: int, tmp_path: Path) -> None:
+    """A link, and an archive in the archive, among members that are spooled."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+        inner = tarfile.TarInfo("in.xml").tobuf() + bytes(1024)
+        for name, data in (("a.xml", grouped(1, records)), ("b.tar", inner), ("c.xml", grouped(1, records))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        link = tarfile.TarInfo("link.xml")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    (tmp_path / "file.tgz").write_bytes(sink.getvalue())
+    parsed = parse_cut(write_feed(tmp_path, GROUPS % "reject"), tmp_path / "file.tgz", 400)
+    assert sorted((reject.member, reject.reasons[0].code) for reject in parsed.rejects) == [
+        ("b.tar", "archive_refused"), ("link.xml", "archive_refused"),
+    ]  # fmt: skip
+    assert len(parsed.rows("things")) == 2 * records
+
+
 @pytest.mark.parametrize("kind", ["tar", "tar.gz"])
 def test_members_of_a_large_tar_are_spooled(kind: str, tmp_path: Path) -> None:
     """It can only be read from its beginning, which many batches would do again and again."""

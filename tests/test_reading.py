@@ -8,20 +8,19 @@ import io
 import random
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parsed import cut_parts, ledger_file, tools_for, write_feed
+from tests.parsed import cut_parts, ledger_file, parse_cut, tools_for, write_feed
 
 from sluice import reading
 from sluice.cutting import cut_file
 from sluice.errors import SourceUnavailable
 from sluice.pieces import RAW_CAP_BYTES
-from sluice.reading import Digest, Section, Unreadable, read_raw, sections
+from sluice.reading import Digest, Section, StretchReader, Unreadable, sections
 from sluice.records import Cut, Part
 from sluice.tools import Tools
 
@@ -154,6 +153,22 @@ def test_a_member_that_is_gone_is_told(tools: Tools, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("target", [20, 1 << 20], ids=["cut", "whole"])
+@pytest.mark.parametrize("pack", [zip_of, tar_of])
+def test_an_archive_in_an_archive_costs_itself(pack: Any, target: int, tools: Tools, tmp_path: Path) -> None:
+    """The members beside it load; the reason names it."""
+    members = {"a.zip": zip_of({"in.xml": document("0")}), "b.xml": document("1", "2"), "c.xml": document("3")}
+    path = tmp_path / "archive.zip"
+    path.write_bytes(pack(members))
+    parsed = parse_cut(tools.feed, path, target)
+    assert [row["c"] for row in parsed.rows()] == ["1", "2", "3"]
+    (reject,) = parsed.rejects
+    assert (reject.member, reject.ordinal, reject.reasons[0].code) == ("a.zip", None, "archive_refused")
+    assert "'a.zip' is an archive itself" in reject.reasons[0].message
+    assert parsed.is_conserved()
+    assert [outcome["failed"] for outcome in parsed.outcomes].count(True) == 1
+
+
 def test_archives_in_archives_are_refused(tools: Tools, tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zip_of({"in.zip": zip_of({"1": document("1")})}))
     assert outcomes(tools, parts_of(tmp_path / "a.zip")) == [(1, "", "archive_refused")]
@@ -252,10 +267,19 @@ def stretches(data: bytes) -> list[tuple[int, int]]:
     return found
 
 
+def read_raw(tools: Tools, part: Part, wanted: list[tuple[int, int]]) -> list[bytes]:
+    section = next(opened := sections(tools, [part]))
+    assert isinstance(section, Section)
+    reader = StretchReader(section)
+    raws = [reader.read(*stretch) for stretch in wanted]
+    assert list(opened) == []
+    return raws
+
+
 @pytest.mark.parametrize("kind", ["plain", "gz", "zip", "latin-1"])
 @pytest.mark.parametrize("target", [1, 300, 1 << 20])
 def test_raw_bytes_are_read_back(kind: str, target: int, tools: Tools, tmp_path: Path) -> None:
-    """From a whole file, a range, a spooled piece or a member; in any order, twice if asked so."""
+    """From a whole file, a range, a spooled piece or a member."""
     data = document(*(f"é{number}" * 20 for number in range(30)))
     stored = {
         "plain": data,
@@ -269,9 +293,9 @@ def test_raw_bytes_are_read_back(kind: str, target: int, tools: Tools, tmp_path:
     read = []
     for part in cut_parts(tools, path, target):
         end = part.cut.end_byte or len(decoded)
-        wanted = [place for place in stretches(decoded) if part.cut.start_byte <= place[0] < end][::-1]
-        raws = read_raw(tools, part, part.cut.member, [*wanted, *wanted[:1]])
-        assert raws == [decoded[start : start + length] for start, length in [*wanted, *wanted[:1]]]
+        wanted = [place for place in stretches(decoded) if part.cut.start_byte <= place[0] < end]
+        for some in (wanted, wanted[::3], wanted[-1:]):
+            assert read_raw(tools, part, some) == [decoded[start : start + length] for start, length in some]
         read += wanted
     assert sorted(read) == stretches(decoded)
 
@@ -280,21 +304,20 @@ def test_long_raw_bytes_are_capped(tools: Tools, tmp_path: Path) -> None:
     data = document("x" * 300_000, "y")
     (tmp_path / "a.xml").write_bytes(data)
     (part,) = parts_of(tmp_path / "a.xml")
-    first, second = read_raw(tools, part, "", stretches(data))
+    first, second = read_raw(tools, part, stretches(data))
     assert first == data[4 : 4 + RAW_CAP_BYTES]
     assert second == b"<rec>y</rec>"
 
 
-def test_raw_bytes_that_cannot_be_read_any_more_are_empty(tools: Tools, tmp_path: Path) -> None:
+def test_raw_bytes_that_cannot_be_read_any_more_are_left_away(tools: Tools, tmp_path: Path) -> None:
     """What came before the fault is given; the record's place is known without its bytes."""
     data = document(*(random.Random(number).randbytes(5000).hex() for number in range(20)))
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(data)[:-2000])
     (part,) = parts_of(path)
-    raws = read_raw(tools, part, "", stretches(data))
+    raws = read_raw(tools, part, stretches(data))
     assert raws[0] == data[stretches(data)[0][0] :][: stretches(data)[0][1]]
-    assert raws[-1] == b""
-    assert read_raw(tools, part, "other", [(0, 5)]) == [b""]
-    assert read_raw(tools, replace(part, cut=Cut("other")), "other", [(0, 5)]) == [b""]
-    path.write_bytes(b"replaced")
-    assert read_raw(tools, part, "", [(0, 5)]) == [b""]
+    assert 0 < len(raws[-1]) < stretches(data)[-1][1]
+    path.write_bytes(gzip.compress(data)[:-30_000])
+    (part,) = parts_of(path)
+    assert read_raw(tools, part, stretches(data))[-1] == b""

@@ -7,6 +7,7 @@ cuts goes to the end of the file, so head and tail are known to match before a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from typing import BinaryIO
@@ -122,7 +123,8 @@ class _Cutter:
 def spool_parts(tools: Tools, run_id: int, parts: Sequence[Part]) -> dict[int, str]:
     """Write the decoded bytes of these parts to work files, in one pass over each file; part id to path.
 
-    Parts of a file that cannot be read any more are left out. Raises ``WorkFilesUnavailable``, ``SourceUnavailable``.
+    Parts of a file or an archive member that cannot be read are left out. Raises ``WorkFilesUnavailable``,
+    ``SourceUnavailable``.
     """
     written: dict[int, str] = {}
     for _, group in groupby(parts, key=lambda part: part.file.file_id):
@@ -138,12 +140,13 @@ def _spool_file(tools: Tools, run_id: int, parts: Sequence[Part]) -> Iterator[tu
     by_member = {member: list(group) for member, group in groupby(parts, key=lambda part: part.cut.member)}
     with open_raw(tools, parts[0].file) as raw:
         for member in containers.iter_members(raw, QUOTAS, only=frozenset(by_member) - {""} or None):
-            copier = _Copier(Utf8Stream(member.stream))
-            for part in by_member.get(member.name, ()):
-                path = tools.work.spool(tools.feed.feed, run_id, f"part-{part.part_id}")
-                with tools.work.open_write(path) as sink:
-                    copier.copy(part.cut.start_byte, part.cut.end_byte, sink)
-                yield part.part_id, path
+            with suppress(MalformedXML):
+                copier = _Copier(Utf8Stream(member.stream))
+                for part in by_member.get(member.name, ()):
+                    path = tools.work.spool(tools.feed.feed, run_id, f"part-{part.part_id}")
+                    with tools.work.open_write(path) as sink:
+                        copier.copy(part.cut.start_byte, part.cut.end_byte, sink)
+                    yield part.part_id, path
 
 
 class _Copier:

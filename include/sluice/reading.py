@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, BinaryIO, cast
@@ -166,7 +165,8 @@ def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:
 
 
 def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unreadable]:
-    """Whole archive members: one pass over their archive. A broken one costs the members that come after the fault."""
+    """Whole archive members: one pass over their archive. A bad one costs itself; a broken archive what comes after the
+    fault."""
     waiting = {part.cut.member: part for part in parts}
     try:
         with open_raw(tools, parts[0].file) as raw:
@@ -187,28 +187,31 @@ def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unre
         yield Unreadable(part, missing)
 
 
-def read_raw(tools: Tools, part: Part, member: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-    """The decoded bytes of stretches (offset, length) of one part, each capped at ``RAW_CAP_BYTES``.
+class StretchReader:
+    """Gives the decoded bytes of stretches of a section, whose offsets ascend, in one walk over it.
 
-    Empty where the source does not give them any more: the place of a record is known without its bytes.
+    No more than one stretch is held, and none is longer than ``RAW_CAP_BYTES``. What the source does not give any more
+    is left away, to the point of empty bytes: the place of a record is known without them.
     """
-    taken: dict[tuple[int, int], bytes] = {}
-    for section in sections(tools, [part]):
-        if isinstance(section, Section) and section.member == member:
-            with suppress(MalformedXML, SourceChanged):
-                taken.update(_take(section, sorted(set(ranges))))
-            break
-    return [taken.get(stretch, b"") for stretch in ranges]
 
+    def __init__(self, section: Section) -> None:
+        self._stream = section.stream
+        self._buffer, self._start = b"", section.first_byte
+        self._is_over = False
 
-def _take(section: Section, wanted: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """Read forward and keep what lies in the wanted stretches, which do not overlap."""
-    buffer, position = b"", section.first_byte
-    for offset, length in wanted:
+    def read(self, offset: int, length: int) -> bytes:
         end = offset + min(length, RAW_CAP_BYTES)
-        while position + len(buffer) < end and (chunk := section.stream.read(READ_BYTES)):
-            buffer += chunk
-            if position + len(buffer) <= offset:
-                position, buffer = position + len(buffer), b""
-        yield (offset, length), buffer[max(offset - position, 0) : end - position]
-        position, buffer = max(end, position), buffer[max(end - position, 0) :]
+        while self._start + len(self._buffer) < end and not self._is_over:
+            self._read_on(offset)
+        return self._buffer[max(offset - self._start, 0) : max(end - self._start, 0)]
+
+    def _read_on(self, offset: int) -> None:
+        """Read more, and forget what lies before ``offset``."""
+        try:
+            chunk = self._stream.read(READ_BYTES)
+        except (MalformedXML, SourceChanged):
+            chunk = b""
+        kept = self._buffer[max(offset - self._start, 0) :]
+        self._start += len(self._buffer) - len(kept)
+        self._buffer = kept + chunk
+        self._is_over = not chunk

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import zstandard
 
 from sluice.containers import Member, Quotas, iter_members
+from sluice.errors import MalformedXML
 
 Packer = Callable[[bytes], bytes]
 
@@ -52,6 +53,17 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 def unpack(data: bytes, quotas: Quotas = Quotas(), only: frozenset[str] | None = None) -> dict[str, bytes]:  # noqa: B008 - frozen
     """Member name to content, read as readers do: in pieces, in order."""
     return {member.name: drain(member) for member in iter_members(io.BytesIO(data), quotas, only)}
+
+
+def faults(data: bytes, quotas: Quotas = Quotas()) -> dict[str, MalformedXML]:  # noqa: B008 - frozen
+    """What each bad member says when it is read; the others are read as well."""
+    found: dict[str, MalformedXML] = {}
+    for member in iter_members(io.BytesIO(data), quotas):
+        try:
+            drain(member)
+        except MalformedXML as fault:
+            found[member.name] = fault
+    return found
 
 
 def drain(member: Member, size: int = 1000) -> bytes:

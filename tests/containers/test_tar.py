@@ -7,7 +7,7 @@ import io
 import tarfile
 
 import pytest
-from tests.containers.samples import COMPRESSIONS, Packer, special, tarred, unpack
+from tests.containers.samples import COMPRESSIONS, Packer, faults, special, tarred, unpack
 
 from sluice.containers import Archive, Quotas, iter_members, list_members
 from sluice.errors import MalformedXML
@@ -84,11 +84,32 @@ def test_global_headers_are_skipped() -> None:
     "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"?"]
 )
 def test_links_devices_and_the_unknown_are_refused(kind: bytes) -> None:
-    data = tarred([("good.xml", b"<a/>"), (special("evil.xml", kind, "/etc/passwd"), b"")])
-    fault = fault_of(data)
-    assert (fault.code, "'evil.xml'" in fault.message) == ("archive_refused", True)
-    with pytest.raises(MalformedXML, match=r"evil\.xml"):
-        list_members(io.BytesIO(data), Quotas())
+    """They cost themselves: the members around them are read."""
+    data = tarred([("a.xml", b"<a/>"), (special("evil.xml", kind, "/etc/passwd"), b""), ("b.xml", b"<b/>")])
+    ((name, fault),) = faults(data).items()
+    assert (name, fault.code, "'evil.xml'" in fault.message) == ("evil.xml", "archive_refused", True)
+    assert unpack(data, only=frozenset({"a.xml", "b.xml"})) == {"a.xml": b"<a/>", "b.xml": b"<b/>"}
+    assert list_members(io.BytesIO(data), Quotas()) == Archive("tar", (("a.xml", 4), ("evil.xml", 0), ("b.xml", 4)))
+
+
+def test_a_size_that_a_link_gives_is_not_that_of_data() -> None:
+    """As some writers have it for hard links."""
+    link = special("link.xml", tarfile.LNKTYPE, "a.xml")
+    link.size = 4000
+    data = tarred([("a.xml", b"<a/>")])[:1024] + link.tobuf() + tarred([("b.xml", b"<b/>")])
+    assert list(faults(data)) == ["link.xml"]
+    assert unpack(data, only=frozenset({"b.xml"})) == {"b.xml": b"<b/>"}
+
+
+def test_what_goes_on_behind_a_sparse_header_is_passed_over() -> None:
+    """GNU's old kind continues its map of holes in blocks that no size counts."""
+    header = bytearray(special("sparse.xml", tarfile.GNUTYPE_SPARSE).tobuf())
+    header[482] = 1
+    header[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(header))[0]
+    more = [bytes(504) + bytes([flag]) + bytes(7) for flag in (1, 0)]
+    data = bytes(header) + b"".join(more) + tarred([("b.xml", b"<b/>")])
+    assert list(faults(data)) == ["sparse.xml"]
+    assert unpack(data, only=frozenset({"b.xml"})) == {"b.xml": b"<b/>"}
 
 
 @pytest.mark.parametrize("name", ["../a.xml", "x/../../a.xml", "/etc/a.xml", "..\\a.xml", "a\nb.xml"])

@@ -7,9 +7,10 @@ import io
 import stat
 import struct
 import zipfile
+from collections.abc import Callable
 
 import pytest
-from tests.containers.samples import drain, tarred, unpack, zipped
+from tests.containers.samples import drain, faults, tarred, unpack, zipped
 
 from sluice.containers import Archive, Quotas, iter_members, list_members
 from sluice.errors import MalformedXML
@@ -131,9 +132,12 @@ def test_names_of_old_and_new_writers() -> None:
 )
 def test_names_that_climb_or_trick_are_refused(name: str) -> None:
     data = zipped([("good.xml", b"<a/>"), (name, b"<a/>")])
-    assert fault_of(data).code == "archive_refused"
-    with pytest.raises(MalformedXML, match="archive's member"):
-        list_members(io.BytesIO(data), Quotas())
+    assert [fault.code for fault in faults(data).values()] == ["archive_refused"]
+    (good, size), (spelled, _) = list_members(io.BytesIO(data), Quotas()).members
+    assert (good, size, [spelled]) == ("good.xml", 4, list(faults(data)))
+    assert spelled.isprintable()
+    assert len(spelled) <= 1024
+    assert unpack(data, only=frozenset({"good.xml"})) == {"good.xml": b"<a/>"}
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
@@ -146,13 +150,12 @@ def test_links_and_devices_are_refused(kind: int) -> None:
     assert fault_of(target.getvalue()).code == "archive_refused"
 
 
-def test_encrypted_members_are_refused_when_listed_and_when_read() -> None:
+def test_encrypted_members_are_listed_and_refused_when_read() -> None:
     data = patched(zipped(FILES), b"PK\x01\x02", 8, b"\x01\x00", occurrence=2)
     fault = fault_of(data)
     assert fault.code == "archive_refused"
     assert "'c.xml' is encrypted" in fault.message
-    with pytest.raises(MalformedXML, match="encrypted"):
-        list_members(io.BytesIO(data), Quotas())
+    assert [name for name, _ in list_members(io.BytesIO(data), Quotas()).members] == ["a.xml", "deep/b.xml", "c.xml"]
 
 
 def test_a_method_that_is_not_read_is_named() -> None:
@@ -169,6 +172,25 @@ def test_an_archive_in_an_archive_is_refused_unless_allowed() -> None:
     assert unpack(both, allowed) == {**{f"in.zip/{name}": content for name, content in FILES}, "x.xml": b"<x/>"}
     assert list(unpack(both, allowed, only=frozenset({"in.zip"}))) == [f"in.zip/{name}" for name, _ in FILES]
     assert fault_of(zipped([("out.zip", both)]), allowed).code == "archive_refused"
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_bad_member_costs_itself_only(pack: Callable[..., bytes]) -> None:
+    """Whatever is bad about it, and wherever it stands."""
+    inner = zipped(FILES)
+    data = pack(
+        [("in.zip", inner), ("a.xml", b"<a/>"), ("b.7z", b"7z\xbc\xaf\x27\x1c"), ("../c", b""), ("d.xml", b"<d/>")]
+    )
+    assert {name: fault.code for name, fault in faults(data).items()} == {
+        "in.zip": "archive_refused", "b.7z": "not_xml", "../c": "archive_refused",
+    }  # fmt: skip
+    assert unpack(data, only=frozenset({"a.xml", "d.xml"})) == {"a.xml": b"<a/>", "d.xml": b"<d/>"}
+    assert len(list_members(io.BytesIO(data), Quotas()).members) == 5
+
+
+def test_a_bad_archive_in_an_archive_costs_itself_only() -> None:
+    data = zipped([("in.zip", zipped(FILES)[:-5]), ("x.xml", b"<x/>")])
+    assert {name: fault.code for name, fault in faults(data, Quotas(max_nesting=2)).items()} == {"in.zip": "truncated"}
 
 
 def test_a_compressed_zip_is_read() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sluice.errors import PermanentError, WorkFilesUnavailable
+from sluice.errors import MalformedXML, PermanentError, WorkFilesUnavailable
+from sluice.reading import Section, Unreadable
 from sluice.records import Part
 from sluice.sources import Clients, UriPattern, source_for
 from sluice.stages import validate
@@ -26,15 +27,16 @@ TOTAL = {"expect_column_sum_to_be_between": {"column": "amount", "max_value": 10
 
 
 @pytest.fixture(autouse=True)
-def raw_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str, list[tuple[int, int]]]]:
-    """The source, replaced: a record's bytes are its offset as text, 100 bytes long."""
-    calls: list[tuple[int, str, list[tuple[int, int]]]] = []
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The source, replaced: each 100 bytes of a part are their offset as text. Gives the parts that were opened."""
+    calls: list[int] = []
 
-    def read_raw(tools: Tools, part: Part, member: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        calls.append((part.part_id, member, list(ranges)))
-        return [f"{offset:0{length}}".encode() for offset, length in ranges]
+    def sections(tools: Tools, parts: Sequence[Part]) -> Iterator[Section]:
+        for part in parts:
+            calls.append(part.part_id)
+            yield Section(part, "", io.BytesIO(b"".join(b"%0100d" % (100 * place) for place in range(100))))
 
-    monkeypatch.setattr(validate, "read_raw", read_raw)
+    monkeypatch.setattr(validate, "sections", sections)
     return calls
 
 
@@ -87,7 +89,7 @@ def test_reasons_come_from_all_tables(tmp_path: Path) -> None:
     assert [reason["table"] for reason in reject["reasons"]] == ["orders", "lines"]
 
 
-def test_several_root_tables_are_told_apart(tmp_path: Path, raw_reads: list[Any]) -> None:
+def test_several_root_tables_are_told_apart(tmp_path: Path, opened: list[int]) -> None:
     """Records of different kinds share the batch; each is found in its own table, and a part is read once."""
     notes = [{"expect_column_value_lengths_to_be_between": {"column": "body", "min_value": 3}}]
     batch = BatchOnDisk(shop_feed([POSITIVE], notes=notes), tmp_path)
@@ -98,7 +100,8 @@ def test_several_root_tables_are_told_apart(tmp_path: Path, raw_reads: list[Any]
     summary = run(batch.write())
     assert [reject["ordinal"] for reject in batch.rejects] == [order + 1, note + 1]
     assert [reject["reasons"][0]["table"] for reject in batch.rejects] == ["orders", "notes"]
-    assert raw_reads == [(1, "", [(0, 100), (100, 100)])]
+    assert [reject["raw"] for reject in batch.rejects] == [f"{0:0100}", f"{100:0100}"]
+    assert opened == [1]
     assert (summary.records, summary.rejected) == (3, 2)
 
 
@@ -193,7 +196,7 @@ def test_each_expectation_finds_its_own_guilty(tmp_path: Path) -> None:
     assert held == {"expect_column_sum_to_be_between": 1, "expect_table_row_count_to_be_between": 3}
 
 
-def test_a_held_file_is_held_with_its_rejects(tmp_path: Path, raw_reads: list[Any]) -> None:
+def test_a_held_file_is_held_with_its_rejects(tmp_path: Path, opened: list[int]) -> None:
     """It waits as a whole and is judged anew later, so nothing of it goes into the quarantine now."""
     batch = BatchOnDisk(shop_feed([POSITIVE, TOTAL]), tmp_path)
     batch.add_part(1, ledger_file(1))
@@ -204,7 +207,7 @@ def test_a_held_file_is_held_with_its_rejects(tmp_path: Path, raw_reads: list[An
     summary = run(batch.write())
     assert (summary.records, summary.accepted, summary.rejected, summary.held) == (3, 0, 1, 2)
     assert [reject["ordinal"] for reject in batch.rejects] == [bad + 1]
-    assert [part_id for part_id, _, _ in raw_reads] == [2]
+    assert opened == [2]
 
 
 @pytest.mark.parametrize("severity", ["warning", "info"])
@@ -289,7 +292,7 @@ def test_a_batch_of_which_nothing_is_left_is_judged_all_the_same(tmp_path: Path)
     assert (summary.records, summary.reason) == (0, None)
 
 
-def test_without_expectations_the_gate_stands_open(tmp_path: Path, raw_reads: list[Any]) -> None:
+def test_without_expectations_the_gate_stands_open(tmp_path: Path, opened: list[int]) -> None:
     """The verdict is trivial, no row is read, and Great Expectations is not even imported."""
     batch = BatchOnDisk(shop_feed([]), tmp_path)
     batch.add_part(1, ledger_file(1))
@@ -299,7 +302,7 @@ def test_without_expectations_the_gate_stands_open(tmp_path: Path, raw_reads: li
         Path(batch.work.table("shop", RUN_ID, NUMBER, table)).unlink()
     summary = run(batch)
     assert batch.verdict == {"rejected": [], "held_parts": [], "results": [], "reason": None}
-    assert (batch.rejects, raw_reads) == ([], [])
+    assert (batch.rejects, opened) == ([], [])
     assert (summary.accepted, summary.expectations) == (1, 0)
     program = "import sys; import sluice.stages.validate; sys.exit('great_expectations' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -323,3 +326,33 @@ def test_the_bytes_of_a_reject_come_from_its_file(tmp_path: Path, monkeypatch: p
     (reject,) = batch.rejects
     assert reject["raw"].encode() == record
     assert reject["raw_is_whole"]
+
+
+def test_rejects_are_written_slice_by_slice_from_one_pass(
+    tmp_path: Path, opened: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of a part there are, in the order of their places."""
+    monkeypatch.setattr(validate, "_SLICE_RECORDS", 3)
+    batch = BatchOnDisk(shop_feed([POSITIVE]), tmp_path)
+    for part_id in (1, 2):
+        batch.add_part(part_id, ledger_file(part_id))
+    for number in range(16):
+        batch.add_order(1 + number % 2, "-1" if number < 14 else "1")
+    batch.rows["orders"].reverse()
+    assert run(batch.write()).rejected == 14
+    assert [reject["ordinal"] for reject in batch.rejects] == [*range(1, 15, 2), *range(2, 15, 2)]
+    assert [int(reject["raw"]) for reject in batch.rejects] == [reject["start_byte"] for reject in batch.rejects]
+    assert {reason["value"] for reject in batch.rejects for reason in reject["reasons"]} == {"-1.00"}
+    assert opened == [1, 2]
+
+
+def test_a_reject_whose_bytes_are_gone_is_written_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place and its reason are known all the same."""
+    gone = MalformedXML("source_changed", "gone")
+    monkeypatch.setattr(validate, "sections", lambda _, parts: (Unreadable(part, gone) for part in parts))
+    batch = BatchOnDisk(shop_feed([POSITIVE]), tmp_path)
+    batch.add_part(1, ledger_file(1))
+    bad = batch.add_order(1, "-1")
+    assert run(batch.write()).rejected == 1
+    (reject,) = batch.rejects
+    assert (reject["ordinal"], reject["raw"], reject["raw_is_whole"]) == (bad + 1, "", False)

@@ -4,6 +4,9 @@ Plain content, gzip, bzip2, xz and zstd (also of several concatenated frames), z
 compressions; members of archives may be compressed themselves. Everything is read as streams, in memory that does not
 depend on sizes. Broken data raises ``MalformedXML`` with the code ``archive_broken``, or ``truncated`` where it ends
 early; what passes a quota ``archive_refused`` or ``too_large``; what Sluice does not read ``not_xml``.
+
+A bad member (broken, encrypted, a link, an archive itself, with a name that climbs) costs that member: reading its
+stream raises, and the walk goes on. Only a broken directory or header, or a quota, ends the walk.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from typing import BinaryIO, Literal, cast
 
 from sluice.containers.decoding import Decoded, codec_of
 from sluice.containers.limits import Counted, Meter, Quotas
-from sluice.containers.streams import Peekable, Readable, Stream
+from sluice.containers.names import refused
+from sluice.containers.streams import Peekable, Readable, Stream, Unreadable
 from sluice.containers.tars import is_tar, walk_tar
 from sluice.containers.zips import is_zip, walk_zip
 from sluice.errors import MalformedXML
@@ -100,14 +104,17 @@ def _walk_members(content: _Content, meter: Meter, only: frozenset[str] | None, 
     for name, size, stream in _walk(content, meter):
         if only is not None and name not in only:
             continue
-        inner = _peel(stream, meter)
-        if inner.kind == "plain":
-            yield Member(name, _as_file(inner.stream), None if inner.layers else size, False)
-        elif depth < meter.quotas.max_nesting:
-            for member in _walk_members(inner, meter, None, depth + 1):
-                yield replace(member, name=f"{name}/{member.name}")
-        else:
-            raise MalformedXML("archive_refused", f"the archive's member {name[:80]!r} is an archive itself")
+        try:
+            inner = _peel(stream, meter)
+            if inner.kind == "plain":
+                yield Member(name, _as_file(inner.stream), None if inner.layers else size, False)
+            elif depth < meter.quotas.max_nesting:
+                for member in _walk_members(inner, meter, None, depth + 1):
+                    yield replace(member, name=f"{name}/{member.name}")
+            else:
+                raise refused(name, "is an archive itself")
+        except MalformedXML as fault:
+            yield Member(name, _as_file(Unreadable(fault)), size, False)
 
 
 def _walk(content: _Content, meter: Meter) -> Iterator[tuple[str, int, Stream]]:

@@ -17,7 +17,7 @@ def visible_name(raw: str) -> str | None:
 
     Nothing is ever written under such a name, but an archive that holds one is not what a partner sends.
     """
-    name = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    name = _printable(raw)
     segments = [segment for segment in re.split(r"[\\/]", name) if segment not in ("", ".")]
     if _ABSOLUTE.match(name) or ".." in segments:
         raise refused(name, "points outside the archive")
@@ -26,6 +26,16 @@ def visible_name(raw: str) -> str | None:
     if not segments or "__MACOSX" in segments or any(segment.startswith(".") for segment in segments):
         return None
     return name.removeprefix("./")
+
+
+def spelled_name(raw: str) -> str:
+    """A name that is fit to be stored and shown, for a member that ``visible_name`` would refuse."""
+    name = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", _printable(raw))
+    return name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore") or "?"
+
+
+def _printable(raw: str) -> str:
+    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def refused(name: str, why: str) -> MalformedXML:
@@ -42,13 +52,14 @@ class DistinctNames:
     """Names that one archive has used so far."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._taken: dict[str, int] = {}
 
     def add(self, name: str) -> str:
         """``name`` as it is the first time, then with ``#2``, ``#3``, …"""
-        candidate, number = name, 1
+        candidate, number = name, self._taken.get(name, 1)
         while candidate in self._taken:
             number += 1
             candidate = f"{name}#{number}"
-        self._taken.add(candidate)
+        self._taken[name] = number
+        self._taken.setdefault(candidate, 1)
         return candidate

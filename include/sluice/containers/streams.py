@@ -96,6 +96,17 @@ class Stream(io.RawIOBase):
         return piece
 
 
+class Unreadable(Stream):
+    """The content of what must not or cannot be read: the first read raises ``error``."""
+
+    def __init__(self, error: MalformedXML) -> None:
+        super().__init__()
+        self._error = error
+
+    def _pull(self) -> bytes:
+        raise self._error
+
+
 class Slice(Stream):
     """The next ``length`` bytes of another stream, or those from ``start`` of a seekable one."""
 

@@ -11,18 +11,24 @@ import tarfile
 from collections.abc import Iterator
 
 from sluice.containers.limits import Meter
-from sluice.containers.names import DistinctNames, refused, visible_name
-from sluice.containers.streams import Readable, Slice
+from sluice.containers.names import DistinctNames, refused, spelled_name, visible_name
+from sluice.containers.streams import Readable, Slice, Stream, Unreadable
 from sluice.errors import MalformedXML
 
 _BLOCK = tarfile.BLOCKSIZE
 _MAX_HEADER_BYTES = 1 << 20
 _SKIP_BYTES = 1 << 20
+# Where GNU's sparse headers, the first and those that continue it, say that another one follows.
+_SPARSE_MORE, _SPARSE_MORE_AGAIN = 482, 504
 
 _FILE_TYPES = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE}
 _EXTENDED_TYPES = {tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE}
 # Global headers, names of links, volume labels, GNU's listings of folders.
 _IGNORED_TYPES = {tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK, b"V", b"D"}
+# No data follows the headers of these, whatever size they give.
+_BARE_TYPES = {
+    tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE,
+}  # fmt: skip
 _REFUSED_TYPES = {
     tarfile.SYMTYPE: "is a symbolic link",
     tarfile.LNKTYPE: "is a hard link",
@@ -39,19 +45,23 @@ def is_tar(head: bytes) -> bool:
     return True
 
 
-def walk_tar(source: Readable, meter: Meter) -> Iterator[tuple[str, int, Slice]]:
+def walk_tar(source: Readable, meter: Meter) -> Iterator[tuple[str, int, Stream]]:
     """(name, size, content) of the archive's files, a content being valid until the next is asked for.
 
-    Raises ``MalformedXML``.
+    What must not be read has a content that says so. Raises ``MalformedXML`` for a broken header or an early end.
     """
     names = DistinctNames()
     for info in _walk_headers(source, meter):
         content = Slice(source, info.size)
-        name = _name_of(info)
-        if name is not None:
-            yield names.add(name), info.size, content
-            content.close()
-        if info.type != tarfile.DIRTYPE:
+        try:
+            name = _name_of(info)
+        except MalformedXML as fault:
+            yield names.add(spelled_name(info.name)), 0, Unreadable(fault)
+        else:
+            if name is not None:
+                yield names.add(name), info.size, content
+                content.close()
+        if info.type not in _BARE_TYPES:
             _skip(source, content.left + _padding(info.size))
 
 
@@ -68,6 +78,8 @@ def _walk_headers(source: Readable, meter: Meter) -> Iterator[tarfile.TarInfo]:
         elif info.type in _IGNORED_TYPES:
             _skip(source, info.size + _padding(info.size))
         else:
+            if info.type == tarfile.GNUTYPE_SPARSE:
+                _skip_sparse_headers(source, block)
             yield _with_extended(info, extended)
             extended = {}
     _check_rest(source)
@@ -76,11 +88,11 @@ def _walk_headers(source: Readable, meter: Meter) -> Iterator[tarfile.TarInfo]:
 def _name_of(info: tarfile.TarInfo) -> str | None:
     """The name of a file; None for folders and what is skipped. Raises for anything else that an archive can hold."""
     name = visible_name(info.name)
-    if info.type in _FILE_TYPES:
-        return name
-    if info.type != tarfile.DIRTYPE:
-        raise refused(name or "", _REFUSED_TYPES.get(info.type, "is neither a file nor a folder"))
-    return None
+    if name is None or info.type == tarfile.DIRTYPE:
+        return None
+    if info.type not in _FILE_TYPES:
+        raise refused(name, _REFUSED_TYPES.get(info.type, "is neither a file nor a folder"))
+    return name
 
 
 def _read_block(source: Readable) -> bytes:
@@ -138,6 +150,12 @@ def _with_extended(info: tarfile.TarInfo, extended: dict[str, str]) -> tarfile.T
         raise MalformedXML("archive_broken", f"the tar archive has a member of size {size[:40]!r}")
     info.size = int(size)
     return info
+
+
+def _skip_sparse_headers(source: Readable, block: bytes) -> None:
+    has_more = block[_SPARSE_MORE]
+    while has_more:
+        has_more = _read_block(source)[_SPARSE_MORE_AGAIN]
 
 
 def _padding(size: int) -> int:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from sluice.containers.decoding import BZIP2, DEFLATE, ZSTD, Codec, Decoded
 from sluice.containers.limits import Meter
-from sluice.containers.names import DistinctNames, broken, refused, visible_name
-from sluice.containers.streams import PIECE_BYTES, Readable, Slice, Stream
+from sluice.containers.names import DistinctNames, broken, refused, spelled_name, visible_name
+from sluice.containers.streams import PIECE_BYTES, Readable, Slice, Stream, Unreadable
 from sluice.containers.zip_directory import Entry, walk_directory
+from sluice.errors import MalformedXML
 
 _LOCAL_MAGIC = b"PK\x03\x04"
 _LOCAL = struct.Struct("<4s22x2H")
@@ -25,10 +26,17 @@ def is_zip(head: bytes) -> bool:
 
 
 def walk_zip(source: Readable, meter: Meter) -> Iterator[tuple[str, int, Stream]]:
-    """(name, size, content) of the archive's files; ``source`` is seekable. Raises ``MalformedXML``."""
+    """(name, size, content) of the archive's files; ``source`` is seekable.
+
+    What must not or cannot be read has a content that says so. Raises ``MalformedXML`` for a broken directory.
+    """
     names = DistinctNames()
     for entry in walk_directory(source, meter):
-        name = _name_of(entry)
+        try:
+            name = _name_of(entry)
+        except MalformedXML as fault:
+            yield names.add(spelled_name(entry.name)), 0, Unreadable(fault)
+            continue
         if name is not None:
             yield names.add(name), entry.size_bytes, _ZipMember(source, entry, meter)
 
@@ -36,10 +44,10 @@ def walk_zip(source: Readable, meter: Meter) -> Iterator[tuple[str, int, Stream]
 def _name_of(entry: Entry) -> str | None:
     """The member's name; None for folders and what is skipped. Raises for what cannot or must not be read."""
     name = visible_name(entry.name)
-    if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise refused(entry.name, "is a link or a device")
     if name is None or entry.is_folder:
         return None
+    if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise refused(name, "is a link or a device")
     if entry.is_encrypted:
         raise refused(name, "is encrypted")
     if entry.method not in _CODECS:

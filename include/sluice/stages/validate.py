@@ -14,10 +14,12 @@ that fail alone are held; if none does, all are.
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import gate
@@ -25,7 +27,7 @@ from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
 from sluice.gate import FailingRecords, Judged
-from sluice.reading import read_raw
+from sluice.reading import Section, StretchReader, sections
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
 from sluice.tabulate import MAX_REASONS
 from sluice.tools import Tools
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _PLACE = ["_rec", "_part", "_member", "_record", "_offset", "_length", "_line"]
 _NAMED_FILES = 3
+_SLICE_RECORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,30 +233,40 @@ def _write_rejects(tools: Tools, run_id: int, batch: Batch, rows: Rows, decision
 
 
 def _make_rejects(tools: Tools, batch: Batch, rows: Rows, decision: Decision) -> Iterator[Reject]:
-    """The rejects of one part after another, so that no more raw bytes are held than a part has.
+    """The rejects, in one pass over the parts that have some; those whose bytes cannot be read any more come last.
 
     Those in held parts are left out: such a part waits as a whole, and is judged anew when it is released.
     """
-    import pyarrow.compute as pc
-
-    places = _read_places(tools.feed, rows, decision)
     held = set(decision.held_parts(batch))
-    for part in batch.parts:
-        of_part = places.filter(pc.equal(places["_part"], part.part_id))
-        for member in of_part["_member"].unique().to_pylist() if part.part_id not in held else ():
-            group = of_part.filter(pc.equal(of_part["_member"], member)).sort_by("_record").to_pylist()
-            reasons = gate.reasons_of(decision.failing, [place["_rec"] for place in group])
-            raws = read_raw(tools, part, member, [(place["_offset"], place["_length"]) for place in group])
-            for place, raw in zip(group, raws, strict=True):
-                yield Reject(
-                    part.part_id, member, place["_record"], place["_line"], place["_offset"],
-                    place["_offset"] + place["_length"], reasons[place["_rec"]][:MAX_REASONS], raw,
-                    len(raw) == place["_length"], part.cut.context,
-                )  # fmt: skip
+    waiting = {key: own for key, own in _read_places(tools.feed, rows, decision).items() if key[0] not in held}
+    with_rejects = {part_id for part_id, _ in waiting}
+    parts = {part.part_id: part for part in batch.parts if part.part_id in with_rejects}
+    for section in sections(tools, list(parts.values())):
+        if isinstance(section, Section) and (section.part.part_id, section.member) in waiting:
+            yield from _rejects_of(decision, section, waiting.pop((section.part.part_id, section.member)))
+        if not waiting:
+            break
+    for (part_id, member), own in waiting.items():
+        yield from _rejects_of(decision, Section(parts[part_id], member, io.BytesIO()), own)
 
 
-def _read_places(feed: Feed, rows: Rows, decision: Decision) -> pa.Table:
-    """Where each rejected record stands, out of the root tables."""
+def _rejects_of(decision: Decision, section: Section, places: pa.Table) -> Iterator[Reject]:
+    """The rejects of one section, a slice after the other, so that no more than a slice of them is held."""
+    reader, part = StretchReader(section), section.part
+    for start in range(0, places.num_rows, _SLICE_RECORDS):
+        group = places.slice(start, _SLICE_RECORDS).to_pylist()
+        reasons = gate.reasons_of(decision.failing, [place["_rec"] for place in group])
+        for place in group:
+            raw = reader.read(place["_offset"], place["_length"])
+            yield Reject(
+                part.part_id, section.member, place["_record"], place["_line"], place["_offset"],
+                place["_offset"] + place["_length"], reasons[place["_rec"]][:MAX_REASONS], raw,
+                len(raw) == place["_length"], part.cut.context,
+            )  # fmt: skip
+
+
+def _read_places(feed: Feed, rows: Rows, decision: Decision) -> dict[tuple[int, str], pa.Table]:
+    """Where the rejected records stand, out of the root tables: by part and member, each in the order of the bytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -262,7 +275,13 @@ def _read_places(feed: Feed, rows: Rows, decision: Decision) -> pa.Table:
     places = pa.concat_tables([table.filter(pc.is_in(table["_rec"], rejected)) for table in tables])
     if places.num_rows != len(rejected):
         raise PermanentError(f"of {len(rejected)} records that the gate rejects, {places.num_rows} are in a root table")
-    return places
+    places = places.sort_by([(name, "ascending") for name in ("_part", "_member", "_offset")])
+    counts = places.group_by(["_part", "_member"], use_threads=False).aggregate([([], "count_all")]).to_pylist()
+    starts = accumulate((count["count_all"] for count in counts), initial=0)
+    return {
+        (count["_part"], count["_member"]): places.slice(start, count["count_all"])
+        for count, start in zip(counts, starts, strict=False)
+    }
 
 
 def _verdict(decision: Decision, held_parts: list[int]) -> dict[str, Any]:
