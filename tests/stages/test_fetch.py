@@ -270,3 +270,14 @@ def test_the_listing_is_made_before_the_transaction(ground: Ground, monkeypatch:
     monkeypatch.setattr(fetch_stage, "_register", fail_once)
     assert fetch(ground.tools(feed), ground.request(feed)).files == 1
     assert listings == [[(0,)]]
+
+
+def test_the_log_says_how_many_files_are_left_until_they_have_settled(ground: Ground) -> None:
+    """Otherwise a folder full of fresh files would look empty."""
+    feed = ground.feed(ITEMS)
+    feed = feed.model_copy(update={"source": feed.source.model_copy(update={"settle_seconds": 3600})})
+    ground.put("old.xml", items(item("a")))
+    ground.put("new.xml", items(item("b")), modified=dt.datetime.now(dt.UTC))
+    summary = fetch(ground.tools(feed), ground.request(feed))
+    assert (summary.files, summary.unsettled) == (1, 1)
+    assert summary.line().endswith("; 1 left until they have settled")

@@ -25,15 +25,18 @@ from sluice.tools import Tools
 
 @dataclass(frozen=True, slots=True)
 class FetchSummary:
-    """``size_bytes`` as the source lists the files, packed or not."""
+    """``size_bytes`` as the source lists the files, packed or not; ``unsettled`` files are left to a later run."""
 
     run_id: int
     files: int
     size_bytes: int
     dates: str
+    unsettled: int = 0
 
     def line(self) -> str:
-        return f"fetch: run {self.run_id}: {self.files:,} open files, {self.size_bytes / 1e6:,.1f} MB, {self.dates}"
+        left = f"; {self.unsettled:,} left until they have settled" if self.unsettled else ""
+        size = f"{self.size_bytes / 1e6:,.1f} MB"
+        return f"fetch: run {self.run_id}: {self.files:,} open files, {size}, {self.dates}{left}"
 
 
 def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
@@ -42,14 +45,17 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
     with warehouse.connect(tools.dsn) as connection:
         warehouse.prepare(connection, feed, dry_run=request.dry_run)
         run = ledger.find_run(connection, feed.feed, request.run_key)
+        unsettled = 0
         if run is None:
             pattern = UriPattern(request.uri or feed.source.uri)
-            files = select_files(
-                _list(tools, pattern, request), request, feed.source.settle_seconds, UriPattern(feed.source.uri)
-            )
+            listed = _list(tools, pattern, request)
+            # What came from the web was downloaded whole, and may say that it changed just now, every time.
+            settle_seconds = 0 if pattern.scheme in ("http", "https") else feed.source.settle_seconds
+            files = select_files(listed, request, settle_seconds, UriPattern(feed.source.uri))
+            unsettled = len(select_files(listed, request, 0, pattern)) - len(files)
             run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, files))
         count, size_bytes = ledger.manifest_size(connection, run.run_id)
-    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request))
+    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), unsettled)
 
 
 def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> list[SourceFile]:
