@@ -6,14 +6,16 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from sluice import reading
 from sluice.errors import MalformedXML, PermanentError, WorkFilesUnavailable
 from sluice.reading import Section, Unreadable
-from sluice.records import Part
+from sluice.records import Cut, LedgerFile, Part
 from sluice.sources import Clients, UriPattern, source_for
 from sluice.stages import validate
 from sluice.tools import Tools
@@ -356,3 +358,26 @@ def test_a_reject_whose_bytes_are_gone_is_written_without_them(tmp_path: Path, m
     assert run(batch.write()).rejected == 1
     (reject,) = batch.rejects
     assert (reject["ordinal"], reject["raw"], reject["raw_is_whole"]) == (bad + 1, "", False)
+
+
+def test_members_of_one_archive_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of them have rejects."""
+    monkeypatch.undo()
+    passes: list[str] = []
+    open_raw = reading.open_raw
+    monkeypatch.setattr(reading, "open_raw", lambda *args: passes.append(args[1].uri) or open_raw(*args))
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.xml", b"x" * 100 * number + b"%0100d" % number)
+    work = WorkFiles(str(tmp_path / "work"))
+    (listed,) = source_for(str(path), Clients(), work, "shop").list_files(UriPattern(str(path)), [])
+    file = LedgerFile(1, listed.uri, listed.version, listed.size_bytes, listed.modified_at, None)
+    batch = BatchOnDisk(shop_feed([POSITIVE]), tmp_path / "work")
+    for number in range(20):
+        batch.parts.append(Part(number, file, Cut(f"{number}.xml")))
+        batch.add_order(number, "-1")
+        batch.rows["orders"][-1]["_member"] = f"{number}.xml"
+    run(batch.write())
+    assert [int(reject["raw"]) for reject in batch.rejects] == list(range(20))
+    assert len(passes) == 1

@@ -92,8 +92,10 @@ def reasons_of(failing: Sequence[FailingRecords], records: Sequence[int]) -> dic
     import numpy as np
 
     found: dict[int, tuple[Reason, ...]] = dict.fromkeys(records, ())
+    wanted = np.unique(np.asarray(records, dtype=np.int64))
     for one in failing:
-        _, positions, _ = np.intersect1d(one.records, np.asarray(records, dtype=np.int64), return_indices=True)
+        starts, ends = (np.searchsorted(one.records, wanted, side) for side in ("left", "right"))
+        positions = starts[starts < ends]
         for position in positions.tolist():
             record = int(one.records[position])
             found[record] = (*found[record], one.reason(position))
