@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sluice import reading
-from sluice.errors import MalformedXML, PermanentError, WorkFilesUnavailable
+from sluice.errors import MalformedXML, PermanentError, WorkFilesGone
 from sluice.reading import Section, Unreadable
 from sluice.records import Cut, LedgerFile, Part
 from sluice.sources import Clients, UriPattern, source_for
@@ -276,13 +276,13 @@ def test_a_wrong_expectation_fails_the_task(tmp_path: Path) -> None:
         run(batch.write())
 
 
-def test_missing_work_files_are_worth_another_try(tmp_path: Path) -> None:
-    """A lost mount passes by itself."""
+def test_missing_work_files_are_told_with_what_to_clear(tmp_path: Path) -> None:
+    """Another try would not find them either."""
     batch = BatchOnDisk(shop_feed([POSITIVE]), tmp_path)
     batch.add_part(1, ledger_file(1))
     batch.write()
     Path(batch.work.table("shop", RUN_ID, NUMBER, "orders")).unlink()
-    with pytest.raises(WorkFilesUnavailable):
+    with pytest.raises(WorkFilesGone, match="clear the run"):
         run(batch)
 
 
