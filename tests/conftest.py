@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -11,6 +13,9 @@ from psycopg import sql
 
 from sluice.stack import postgres
 from sluice.stack.temporary import temporary_server
+
+if TYPE_CHECKING:
+    from tests.small_feeds import Ground
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +34,29 @@ def warehouse_dsn(warehouse_server: postgres.Server) -> str:
 @pytest.fixture
 def database(warehouse_server: postgres.Server) -> Iterator[str]:
     """A fresh, empty database; dropped afterwards, whoever is still connected."""
+    yield from _database(warehouse_server)
+
+
+def _database(warehouse_server: postgres.Server) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     warehouse_server.create_database(name)
     yield warehouse_server.dsn(name)
     with psycopg.connect(warehouse_server.dsn("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def shared_database(warehouse_server: postgres.Server) -> Iterator[str]:
+    """One database for all tests of a module that use ``ground``."""
+    yield from _database(warehouse_server)
+
+
+@pytest.fixture
+def ground(tmp_path: Path, shared_database: str) -> Iterator[Ground]:
+    """A landing folder, feeds over it, and an empty database; emptied is quicker than made anew."""
+    from tests.small_feeds import Ground
+
+    made = Ground(tmp_path, shared_database)
+    yield made
+    made.dsn = shared_database
+    made.clear_database()

@@ -161,6 +161,16 @@ class Ground:
         tables = [f'"{feed.schema_name}"."{name}"' for name in feed.tables]
         self.sql(f"TRUNCATE {', '.join([*tables, 'sluice.loads', 'sluice.holds', 'sluice.quarantine', *more])}")
 
+    def clear_database(self) -> None:
+        """End what is still connected, and drop every schema that a test has made."""
+        self.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        schemas = self.sql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'")
+        if schemas:
+            self.sql("DROP SCHEMA " + ", ".join(f'"{name}"' for (name,) in schemas) + " CASCADE")
+
     def forget_all(self, feed: Feed) -> None:
         ledger_tables = ("files", "parts", "manifest", "batches", "runs")
         self.forget_loads(feed, *(f"sluice.{name}" for name in ledger_tables))

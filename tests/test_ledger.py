@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,11 +14,6 @@ from tests.small_feeds import DAY, ITEMS, MOMENT, Ground, cut_items, item, items
 from sluice import ledger, warehouse
 from sluice.feed.model import Feed
 from sluice.records import Batch, Cut, LoadCounts, Run, RunRequest, SourceFile
-
-
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
 
 
 @pytest.fixture

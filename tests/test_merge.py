@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,12 +12,6 @@ from tests.small_feeds import ITEMS, KEYLESS, Ground, cut_items, item, items, zi
 from sluice import ledger
 from sluice.records import LoadCounts
 from sluice.stages import split as split_stage
-
-
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
-
 
 # -- loading again ----------------------------------------------------------------------------------------------------
 

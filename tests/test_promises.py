@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,11 +72,6 @@ ARCHIVE = st.lists(RECORDS, min_size=1, max_size=2).map(lambda many: tuple(zip((
 ARRIVAL = st.builds(
     Arrival, st.integers(1, 2), st.sampled_from("fg"), st.integers(0, 1), PLAIN | ARCHIVE, st.sampled_from([(), (1,)])
 )
-
-
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
 
 
 @pytest.fixture(params=FEEDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,11 +15,6 @@ REASONS = (
     Reason("too_precise", "3 digits after the point", "items", "amount", "Amount", '1.234 😀\\ "'),
     Reason("xsd_invalid", "an element is missing"),
 )
-
-
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
 
 
 @pytest.mark.parametrize(

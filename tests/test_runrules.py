@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +16,6 @@ COUNT, EQUAL, SUM = (
     "expect_column_sum_to_be_between",
 )
 TEXT = ITEMS.replace("name: Name}", 'name: Name, amount: {path: Amount, type: "numeric(38,2)"}}')
-
-
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,11 +19,6 @@ from sluice.stages import fetch as fetch_stage
 from sluice.stages.fetch import fetch, select_files
 
 DATED_SOURCE = "{date:%Y-%m-%d}/*.xml"
-
-
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
 
 
 def manifest(ground: Ground, run_id: int) -> list[tuple[Any, ...]]:

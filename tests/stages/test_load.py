@@ -30,11 +30,6 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["sluice.pipeline"])
 
 
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
-
-
 @pytest.fixture(params=[ITEMS, KEYLESS], ids=["keyed", "keyless"])
 def feed(request: pytest.FixtureRequest, ground: Ground) -> Feed:
     return ground.feed(request.param)

@@ -20,11 +20,6 @@ BAD = "<Item/>"
 ONE, TWO = "s3://b/1.xml: truncated: it ends early", "s3://b/2.xml: not_xml: no XML"
 
 
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
-
-
 def work_folder(ground: Ground, run_id: int) -> Path:
     return Path(ground.work.batch("items", run_id, 0)).parent.parent
 

@@ -27,11 +27,6 @@ LARGE = items(*RECORDS)
 LARGE_UTF16 = f'<?xml version="1.0" encoding="UTF-16"?>{LARGE}'.encode("utf-16")
 
 
-@pytest.fixture
-def ground(tmp_path: Path, database: str) -> Ground:
-    return Ground(tmp_path, database)
-
-
 def start(ground: Ground, feed: Feed, **options: Any) -> int:
     return fetch(ground.tools(feed), ground.request(feed, **options)).run_id
 
@@ -96,9 +91,8 @@ def test_two_runs_that_split_a_file_at_once_agree_on_its_cuts(ground: Ground) ->
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda run_id: split(ground.tools(feed), run_id), runs))
     assert ground.sql("SELECT count(*) FROM sluice.files WHERE part_count IS NULL") == [(0,)]
-    assert ground.sql(
-        "SELECT FROM sluice.files f WHERE part_count <> (SELECT count(*) FROM sluice.parts p WHERE p.file_id = f.file_id)"
-    ) == []  # fmt: skip
+    parts = "(SELECT count(*) FROM sluice.parts p WHERE p.file_id = f.file_id)"
+    assert ground.sql(f"SELECT FROM sluice.files f WHERE part_count <> {parts}") == []
 
 
 # -- cuts -------------------------------------------------------------------------------------------------------------
