@@ -32,6 +32,7 @@ ADVICE = {
     "SourceUnavailable": "Check that the workers can reach the source; then clear the failed tasks in Airflow.",
     "TablesDiffer": "Review the SQL in the task's log and run it, or change the feed; then clear the run in Airflow.",
     "WarehouseUnavailable": "Check that PostgreSQL is up and answers; then clear the failed tasks in Airflow.",
+    "WorkFilesGone": "Clear the run's `parse` in Airflow, or `split` if it unpacked files, downstream too.",
     "WorkFilesUnavailable": "Check the space and the mount of the work folder; then clear the failed tasks in Airflow.",
     "WorkerDied": "Look at the memory and the log of the worker, then clear the failed tasks in Airflow.",
 }
