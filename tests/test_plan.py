@@ -360,7 +360,7 @@ def test_no_more_names_are_remembered_than_a_hostile_file_is_worth(
 
 
 def test_a_record_is_isolated_with_its_header(tmp_path: Path) -> None:
-    """A document of its own: the ancestors, what they hold before their records, and this one record."""
+    """A document of its own: the ancestors, the elements before their records as empty ones, and this one record."""
     plan = Plan(write_feed(tmp_path, "tables:" + GROUPS % "@c"))
     root = xmlio.parse_document(
         b"<r a='1' xmlns:p='urn:p'>t<h>1</h>u<g><i/><rec c='1'/></g><o/>"
@@ -369,6 +369,6 @@ def test_a_record_is_isolated_with_its_header(tmp_path: Path) -> None:
     _, second, _ = plan.find_candidates(root)
     record = plan.isolate(second)
     assert etree.tostring(record.getroottree()) == (
-        b'<r xmlns:p="urn:p" a="1">t<h>1</h><g b="2"><p:i>2</p:i><rec c="2"/></g></r>'
+        b'<r xmlns:p="urn:p" a="1"><h/><g b="2"><p:i/><rec c="2"/></g></r>'
     )
     assert len(plan.find_candidates(root)) == 3, "the tree itself is as it was"

@@ -37,6 +37,7 @@ MAX_NAMES = 10_000
 # What one record may give: beyond that a few bytes for each row would fill the memory.
 MAX_ROWS_IN_RECORD = 500_000
 MAX_SEVERAL = 20
+MAX_LEAD_CHILDREN = 500
 
 # How a cell takes a value.
 ONE, FIRST, LIST = range(3)
@@ -326,28 +327,24 @@ class Plan:
         return known
 
     def isolate(self, record: Element) -> Element:
-        """A copy of the record as a document of its own: its ancestors, what they hold before their records, and it.
+        """A copy of the record as a document of its own: its ancestors, the elements that they hold before their records
+        (emptied; at most ``MAX_LEAD_CHILDREN``), and it.
 
         Returns the copied record; its root is ``.getroottree().getroot()``.
         """
         parent_copy: Element | None = None
         for ancestor in [*record.iterancestors()][::-1]:
             open_copy = etree.Element(ancestor.tag, ancestor.attrib, ancestor.nsmap)  # type: ignore[arg-type]  # its keys may be None
-            open_copy.text = ancestor.text
-            open_copy.extend(map(_copy_of, self.content_before_records(ancestor)))
+            lead = self.content_before_records(ancestor)
+            open_copy.extend(etree.Element(child.tag) for child in lead[:MAX_LEAD_CHILDREN])
             if parent_copy is not None:
                 parent_copy.append(open_copy)
             parent_copy = open_copy
-        record_copy = _copy_of(record)
+        record_copy = copy.deepcopy(record)
+        record_copy.tail = None
         if parent_copy is not None:
             parent_copy.append(record_copy)
         return record_copy
-
-
-def _copy_of(element: Element) -> Element:
-    duplicate = copy.deepcopy(element)
-    duplicate.tail = None
-    return duplicate
 
 
 def _xml_depth(feed: Feed, name: str) -> int:

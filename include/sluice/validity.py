@@ -18,11 +18,15 @@ from sluice.records import VALUE_CAP, Reason
 
 MAX_XSD_REASONS = 5
 MAX_MENDS = 20
+# For each fault libxml2 counts the siblings before it, to name its place. Beyond this it would take minutes.
+MAX_STEPS = 50_000_000
+_WIDE = 2_000
 # A document that is validated as a whole must be held in memory as a whole.
 MAX_WHOLE_DOCUMENT_BYTES = 64 << 20
 
 # What libxml2 says of an element that its parent's content model has no place for.
 _NOT_EXPECTED = "This element is not expected"
+_TOO_MANY = "the XSD finds more faults than can be named"
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*?) \)")
 
 
@@ -95,9 +99,9 @@ class RecordValidity:
             offset, line = piece.place_of(1, 1)
             raise MalformedXML("xsd_invalid", _no_schema(root), offset=offset, line=line)
         errors = _errors_in(root.getroottree(), self._schema)
-        if errors:
-            offset, line = piece.place_of(errors[0].line, 1)
-            message = f"line {line}: {tell_error(errors[0].message)[0]}"
+        if errors is None or errors:
+            offset, line = piece.place_of(errors[0].line if errors else 1, 1)
+            message = f"line {line}: {tell_error(errors[0].message)[0]}" if errors else _TOO_MANY
             raise MalformedXML("xsd_invalid", message, offset=offset, line=line)
 
     def why_invalid(self, root: Element) -> str | None:
@@ -108,6 +112,8 @@ class RecordValidity:
         if schema is None:
             return _no_schema(root)
         errors = _errors_in(root.getroottree(), schema)
+        if errors is None:
+            return _TOO_MANY
         return tell_error(errors[0].message)[0] if errors else None
 
     def reasons(self, element: Element) -> list[Reason]:
@@ -119,8 +125,7 @@ class RecordValidity:
         place = self._findings.place_if_suspect(element)
         if place is None:
             return []
-        path, errors = _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
-        return [_reason(error, path) for error in errors[:MAX_XSD_REASONS]]
+        return _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
 
 
 class _Findings:
@@ -130,12 +135,12 @@ class _Findings:
     did not look at everything.
     """
 
-    def __init__(self, errors: Iterable[Any], depths: set[int]) -> None:
+    def __init__(self, errors: Iterable[Any] | None, depths: set[int]) -> None:
         deepest = max(depths)
-        self.is_partial = False
+        self.is_partial = errors is None
         self.wrong: set[str] = set()
         self.unlike_others: set[str] = set()
-        for error in errors:
+        for error in errors or ():
             steps = (error.path or "").split("/")
             is_constraint = error.type_name == "SCHEMAV_CVC_IDC"
             if not is_constraint and _hides_what_follows(error, len(steps) - 1, deepest):
@@ -146,11 +151,13 @@ class _Findings:
         self.wrong |= self.unlike_others
 
     def place_if_suspect(self, element: Element) -> str | None:
-        """The path of a record that must be judged alone; None for one that is valid side by side with the others."""
-        if not self.wrong and not self.is_partial:
-            return None
-        place = element.getroottree().getpath(element)
-        return place if self.is_partial or place in self.wrong else None
+        """The path of a record that must be judged alone, '' where it does not matter; None for one that is valid side
+        by side with the others.
+        """
+        if self.is_partial:
+            return ""
+        place = element.getroottree().getpath(element) if self.wrong else None
+        return place if place in self.wrong else None
 
 
 def _hides_what_follows(error: Any, depth: int, deepest: int) -> bool:
@@ -162,25 +169,36 @@ def _hides_what_follows(error: Any, depth: int, deepest: int) -> bool:
     return depth == deepest and _NOT_EXPECTED in error.message
 
 
-def _judge_alone(schema: etree.XMLSchema, record: Element, keeps_constraints: bool) -> tuple[str, list[Any]]:
-    """The record's path in a document that holds it alone, and the errors in it.
+def _judge_alone(schema: etree.XMLSchema, record: Element, keeps_constraints: bool) -> list[Reason]:
+    """What is wrong in a record that stands in a document of its own.
 
     What the schema wants to stand before the record may be in another piece: an empty element stands in for it, since
     libxml2 looks into no element after one that it did not expect. Identity constraints may reach beyond one record.
     """
     tree = record.getroottree()
+    errors = _errors_in(tree, schema)
     for _ in range(MAX_MENDS):
-        if not _clear_the_way(_errors_in(tree, schema), record):
+        if not errors or not _clear_the_way(errors, record):
             break
+        errors = _errors_in(tree, schema)
+    if errors is None:
+        return [Reason("xsd_invalid", _TOO_MANY)]
     place = tree.getpath(record)
-    return place, [
+    inside = [
         error
-        for error in _errors_in(tree, schema)
+        for error in errors
         if _is_within(error.path, place) and (keeps_constraints or error.type_name != "SCHEMAV_CVC_IDC")
     ]
+    return [_reason(error, place) for error in inside[:MAX_XSD_REASONS]]
 
 
-def _errors_in(tree: etree._ElementTree, schema: etree.XMLSchema) -> list[Any]:
+def _errors_in(tree: etree._ElementTree, schema: etree.XMLSchema) -> list[Any] | None:
+    """What libxml2 finds wrong, with places; None where there is too much of it."""
+    width = max(map(len, tree.iter()))
+    if width > _WIDE:
+        most = MAX_STEPS // width
+        if xmlio.count_faults(etree.tostring(tree), schema, most) > most:
+            return None
     return [] if schema.validate(tree) else list(cast("Iterable[Any]", schema.error_log))
 
 
