@@ -31,7 +31,7 @@ class Extracted:
         for number, element in enumerate(plan.find_candidates(root)):
             table = plan.table_of(element)
             if table is not None:
-                found = plan.extract(element, table, number, self._rows)
+                found = plan.extract(element, table, number, self._rows).several
                 self.several += [(item.table, item.column, item.path) for item in found]
 
     def rows(self, table: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from lxml import etree
 
@@ -34,9 +34,12 @@ NIL = _Nil()
 
 # A hostile document may invent a name for each of its elements; no more are remembered.
 MAX_NAMES = 10_000
-# What one record may give: beyond that a few bytes for each row would fill the memory.
+# What one record may give: beyond that a few bytes of it would fill the memory.
 MAX_ROWS_IN_RECORD = 500_000
 MAX_SEVERAL = 20
+# How long the values may be that its rows take from above them, together; and one value that each record takes.
+MAX_COPIED_CHARACTERS = 16 << 20
+MAX_HEADER_CHARACTERS = 64 << 10
 MAX_LEAD_CHILDREN = 500
 
 # How a cell takes a value.
@@ -103,7 +106,7 @@ class Node:
             below.locate(f"{where}/{below.names[0].rpartition('}')[2]}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class UpwardPath:
     """A path that begins at an ancestor: ``up`` parents, then ``steps`` with their tests, then an attribute or the
     text.
@@ -142,8 +145,15 @@ class Rows:
         self.positions.clear()
 
 
-class TooManyRows(Exception):
-    """A record gives more rows than ``MAX_ROWS_IN_RECORD``."""
+class RecordTooLarge(Exception):
+    """A record gives more than can be held."""
+
+
+class Extracted(NamedTuple):
+    """What was found too often, and how many characters were taken from above the rows, for each of them anew."""
+
+    several: list[SeveralValues]
+    copied: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,8 @@ class Plan:
         # The tables of the records in one parent: neighbours are asked for one after another.
         self._parent: Element | None = None
         self._by_tag: dict[str, TablePlan | None] = {}
+        # The last ancestor that each upward path began at, and the values found: neighbouring rows share them.
+        self.looked_up: dict[UpwardPath, tuple[Element, list[Any], int]] = {}
         for name, table in feed.tables.items():
             if table.parent is not None:
                 self._hang_on_parent(name, table)
@@ -274,6 +286,7 @@ class Plan:
         came between two records.
         """
         self._before_records.clear()
+        self.looked_up.clear()
         ancestor = root
         for depth, count in enumerate(lead_counts, start=1):
             self._before_records[ancestor] = list(islice(ancestor, count))
@@ -302,14 +315,11 @@ class Plan:
                 return plan
         return None
 
-    def extract(self, element: Element, plan: TablePlan, record: int, rows: dict[str, Rows]) -> list[SeveralValues]:
-        """Append the rows that this record gives, to all tables of its family; returns what was found too often.
-
-        Raises ``TooManyRows``.
-        """
+    def extract(self, element: Element, plan: TablePlan, record: int, rows: dict[str, Rows]) -> Extracted:
+        """Append the rows that this record gives, to all tables of its family. Raises ``RecordTooLarge``."""
         walk = _Walk(self, element, record, rows)
         walk.begin_row(element, plan, ())
-        return walk.several
+        return Extracted(walk.several, walk.copied)
 
     def content_before_records(self, ancestor: Element) -> list[Element]:
         """The children of an element above the records, up to the first that leads to one."""
@@ -327,8 +337,8 @@ class Plan:
         return known
 
     def isolate(self, record: Element) -> Element:
-        """A copy of the record as a document of its own: its ancestors, the elements that they hold before their records
-        (emptied; at most ``MAX_LEAD_CHILDREN``), and it.
+        """A copy of the record as a document of its own: its ancestors, the elements that they hold before their
+        records (emptied; at most ``MAX_LEAD_CHILDREN``), and it.
 
         Returns the copied record; its root is ``.getroottree().getroot()``.
         """
@@ -400,7 +410,7 @@ def value_of(element: Element, cell: Cell) -> Any:
 class _Walk:
     """One walk through one record."""
 
-    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_unmapped", "several")
+    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_unmapped", "copied", "several")
 
     def __init__(self, plan: Plan, element: Element, record: int, rows: dict[str, Rows]) -> None:
         self._plan = plan
@@ -409,12 +419,13 @@ class _Walk:
         self._record = record
         self._rows = rows
         self._row_count = 0
+        self.copied = 0
         self.several: list[SeveralValues] = []
 
     def begin_row(self, element: Element, table: TablePlan, positions: tuple[int, ...]) -> None:
         self._row_count += 1
         if self._row_count > MAX_ROWS_IN_RECORD:
-            raise TooManyRows(f"the record gives more than {MAX_ROWS_IN_RECORD:,} rows")
+            raise RecordTooLarge(f"the record gives more than {MAX_ROWS_IN_RECORD:,} rows")
         cells: list[Any] = [None] * table.cell_count
         rows = self._rows[table.name]
         rows.cells.append(cells)
@@ -485,13 +496,33 @@ class _Walk:
             ancestor = ancestor.getparent()
         if ancestor is None:
             return
+        known = self._plan.looked_up.get(path)
+        if known is None or known[0] is not ancestor:
+            values = [*self._values_at(ancestor, path, is_above_record)]
+            known = ancestor, values, sum(len(value) for value in values if isinstance(value, str))
+            self._plan.looked_up[path] = known
+        self._count_copies(path, known[2], is_above_record)
+        for value in known[1]:
+            self._store(cells, path.cell, value, table)
+
+    def _values_at(self, ancestor: Element, path: UpwardPath, is_above_record: bool) -> Iterator[Any]:
         for found in self._find_below(ancestor, path.steps, is_above_record):
             if not path.attributes:
-                self._store(cells, path.cell, value_of(found, path.cell), table)
+                yield value_of(found, path.cell)
             for name in path.attributes:
                 value = found.get(name)
                 if value is not None:
-                    self._store(cells, path.cell, value, table)
+                    yield value
+
+    def _count_copies(self, path: UpwardPath, size: int, is_above_record: bool) -> None:
+        self.copied += size
+        if is_above_record and size > MAX_HEADER_CHARACTERS:
+            most = f"what stands above records may have {MAX_HEADER_CHARACTERS:,}"
+            raise RecordTooLarge(f"{path.cell.path} has {size:,} characters; {most}")
+        if self.copied > MAX_COPIED_CHARACTERS:
+            raise RecordTooLarge(
+                f"the rows of the record take more than {MAX_COPIED_CHARACTERS:,} characters from above"
+            )
 
     def _find_below(
         self, ancestor: Element, steps: tuple[tuple[frozenset[str], tuple[Test, ...]], ...], is_above_record: bool

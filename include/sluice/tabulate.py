@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from sluice.convert import Converter
 from sluice.feed.model import Column, Feed, Table
 from sluice.pieces import RAW_CAP_BYTES
-from sluice.plan import Plan, Rows, SeveralValues, TablePlan, TooManyRows
+from sluice.plan import Plan, RecordTooLarge, Rows, SeveralValues, TablePlan
 from sluice.records import Reason, Reject
 from sluice.rejects import RejectLog
 from sluice.staging import positions
@@ -186,8 +186,10 @@ class BatchTables:
         self._places[record] = place
         found = list(reasons)
         try:
-            self._several += self._plan.extract(element, table, record, self._rows)
-        except TooManyRows as error:
+            several, copied = self._plan.extract(element, table, record, self._rows)
+            self._several += several
+            self._block_bytes += copied
+        except RecordTooLarge as error:
             found.append(Reason("record_too_large", str(error)))
         if found:
             self._reasons[record] = found

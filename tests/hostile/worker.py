@@ -1,0 +1,91 @@
+"""Parses files one by one, each in a process of its own with little memory, and says what that cost.
+
+Reads lines of JSON (feed folder, file) from standard input and answers each with one. A process that has loaded
+everything forks for each file, so that what it needed beyond that is what the file made it need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.parsed import parse_path
+
+from sluice.feed.loading import load_feed
+
+# Beyond what is loaded anyway. A batch has its rows, a piece and its tree in memory, and a record at its limit.
+MAX_EXTRA_BYTES = 1 << 30
+
+
+def main() -> None:
+    _warm_up()
+    for line in sys.stdin:
+        folder, path = json.loads(line)
+        print(json.dumps(_in_child(folder, path)), flush=True)
+
+
+def _warm_up() -> None:
+    """Load libraries and compiled code before anything is measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "warm").mkdir()
+        declared = "feed: warm\nsource: {uri: /x/*}\ntables: {t: {record: /r/x, columns: {c: .}}}"
+        (Path(folder) / "warm" / "feed.yaml").write_text(declared)
+        (Path(folder) / "file.xml").write_text("<r><x/></r>")
+        parse_path(load_feed(Path(folder) / "warm"), Path(folder) / "file.xml")
+
+
+def _in_child(folder: str, path: str) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _answer(folder, path, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) or not answer:
+        return {"died": os.waitstatus_to_exitcode(status)}
+    answer = json.loads(answer)
+    return {**answer, "extra_mb": max(answer["peak_kb"] - _resident_kb(), 0) / 1024}
+
+
+def _answer(folder: str, path: str, writing: int) -> None:
+    """In the child: parse, and leave without cleaning up what is the parent's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_virtual_bytes() + MAX_EXTRA_BYTES, hard))
+    parsed = parse_path(load_feed(Path(folder)), Path(path))
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    rejects = parsed.rejects
+    answer = {
+        "peak_kb": peak_kb,
+        "codes": [reject.reasons[0].code for reject in rejects],
+        "messages": [reject.reasons[0].message for reject in rejects][:5],
+        "places": [[reject.start_byte, reject.line] for reject in rejects][:5],
+        "failed": [outcome["failed"] for outcome in parsed.outcomes],
+        "found": sum(outcome["found"] for outcome in parsed.outcomes),
+        "rows": len(parsed.rows()),
+        "reject_bytes": Path(parsed.work.rejects(parsed.feed.feed, 1, 0)).stat().st_size,
+        "is_conserved": parsed.is_conserved(),
+    }
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(json.dumps(answer).encode())
+    os._exit(0)
+
+
+def _resident_kb() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+
+def _virtual_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()
