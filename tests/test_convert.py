@@ -17,7 +17,7 @@ from sluice import convert
 from sluice.convert import BadValue, Converter
 from sluice.errors import REJECT_CODES
 from sluice.feed.model import Column
-from sluice.plan import NIL
+from sluice.walk import NIL
 
 
 def clock(*numbers: int) -> dt.datetime:

@@ -11,9 +11,10 @@ from lxml import etree
 from tests.parsed import write_feed
 
 from sluice import plan as plan_module
-from sluice import xmlio
+from sluice import walk, xmlio
 from sluice.errors import PermanentError
-from sluice.plan import NIL, Plan, Rows
+from sluice.plan import Plan
+from sluice.walk import NIL, Rows
 
 XSI = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'"
 
@@ -352,6 +353,7 @@ def test_no_more_names_are_remembered_than_a_hostile_file_is_worth(
     extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_module, "MAX_NAMES", 10)
+    monkeypatch.setattr(walk, "MAX_UNMAPPED", 10)
     names = "".join(f"<n{number}/><again/>" for number in range(100))
     extracted = extract(f"<r>{names}<rec>{names}<a>x</a></rec></r>", tables="things: {record: /r/rec, columns: {c: a}}")
     assert extracted.rows("things") == [{"c": "x"}]
@@ -368,7 +370,5 @@ def test_a_record_is_isolated_with_its_header(tmp_path: Path) -> None:
     )
     _, second, _ = plan.find_candidates(root)
     record = plan.isolate(second)
-    assert etree.tostring(record.getroottree()) == (
-        b'<r xmlns:p="urn:p" a="1"><h/><g b="2"><p:i/><rec c="2"/></g></r>'
-    )
+    assert etree.tostring(record.getroottree()) == (b'<r xmlns:p="urn:p" a="1"><h/><g b="2"><p:i/><rec c="2"/></g></r>')
     assert len(plan.find_candidates(root)) == 3, "the tree itself is as it was"

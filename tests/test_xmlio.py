@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice import xmlio
+from sluice.charsets import Utf8Stream
 from sluice.errors import MalformedXML, PermanentError
 from sluice.piece_reader import PieceReader
 from sluice.pieces import Piece
 from sluice.scanner import PathTable
-from sluice.xmlio import Utf8Stream
 
 ENCODINGS = (
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "iso-8859-1", "windows-1252", "shift_jis", "gb18030",

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from sluice.feed.model import Column
 from sluice.feed.types import ColumnType
-from sluice.plan import NIL
 from sluice.records import VALUE_CAP
 from sluice.values import TO_VALUE, Unfit
+from sluice.walk import NIL
 
 _WHITE = " \t\r\n"
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import BinaryIO
 
 from sluice import containers
+from sluice.charsets import Utf8Stream
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
@@ -23,7 +24,6 @@ from sluice.records import Cut, LedgerFile, Part
 from sluice.scanner import PathTable
 from sluice.tools import Tools
 from sluice.validity import RootCheck
-from sluice.xmlio import Utf8Stream
 
 _PACKED_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".tbz2", ".txz", ".tzst")
 

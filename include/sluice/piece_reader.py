@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sluice import scanner, xmlio
+from sluice import scanner
+from sluice.charsets import check_same_encoding
 from sluice.errors import MalformedXML
 from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
 from sluice.scanner import PathTable
@@ -33,7 +34,7 @@ class Readable(Protocol):
 
 @dataclass(slots=True)
 class PieceReader:
-    """Iterates over the pieces of one stream (UTF-8, see ``xmlio.Utf8Stream``).
+    """Iterates over the pieces of one stream (UTF-8, see ``charsets.Utf8Stream``).
 
     ``check_root`` is called with a small document (prolog, root start tag, closed at once) as soon as a root element is
     seen, so that a wrong document is refused before it is read; it raises ``MalformedXML``. With ``keep_leads`` the
@@ -172,7 +173,7 @@ class PieceReader:
         closing_tag = b"" if tag.endswith(b"/>") else b"</" + self._name_at(start) + b">"
         try:
             if self._documents > 1:
-                xmlio.check_same_encoding(self.stream, self._prolog)
+                check_same_encoding(self.stream, self._prolog)
             if self.check_root is not None:
                 self.check_root(self._prolog + tag + closing_tag)
         except MalformedXML as error:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, BinaryIO, cast
 
 from sluice import containers
+from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.piece_reader import Readable
@@ -19,7 +20,6 @@ from sluice.pieces import RAW_CAP_BYTES
 from sluice.records import LedgerFile, Part
 from sluice.sources import source_for
 from sluice.tools import Tools
-from sluice.xmlio import Utf8Stream
 
 READ_BYTES = 256 << 10
 QUOTAS = Quotas()

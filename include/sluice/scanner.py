@@ -4,7 +4,7 @@ The scanner knows just enough XML to be exact on well-formed input: tags (with q
 sections, processing instructions, document type declarations, and several documents one after another. It does not
 prove well-formedness; whoever uses its cuts parses each piece with a real parser, and that parse is the proof.
 
-Input is UTF-8 (``xmlio.Utf8Stream`` sees to it): every byte below 0x80 is then a character of its own.
+Input is UTF-8 (``charsets.Utf8Stream`` sees to it): every byte below 0x80 is then a character of its own.
 
 ``scan`` is compiled by Numba once per machine and cached. It is resumable: all of its state is in ``state`` and
 ``stack``, so that a stream may be handed over in chunks of any size.

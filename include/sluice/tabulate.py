@@ -17,11 +17,13 @@ import pyarrow.parquet as pq
 
 from sluice.convert import Converter
 from sluice.feed.model import Column, Feed, Table
+from sluice.nodes import TablePlan
 from sluice.pieces import RAW_CAP_BYTES
-from sluice.plan import Plan, RecordTooLarge, Rows, SeveralValues, TablePlan
+from sluice.plan import Plan
 from sluice.records import Reason, Reject
 from sluice.rejects import RejectLog
 from sluice.staging import positions
+from sluice.walk import RecordTooLarge, Rows, SeveralValues
 from sluice.workfiles import WorkFiles
 
 BLOCK_RECORDS = 4096

@@ -13,7 +13,7 @@ from sluice import xmlio
 from sluice.errors import MalformedXML
 from sluice.feed.model import Feed
 from sluice.pieces import Piece
-from sluice.plan import Element, Plan
+from sluice.plan import Plan
 from sluice.records import VALUE_CAP, Reason
 
 MAX_XSD_REASONS = 5
@@ -77,7 +77,7 @@ class RecordValidity:
         assert self._feed.xsd is not None
         return xmlio.Schemas(self._feed.folder, self._feed.xsd.files)
 
-    def look_at(self, root: Element, piece: Piece) -> None:
+    def look_at(self, root: xmlio.Element, piece: Piece) -> None:
         """Prepare to judge the records of this tree.
 
         Raises ``MalformedXML`` where the document is judged as a whole and invalid.
@@ -90,7 +90,7 @@ class RecordValidity:
         elif self._schema is not None:
             self._findings = _Findings(_errors_in(root.getroottree(), self._schema), self._depths)
 
-    def _judge_document(self, root: Element, piece: Piece) -> None:
+    def _judge_document(self, root: xmlio.Element, piece: Piece) -> None:
         if not piece.is_whole:
             limit = f"a document that is validated whole may hold {MAX_WHOLE_DOCUMENT_BYTES} bytes at most"
             message = f"{limit}; use `scope: record`"
@@ -104,7 +104,7 @@ class RecordValidity:
             message = f"line {line}: {tell_error(errors[0].message)[0]}" if errors else _TOO_MANY
             raise MalformedXML("xsd_invalid", message, offset=offset, line=line)
 
-    def why_invalid(self, root: Element) -> str | None:
+    def why_invalid(self, root: xmlio.Element) -> str | None:
         """The first XSD error of a document in one line; None where it is valid or there is no XSD."""
         if not self.is_on:
             return None
@@ -116,7 +116,7 @@ class RecordValidity:
             return _TOO_MANY
         return tell_error(errors[0].message)[0] if errors else None
 
-    def reasons(self, element: Element) -> list[Reason]:
+    def reasons(self, element: xmlio.Element) -> list[Reason]:
         """What the XSD has against this record."""
         if not self.is_on or self.judges_documents:
             return []
@@ -150,7 +150,7 @@ class _Findings:
                     (self.unlike_others if is_constraint else self.wrong).add("/".join(steps[: depth + 1]))
         self.wrong |= self.unlike_others
 
-    def place_if_suspect(self, element: Element) -> str | None:
+    def place_if_suspect(self, element: xmlio.Element) -> str | None:
         """The path of a record that must be judged alone, '' where it does not matter; None for one that is valid side
         by side with the others.
         """
@@ -169,7 +169,7 @@ def _hides_what_follows(error: Any, depth: int, deepest: int) -> bool:
     return depth == deepest and _NOT_EXPECTED in error.message
 
 
-def _judge_alone(schema: etree.XMLSchema, record: Element, keeps_constraints: bool) -> list[Reason]:
+def _judge_alone(schema: etree.XMLSchema, record: xmlio.Element, keeps_constraints: bool) -> list[Reason]:
     """What is wrong in a record that stands in a document of its own.
 
     What the schema wants to stand before the record may be in another piece: an empty element stands in for it, since
@@ -207,11 +207,11 @@ def _reason(error: Any, place: str) -> Reason:
     return Reason("xsd_invalid", message, path=_below(error.path, place), value=value and value[:VALUE_CAP])
 
 
-def _no_schema(root: Element) -> str:
+def _no_schema(root: xmlio.Element) -> str:
     return f"the feed has no XSD for {_spell(root.tag)}"
 
 
-def _clear_the_way(errors: Iterable[Any], record: Element) -> bool:
+def _clear_the_way(errors: Iterable[Any], record: xmlio.Element) -> bool:
     """Mend what keeps libxml2 from looking at the record: put an element that is expected before it, or before its
     ancestor, that is not; take away another element that is not expected. False where nothing helps.
     """
@@ -221,7 +221,7 @@ def _clear_the_way(errors: Iterable[Any], record: Element) -> bool:
     for element in chain if refused else ():
         for other in element.itersiblings(preceding=True):
             if tree.getpath(other) in refused:
-                cast("Element", other.getparent()).remove(other)
+                cast("xmlio.Element", other.getparent()).remove(other)
                 return True
         name = _missing_before(element, refused.get(tree.getpath(element), ""))
         if name is not None:
@@ -230,7 +230,7 @@ def _clear_the_way(errors: Iterable[Any], record: Element) -> bool:
     return False
 
 
-def _missing_before(element: Element, message: str) -> str | None:
+def _missing_before(element: xmlio.Element, message: str) -> str | None:
     """The first element that libxml2 expects in the place of this one and that is not there yet."""
     found = _EXPECTED.search(message)
     present = {element.tag, *(sibling.tag for sibling in element.itersiblings(preceding=True))}

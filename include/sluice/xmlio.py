@@ -1,4 +1,4 @@
-"""The only place where an XML parser is built: encodings, limits, error texts, and XSDs.
+"""The only place where an XML parser is built: its limits, its error texts, and XSDs.
 
 Every parser here refuses the network, external entities and external DTDs. Entities of an internal DTD are expanded
 within libxml2's own amplification limit; documents without a DTD may be as large as they like.
@@ -6,144 +6,24 @@ within libxml2's own amplification limit; documents without a DTD may be as larg
 
 from __future__ import annotations
 
-import codecs
 import re
 import tempfile
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from lxml import etree
 
 from sluice.errors import MalformedXML, PermanentError
 from sluice.pieces import Piece, closing
 
-_DECLARED_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_SAME_AS_UTF8 = {"utf-8", "ascii"}
-# Python's own, that no XML is in; some decode to other things than text, or take long.
-_NOT_FOR_XML = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
-_SNIFF_BYTES = 1024
 _FEED_BYTES = 64 << 10
 _ROOT_WITHOUT_DOCTYPE = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<[^!?]", re.DOTALL)
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
-class Utf8Stream:
-    """A stream of XML as UTF-8, whatever it is encoded in; ``is_identity`` tells that the bytes are those of the
-    source.
-
-    ``read(n)`` returns n bytes or more unless the stream ends or breaks; what it breaks with is raised by the read
-    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, truncated, and what ``raw`` raises.
-    """
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._fault: MalformedXML | None = None
-        self._head = b""
-        self._head = self._take(_SNIFF_BYTES)
-        self.encoding = detect_encoding(self._head)
-        self.is_identity = self.encoding in _SAME_AS_UTF8
-        self._decoder = None if self.is_identity else codecs.getincrementaldecoder(self.encoding)()
-        self._consumed = 0
-        self._line = 1
-
-    def read(self, size: int) -> bytes:
-        data = self._take(size)
-        if self._decoder is None:
-            return data
-        # A multi-byte character may need the next read; an empty answer would look like the end.
-        while data and not (text := self._decode(data)):
-            data = self._take(size)
-        return text.encode() if data else self._decode(b"").encode()
-
-    def _take(self, size: int) -> bytes:
-        """As many bytes as wanted, unless the stream ends: short reads must not decide where pieces are cut."""
-        chunks, total = [self._head], len(self._head)
-        self._head = b""
-        try:
-            while total < size and not self._fault and (chunk := self._raw.read(size - total)):
-                chunks.append(chunk)
-                total += len(chunk)
-        except MalformedXML as fault:
-            self._fault = fault
-        if self._fault and not total:
-            raise self._fault
-        return b"".join(chunks)
-
-    def _decode(self, data: bytes) -> str:
-        """The characters of the next bytes; no bytes mean the end of the stream."""
-        assert self._decoder is not None
-        before = self._decoder.getstate()
-        try:
-            text = self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            if not data:
-                raise MalformedXML("truncated", "the file ends within a character", line=self._line) from error
-            waiting = len(before[0])
-            self._decoder.setstate(before)
-            text = self._decoder.decode(data[: max(error.start - waiting, 0)])
-            offset = self._consumed - waiting + error.start
-            message = f"byte {offset} of the file does not fit the encoding {self.encoding}"
-            line = self._line + text.count("\n")
-            self._fault = MalformedXML("encoding", message, offset=offset, line=line)
-            if not text:
-                raise self._fault from error
-        if self._consumed == 0:
-            text = text.removeprefix("\ufeff")
-        self._consumed += len(data)
-        self._line += text.count("\n")
-        return text
-
-
-def detect_encoding(head: bytes) -> str:
-    """The encoding of a document by its byte order mark, its first bytes, or its declaration; raises ``MalformedXML``.
-
-    Follows appendix F of the XML recommendation. A declaration that the bytes themselves contradict (UTF-16 in a file
-    of single bytes) is taken for UTF-8, which then proves itself or fails.
-    """
-    for mark, name in _BYTE_ORDER_MARKS:
-        if head.startswith(mark):
-            return name
-    if head.startswith((b"<\0?\0", b"<\0")):
-        return "utf-16-le"
-    if head.startswith(b"\0<"):
-        return "utf-16-be"
-    match = _DECLARED_ENCODING.match(head)
-    if match is None:
-        return "utf-8"
-    declared = match.group(1).decode()
-    try:
-        codec = codecs.lookup(declared)
-    except LookupError:
-        codec = None
-    if codec is None or not _is_for_text(codec):
-        raise MalformedXML("encoding", f"the declared encoding {declared!r} is not known", offset=0, line=1)
-    return "utf-8" if codec.name.startswith(("utf-16", "utf-32", "utf-8")) else codec.name
-
-
-def _is_for_text(codec: codecs.CodecInfo) -> bool:
-    is_text = getattr(codec, "_is_text_encoding", True)
-    return is_text and codec.incrementaldecoder is not None and codec.name not in _NOT_FOR_XML
-
-
-def check_same_encoding(stream: object, prolog: bytes) -> None:
-    """Refuse a further document of a stream that declares another encoding than the stream is in.
-
-    Bytes of another encoding could be mistaken for characters. Raises ``MalformedXML``.
-    """
-    encoding = getattr(stream, "encoding", "utf-16")
-    declared = detect_encoding(prolog)
-    if encoding != declared and {encoding, declared} != _SAME_AS_UTF8 and not encoding.startswith(("utf-16", "utf-32")):
-        message = f"a further document in the file is declared as {declared}; the first one is in {encoding}"
-        raise MalformedXML("encoding", message)
+Element = etree._Element
 
 
 class _NothingOutside(etree.Resolver):
@@ -171,7 +51,7 @@ def new_parser(*, has_doctype: bool) -> etree.XMLParser:
     return parser
 
 
-def parse_piece(piece: Piece) -> etree._Element:
+def parse_piece(piece: Piece) -> Element:
     """The root element of a piece; raises ``MalformedXML`` with the place in the file."""
     try:
         return _parse(piece.text)
@@ -181,7 +61,7 @@ def parse_piece(piece: Piece) -> etree._Element:
         raise _malformed(error, offset, line) from None
 
 
-def parse_sound_head(piece: Piece) -> tuple[Piece, etree._Element] | None:
+def parse_sound_head(piece: Piece) -> tuple[Piece, Element] | None:
     """Of a piece that is malformed, the stretch with the whole records before the fault, parsed; None without any."""
     found, low, high = None, 0, len(piece.starts)
     while low < high:
@@ -213,7 +93,7 @@ def _lead_counts(lead: bytes, depth: int) -> tuple[int, ...]:
     return (*counts, len(element))
 
 
-def parse_document(text: bytes) -> etree._Element:
+def parse_document(text: bytes) -> Element:
     """The root element of a small document; raises ``MalformedXML`` without a place."""
     try:
         return _parse(text)
@@ -221,7 +101,7 @@ def parse_document(text: bytes) -> etree._Element:
         raise _malformed(error, None, None) from None
 
 
-def _parse(text: bytes) -> etree._Element:
+def _parse(text: bytes) -> Element:
     return etree.fromstring(text, new_parser(has_doctype=_has_doctype(text)))
 
 
@@ -247,6 +127,11 @@ _CODES_BY_MESSAGE = (
     (re.compile(r"Premature end|EOF|Document is empty|unexpected end", re.I), "truncated"),
     (re.compile(r"huge|too long|limit|maximum", re.I), "too_large"),
 )
+
+
+def spell_fragment(element: Element) -> str:
+    """The element as text, without what follows it."""
+    return etree.tostring(element, encoding="unicode", with_tail=False)
 
 
 def find_fault_in_fragment(text: str) -> str | None:
@@ -294,7 +179,7 @@ class Schemas:
         return self._by_namespace.get(etree.QName(root).namespace or "")
 
 
-def _parse_schema_document(path: Path) -> etree._Element:
+def _parse_schema_document(path: Path) -> Element:
     try:
         return etree.parse(
             str(path), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
@@ -303,9 +188,7 @@ def _parse_schema_document(path: Path) -> etree._Element:
         raise PermanentError(f"XSD {path.name}: {error}") from error
 
 
-def _localise_references(
-    name: str, document: etree._Element, by_namespace: dict[str, str], known: Iterable[str]
-) -> None:
+def _localise_references(name: str, document: Element, by_namespace: dict[str, str], known: Iterable[str]) -> None:
     namespace = "{http://www.w3.org/2001/XMLSchema}"
     for reference in document.iter(f"{namespace}import", f"{namespace}include", f"{namespace}redefine"):
         location = reference.get("schemaLocation")

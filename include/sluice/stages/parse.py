@@ -23,7 +23,7 @@ from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
 from sluice.pieces import Chain, OversizeRecord, Piece, brief_opening
-from sluice.plan import Element, Plan
+from sluice.plan import Plan
 from sluice.reading import Section, Unreadable, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
 from sluice.rejects import RejectLog
@@ -183,7 +183,7 @@ class _BatchParser:
 
     def _parse_section(self, section: Section, reader: PieceReader, tally: _Tally) -> MalformedXML | None:
         """Hand over record by record; returns what is wrong with the section as a whole."""
-        last_root: Element | None = None
+        last_root: xmlio.Element | None = None
         try:
             for item in reader:
                 if isinstance(item, OversizeRecord):
@@ -201,13 +201,13 @@ class _BatchParser:
             return self._no_records(last_root)
         return None
 
-    def _no_records(self, root: Element | None) -> MalformedXML:
+    def _no_records(self, root: xmlio.Element | None) -> MalformedXML:
         why = self._validity.why_invalid(root) if root is not None else None
         names = " or ".join(f"<{path[-1]}>" for path in self._plan.local_paths)
         message = f"the document is well-formed but holds no {names}" + (f" ({why})" if why else "")
         return MalformedXML("no_records", message, offset=0, line=1)
 
-    def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> Element:
+    def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> xmlio.Element:
         """Hand over the records of a piece, of a malformed one those before the fault if the feed keeps them."""
         try:
             root = xmlio.parse_piece(piece)
@@ -220,7 +220,7 @@ class _BatchParser:
         self._take_piece(section, piece, root, tally)
         return root
 
-    def _take_piece(self, section: Section, piece: Piece, root: Element, tally: _Tally) -> None:
+    def _take_piece(self, section: Section, piece: Piece, root: xmlio.Element, tally: _Tally) -> None:
         elements = self._plan.find_candidates(root, xmlio.lead_counts(piece) if self._keeps_leads else ())
         if len(elements) != len(piece.starts):
             message = "records come out of entities of the document's DTD"
@@ -230,7 +230,7 @@ class _BatchParser:
             self._take_record(element, place)
         tally.found += len(elements)
 
-    def _take_record(self, element: Element, place: RecordPlace) -> None:
+    def _take_record(self, element: xmlio.Element, place: RecordPlace) -> None:
         table = self._plan.table_of(element)
         if place.length > self._feed.max_record_bytes:
             self._tables.reject(place, [_too_large(place.length, self._feed.max_record_bytes)])

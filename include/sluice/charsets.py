@@ -1,0 +1,132 @@
+"""The encodings of files: how they are told, and their bytes as UTF-8, which is all that scanner and parser see."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import BinaryIO
+
+from sluice.errors import MalformedXML
+
+_DECLARED_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SAME_AS_UTF8 = {"utf-8", "ascii"}
+# Python's own, that no XML is in; some decode to other things than text, or take long.
+_NOT_FOR_XML = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+_SNIFF_BYTES = 1024
+
+
+class Utf8Stream:
+    """A stream of XML as UTF-8, whatever it is encoded in; ``is_identity`` tells that the bytes are those of the
+    source.
+
+    ``read(n)`` returns n bytes or more unless the stream ends or breaks; what it breaks with is raised by the read
+    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, truncated, and what ``raw`` raises.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._fault: MalformedXML | None = None
+        self._head = b""
+        self._head = self._take(_SNIFF_BYTES)
+        self.encoding = detect_encoding(self._head)
+        self.is_identity = self.encoding in _SAME_AS_UTF8
+        self._decoder = None if self.is_identity else codecs.getincrementaldecoder(self.encoding)()
+        self._consumed = 0
+        self._line = 1
+
+    def read(self, size: int) -> bytes:
+        data = self._take(size)
+        if self._decoder is None:
+            return data
+        # A multi-byte character may need the next read; an empty answer would look like the end.
+        while data and not (text := self._decode(data)):
+            data = self._take(size)
+        return text.encode() if data else self._decode(b"").encode()
+
+    def _take(self, size: int) -> bytes:
+        """As many bytes as wanted, unless the stream ends: short reads must not decide where pieces are cut."""
+        chunks, total = [self._head], len(self._head)
+        self._head = b""
+        try:
+            while total < size and not self._fault and (chunk := self._raw.read(size - total)):
+                chunks.append(chunk)
+                total += len(chunk)
+        except MalformedXML as fault:
+            self._fault = fault
+        if self._fault and not total:
+            raise self._fault
+        return b"".join(chunks)
+
+    def _decode(self, data: bytes) -> str:
+        """The characters of the next bytes; no bytes mean the end of the stream."""
+        assert self._decoder is not None
+        before = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            if not data:
+                raise MalformedXML("truncated", "the file ends within a character", line=self._line) from error
+            waiting = len(before[0])
+            self._decoder.setstate(before)
+            text = self._decoder.decode(data[: max(error.start - waiting, 0)])
+            offset = self._consumed - waiting + error.start
+            message = f"byte {offset} of the file does not fit the encoding {self.encoding}"
+            line = self._line + text.count("\n")
+            self._fault = MalformedXML("encoding", message, offset=offset, line=line)
+            if not text:
+                raise self._fault from error
+        if self._consumed == 0:
+            text = text.removeprefix("\ufeff")
+        self._consumed += len(data)
+        self._line += text.count("\n")
+        return text
+
+
+def detect_encoding(head: bytes) -> str:
+    """The encoding of a document by its byte order mark, its first bytes, or its declaration; raises ``MalformedXML``.
+
+    Follows appendix F of the XML recommendation. A declaration that the bytes themselves contradict (UTF-16 in a file
+    of single bytes) is taken for UTF-8, which then proves itself or fails.
+    """
+    for mark, name in _BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return name
+    if head.startswith((b"<\0?\0", b"<\0")):
+        return "utf-16-le"
+    if head.startswith(b"\0<"):
+        return "utf-16-be"
+    match = _DECLARED_ENCODING.match(head)
+    if match is None:
+        return "utf-8"
+    declared = match.group(1).decode()
+    try:
+        codec = codecs.lookup(declared)
+    except LookupError:
+        codec = None
+    if codec is None or not _is_for_text(codec):
+        raise MalformedXML("encoding", f"the declared encoding {declared!r} is not known", offset=0, line=1)
+    return "utf-8" if codec.name.startswith(("utf-16", "utf-32", "utf-8")) else codec.name
+
+
+def _is_for_text(codec: codecs.CodecInfo) -> bool:
+    is_text = getattr(codec, "_is_text_encoding", True)
+    return is_text and codec.incrementaldecoder is not None and codec.name not in _NOT_FOR_XML
+
+
+def check_same_encoding(stream: object, prolog: bytes) -> None:
+    """Refuse a further document of a stream that declares another encoding than the stream is in.
+
+    Bytes of another encoding could be mistaken for characters. Raises ``MalformedXML``.
+    """
+    encoding = getattr(stream, "encoding", "utf-16")
+    declared = detect_encoding(prolog)
+    if encoding != declared and {encoding, declared} != _SAME_AS_UTF8 and not encoding.startswith(("utf-16", "utf-32")):
+        message = f"a further document in the file is declared as {declared}; the first one is in {encoding}"
+        raise MalformedXML("encoding", message)

@@ -1,0 +1,119 @@
+"""What a mapping does at the elements on its paths: the parts that ``plan`` puts together and ``walk`` goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sluice.feed.paths import Name, Namespaces, Predicate
+from sluice.xmlio import Element
+
+# How a cell takes a value.
+ONE, FIRST, LIST = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Where one path of one column puts what it finds: ``index`` in the row's cells."""
+
+    index: int
+    how: int
+    is_xml: bool
+    column: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A compiled predicate: some element below (or the element itself) has this text, or this attribute value."""
+
+    steps: tuple[frozenset[str], ...]
+    attributes: tuple[str, ...]
+    value: str
+
+    def holds(self, element: Element) -> bool:
+        for found in _descend(element, self.steps):
+            if not self.attributes:
+                if text_of(found) == self.value:
+                    return True
+            elif any(found.get(name) == self.value for name in self.attributes):
+                return True
+        return False
+
+
+@dataclass(slots=True)
+class Node:
+    """What to do at an element: take its text, its attributes, go on to children, or begin a row of a child table."""
+
+    texts: list[Cell] = field(default_factory=list)
+    attributes: list[tuple[str, Cell]] = field(default_factory=list)
+    edges: dict[str, list[tuple[tuple[Test, ...], Node]]] = field(default_factory=dict)
+    table: TablePlan | None = None
+    names: tuple[str, ...] = ()
+    where: str = ""
+
+    def child(self, names: tuple[str, ...], tests: tuple[Test, ...]) -> Node:
+        """The node for children of these names under these tests, made where there is none."""
+        for known_tests, node in self.edges.get(names[0], ()):
+            if known_tests == tests and node.names == names and node.table is None:
+                return node
+        return self.add_edge(names, tests, Node())
+
+    def add_edge(self, names: tuple[str, ...], tests: tuple[Test, ...], node: Node) -> Node:
+        node.names = names
+        for name in names:
+            self.edges.setdefault(name, []).append((tests, node))
+        return node
+
+    def locate(self, where: str) -> None:
+        """Say where the node and those below it stand, as the count of unmapped elements names them."""
+        self.where = where
+        for below in {id(node): node for edges in self.edges.values() for _, node in edges}.values():
+            below.locate(f"{where}/{below.names[0].rpartition('}')[2]}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpwardPath:
+    """A path that begins at an ancestor: ``up`` parents, then ``steps`` with their tests, then an attribute or the
+    text.
+    """
+
+    up: int
+    steps: tuple[tuple[frozenset[str], tuple[Test, ...]], ...]
+    attributes: tuple[str, ...]
+    cell: Cell
+
+
+@dataclass(slots=True)
+class TablePlan:
+    """One table: its place in the output, its cells, and the nodes below its row element."""
+
+    name: str
+    depth: int
+    xml_depth: int  # how many elements its row element lies below the record element
+    columns: list[tuple[str, tuple[int, ...]]]
+    cell_count: int
+    upward: list[UpwardPath]
+    node: Node
+
+
+def compile_test(predicate: Predicate, names: Namespaces) -> Test:
+    steps = tuple(frozenset(names.element_names(step)) for step in predicate.steps)
+    attribute: Name | None = predicate.attribute
+    return Test(steps, names.attribute_names(attribute) if attribute else (), predicate.value)
+
+
+def _descend(element: Element, steps: tuple[frozenset[str], ...]) -> Iterator[Element]:
+    if not steps:
+        yield element
+        return
+    for child in element:
+        if child.tag in steps[0]:
+            yield from _descend(child, steps[1:])
+
+
+def text_of(element: Element) -> str:
+    """The full text of an element: all text in it, that of its descendants too; '' where there is none."""
+    if len(element):
+        return "".join(element.itertext())  # type: ignore[arg-type]
+    return element.text or ""

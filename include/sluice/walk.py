@@ -1,0 +1,209 @@
+"""One walk through a record: along the nodes of its mapping, putting what it finds into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sluice.nodes import LIST, ONE, Cell, Node, TablePlan, Test, UpwardPath
+from sluice.xmlio import XSI_NIL, Element, spell_fragment
+
+if TYPE_CHECKING:
+    from sluice.plan import Plan
+
+# A hostile document may invent a name for each of its elements; no more are counted.
+MAX_UNMAPPED = 10_000
+# What one record may give: beyond that a few bytes of it would fill the memory.
+MAX_ROWS_IN_RECORD = 500_000
+MAX_SEVERAL = 20
+# How long the values may be that its rows take from above them, together; and one value that each record takes.
+MAX_COPIED_CHARACTERS = 16 << 20
+MAX_HEADER_CHARACTERS = 64 << 10
+
+
+class _Nil:
+    """The value of an element with ``xsi:nil='true'``: present, and NULL. Defaults do not apply to it."""
+
+    def __repr__(self) -> str:
+        return "NIL"
+
+
+NIL = _Nil()
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of one table as they are collected; the three lists run in parallel."""
+
+    cells: list[list[Any]] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
+    positions: list[tuple[int, ...]] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.cells.clear()
+        self.records.clear()
+        self.positions.clear()
+
+
+class RecordTooLarge(Exception):
+    """A record gives more than can be held."""
+
+
+class Extracted(NamedTuple):
+    """What was found too often, and how many characters were taken from above the rows, for each of them anew."""
+
+    several: list[SeveralValues]
+    copied: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralValues:
+    """A column that takes one value found another: (record, table, column, path)."""
+
+    record: int
+    table: str
+    column: str
+    path: str
+
+
+def value_of(element: Element, cell: Cell) -> Any:
+    """What a cell takes of an element: its text, NIL, or the element itself as XML."""
+    if cell.is_xml:
+        return spell_fragment(element)
+    if len(element):
+        return "".join(element.itertext())  # type: ignore[arg-type]
+    text = element.text
+    if text is None:
+        return NIL if element.get(XSI_NIL) in ("true", "1") else ""
+    return text
+
+
+class Walk:
+    """One walk through one record."""
+
+    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_unmapped", "copied", "several")
+
+    def __init__(self, plan: Plan, element: Element, record: int, rows: dict[str, Rows]) -> None:
+        self._plan = plan
+        self._element = element
+        self._unmapped = plan.unmapped
+        self._record = record
+        self._rows = rows
+        self._row_count = 0
+        self.copied = 0
+        self.several: list[SeveralValues] = []
+
+    def begin_row(self, element: Element, table: TablePlan, positions: tuple[int, ...]) -> None:
+        self._row_count += 1
+        if self._row_count > MAX_ROWS_IN_RECORD:
+            raise RecordTooLarge(f"the record gives more than {MAX_ROWS_IN_RECORD:,} rows")
+        cells: list[Any] = [None] * table.cell_count
+        rows = self._rows[table.name]
+        rows.cells.append(cells)
+        rows.records.append(self._record)
+        rows.positions.append(positions)
+        for path in table.upward:
+            self._look_up(element, path, table, cells)
+        self._visit(element, table.node, table, cells, positions, {})
+
+    def _visit(
+        self,
+        element: Element,
+        node: Node,
+        table: TablePlan,
+        cells: list[Any],
+        positions: tuple[int, ...],
+        counts: dict[str, int],
+    ) -> None:
+        for name, cell in node.attributes:
+            value = element.get(name)
+            if value is not None:
+                self._store(cells, cell, value, table)
+        for cell in node.texts:
+            self._store(cells, cell, value_of(element, cell), table)
+        edges = node.edges
+        if not edges:
+            return
+        for child in element:
+            found = edges.get(child.tag)
+            if found is None:
+                self._note_unmapped(node, child)
+                continue
+            for tests, below in found:
+                if tests and not all(test.holds(child) for test in tests):
+                    continue
+                child_table = below.table
+                if child_table is None:
+                    self._visit(child, below, table, cells, positions, counts)
+                else:
+                    number = counts.get(child_table.name, 0) + 1
+                    counts[child_table.name] = number
+                    self.begin_row(child, child_table, (*positions, number))
+
+    def _store(self, cells: list[Any], cell: Cell, value: Any, table: TablePlan) -> None:
+        if cell.how == LIST:
+            if cells[cell.index] is None:
+                cells[cell.index] = [value]
+            else:
+                cells[cell.index].append(value)
+        elif cells[cell.index] is None:
+            cells[cell.index] = value
+        elif cell.how == ONE and len(self.several) < MAX_SEVERAL:
+            self.several.append(SeveralValues(self._record, table.name, cell.column, cell.path))
+
+    def _note_unmapped(self, node: Node, child: Element) -> None:
+        if isinstance(child.tag, str):
+            path = f"{node.where}/{child.tag.rpartition('}')[2]}"
+            if len(self._unmapped) < MAX_UNMAPPED or path in self._unmapped:
+                self._unmapped[path] += 1
+
+    def _look_up(self, element: Element, path: UpwardPath, table: TablePlan, cells: list[Any]) -> None:
+        ancestor: Element | None = element
+        is_above_record = False
+        for _ in range(path.up):
+            if ancestor is None:
+                return
+            is_above_record = is_above_record or ancestor is self._element
+            ancestor = ancestor.getparent()
+        if ancestor is None:
+            return
+        known = self._plan.looked_up.get(path)
+        if known is None or known[0] is not ancestor:
+            values = [*self._values_at(ancestor, path, is_above_record)]
+            known = ancestor, values, sum(len(value) for value in values if isinstance(value, str))
+            self._plan.looked_up[path] = known
+        self._count_copies(path, known[2], is_above_record)
+        for value in known[1]:
+            self._store(cells, path.cell, value, table)
+
+    def _values_at(self, ancestor: Element, path: UpwardPath, is_above_record: bool) -> Iterator[Any]:
+        for found in self._find_below(ancestor, path.steps, is_above_record):
+            if not path.attributes:
+                yield value_of(found, path.cell)
+            for name in path.attributes:
+                value = found.get(name)
+                if value is not None:
+                    yield value
+
+    def _count_copies(self, path: UpwardPath, size: int, is_above_record: bool) -> None:
+        self.copied += size
+        if is_above_record and size > MAX_HEADER_CHARACTERS:
+            most = f"what stands above records may have {MAX_HEADER_CHARACTERS:,}"
+            raise RecordTooLarge(f"{path.cell.path} has {size:,} characters; {most}")
+        if self.copied > MAX_COPIED_CHARACTERS:
+            raise RecordTooLarge(
+                f"the rows of the record take more than {MAX_COPIED_CHARACTERS:,} characters from above"
+            )
+
+    def _find_below(
+        self, ancestor: Element, steps: tuple[tuple[frozenset[str], tuple[Test, ...]], ...], is_above_record: bool
+    ) -> Iterator[Element]:
+        """Above the record only what stands before the first record can be seen, however the file was cut."""
+        if not steps:
+            yield ancestor
+            return
+        (names, tests), rest = steps[0], steps[1:]
+        for child in self._plan.content_before_records(ancestor) if is_above_record else ancestor:
+            if child.tag in names and all(test.holds(child) for test in tests):
+                yield from self._find_below(child, rest, False)
