@@ -266,6 +266,13 @@ def test_a_header_has_a_limit_only_where_it_is_kept() -> None:
     assert "<r> holds more than" in fault.message
 
 
+def test_a_start_tag_that_would_stand_in_every_piece_has_a_limit() -> None:
+    """Whether leads are kept or not."""
+    data = b"<r a='" + b"x" * MAX_CONTEXT_BYTES + b"'>" + b"<rec/></r>"
+    for leads in (False, True):
+        assert fault_of(data, keep_leads=leads).code == "too_large"
+
+
 def test_what_stands_before_a_header_is_no_part_of_it() -> None:
     """A group's header is measured from the group on, not from where the buffer begins."""
     before, header = b"<o>" + b"x" * 900_000 + b"</o>", b"<h>" + b"x" * 900_000 + b"</h>"

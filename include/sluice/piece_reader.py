@@ -136,9 +136,7 @@ class PieceReader:
                 self._begin_document(start, end)
             elif kind == scanner.ANCESTOR_START:
                 self._freeze_lead(start)
-                tag = self._slice(start, end)
-                self._ancestors.append(Ancestor(start, self._name_at(start), tag, None if self.keep_leads else tag))
-                self._chain = None
+                self._open_ancestor(start, self._slice(start, end))
             elif kind == scanner.ANCESTOR_END:
                 self._ancestors.pop()
                 self._chain = None
@@ -178,6 +176,13 @@ class PieceReader:
                 self.check_root(self._prolog + tag + closing_tag)
         except MalformedXML as error:
             raise MalformedXML(error.code, error.message, offset=start, line=line) from None
+
+    def _open_ancestor(self, start: int, tag: bytes) -> None:
+        ancestor = Ancestor(start, self._name_at(start), tag, None if self.keep_leads else tag)
+        if len(tag) > MAX_CONTEXT_BYTES:
+            raise self._header_too_large(ancestor)
+        self._ancestors.append(ancestor)
+        self._chain = None
 
     def _begin_record(self, start: int) -> None:
         self._freeze_lead(start)
