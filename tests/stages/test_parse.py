@@ -477,7 +477,9 @@ def test_what_is_not_well_formed_is_never_taken_for_sound(
 ) -> None:
     """Documents with bytes lost, added or moved: rejected as other parsers would, and conserved."""
     stream = make_stream(seed, 1 + seed % 2, shape)
-    data = mutated(re.sub(rb" encoding=\"UTF-8\"", b"", stream.data), mutations)
+    # In names, expat knows fewer characters than lxml does.
+    sound = stream.data.replace("€😀".encode(), b"").replace(b' encoding="UTF-8"', b"")
+    data = mutated(sound, mutations)
     options = "malformed: keep_records" if keeps else ""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parse_stage, "PIECE_BYTES", piece_bytes)
