@@ -142,7 +142,7 @@ def test_a_file_that_ends_within_a_character_is_cut_off() -> None:
         stream = Utf8Stream(io.BytesIO(data[:end]))
         with pytest.raises(MalformedXML) as caught:
             read_all(stream)
-        assert (caught.value.code, caught.value.line) == ("truncated", 2)
+        assert (caught.value.code, caught.value.offset, caught.value.line) == ("truncated", end, 2)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])

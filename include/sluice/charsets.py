@@ -72,7 +72,8 @@ class Utf8Stream:
             text = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             if not data:
-                raise MalformedXML("truncated", "the file ends within a character", line=self._line) from error
+                message = "the file ends within a character"
+                raise MalformedXML("truncated", message, offset=self._consumed, line=self._line) from error
             waiting = len(before[0])
             self._decoder.setstate(before)
             text = self._decoder.decode(data[: max(error.start - waiting, 0)])
@@ -100,7 +101,7 @@ def detect_encoding(head: bytes) -> str:
             return name
     if head.startswith((b"<\0?\0", b"<\0")):
         return "utf-16-le"
-    if head.startswith(b"\0<"):
+    if head.startswith(b"\0<\0"):
         return "utf-16-be"
     match = _DECLARED_ENCODING.match(head)
     if match is None:
