@@ -20,12 +20,13 @@ from sluice.errors import RunFailed
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
 from sluice.pipeline import run_feed
-from sluice.records import Cut, RunRequest
+from sluice.publishing import Published
+from sluice.records import Cut, RunRequest, Selection
 from sluice.sources import Clients
 from sluice.stages.fetch import fetch
-from sluice.stages.load import LoadSummary, load
+from sluice.stages.load import load
 from sluice.stages.parse import parse
-from sluice.stages.reconcile import reconcile
+from sluice.stages.reconcile import RunSummary, reconcile
 from sluice.stages.split import split
 from sluice.stages.validate import validate
 from sluice.tools import Tools
@@ -103,6 +104,11 @@ class Ground:
             return str(failed)
         return None
 
+    def replay(self, feed: Feed, dry_run: bool = False, **selected: Any) -> RunSummary:
+        """Replay open entries of the quarantine; see ``Selection`` for which."""
+        request = self.request(feed, reload="replay", dry_run=dry_run, selection=Selection(**selected))
+        return run_feed(self.tools(feed), request)
+
     def prepare(
         self, feed: Feed, cuts: Mapping[str, Iterable[Cut]] | None = None, **options: Any
     ) -> tuple[int, list[int]]:
@@ -124,8 +130,8 @@ class Ground:
                 if name in cuts and part_count is None:
                     ledger.store_cuts(connection, file, list(cuts[name]))
 
-    def load(self, feed: Feed, run_id: int, number: int = 0) -> LoadSummary:
-        return load(self.tools(feed), run_id, number)
+    def load(self, feed: Feed, run_id: int, number: int = 0) -> Published:
+        return load(self.tools(feed), run_id, number).done
 
     def reconcile(self, feed: Feed, run_id: int) -> str | None:
         try:

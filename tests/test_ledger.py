@@ -214,9 +214,9 @@ def test_batches_are_stored_once(conn: psycopg.Connection) -> None:
     assert ledger.read_batches(conn, run.run_id) == [(0, ids[::-1], 7)]
     assert ledger.read_batch_parts(conn, run.run_id, 0) == parts
     assert ledger.read_batch_parts(conn, run.run_id, 1) == []
-    assert not ledger.all_loaded(conn, run, ids)
+    assert not ledger.is_published(conn, run, 0, ids)
     claim(conn, run, ids)
-    assert ledger.all_loaded(conn, run, ids)
+    assert ledger.is_published(conn, run, 0, ids)
 
 
 # -- claims -----------------------------------------------------------------------------------------------------------

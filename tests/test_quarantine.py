@@ -9,7 +9,7 @@ import pytest
 from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice import quarantine
-from sluice.records import Reason, Reject, to_json
+from sluice.records import Reason, Reject, Run, to_json
 
 REASONS = (
     Reason("too_precise", "3 digits after the point", "items", "amount", "Amount", '1.234 😀\\ "'),
@@ -63,6 +63,6 @@ def test_only_open_entries_of_the_parts_are_closed(ground: Ground) -> None:
     ground.sql("UPDATE sluice.quarantine SET state = 'dismissed', note = 'known' WHERE entry_id = 1")
     with psycopg.connect(ground.dsn) as connection:
         parts = [part for (part,) in connection.execute("SELECT part_id FROM sluice.quarantine ORDER BY entry_id")]
-        quarantine.clear_parts(connection, parts[:2])
+        quarantine.close_others(connection, Run(99, feed.feed, "", 1, "", "all", False), parts[:2])
     rows = ground.sql("SELECT state, note, closed_at IS NOT NULL FROM sluice.quarantine ORDER BY entry_id")
     assert rows == [("dismissed", "known", False), ("replayed", None, True), ("open", None, False)]

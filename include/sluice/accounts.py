@@ -127,23 +127,25 @@ def finish_run(
     return dict(row[0]) if row else {}
 
 
-def store_trial(conn: psycopg.Connection, run_id: int, number: int, totals: Totals) -> None:
-    """Note what a dry run found out about a batch."""
+def store_batch_totals(conn: psycopg.Connection, run_id: int, number: int, totals: Totals) -> None:
+    """Note what a dry run found out about a batch, or what a replay did with it."""
     conn.execute(
-        "UPDATE sluice.batches SET trial = %s WHERE (run_id, number) = (%s, %s)",
+        "UPDATE sluice.batches SET totals = %s WHERE (run_id, number) = (%s, %s)",
         [Jsonb(to_json(totals)), run_id, number],
     )
 
 
-def read_trial(conn: psycopg.Connection, run: Run) -> Totals:
-    """The totals of a dry run; parts of batches that were not tried are unaccounted, as are files without a batch."""
+def read_batch_totals(conn: psycopg.Connection, run: Run) -> Totals:
+    """The totals of a dry run or a replay; parts of batches that were not tried are unaccounted, as are files without a
+    batch.
+    """
     rows = conn.execute(
-        "SELECT cardinality(parts), trial FROM sluice.batches WHERE run_id = %s", [run.run_id]
+        "SELECT cardinality(parts), totals FROM sluice.batches WHERE run_id = %s", [run.run_id]
     ).fetchall()
     unsplit = sum(part_count is None for _, part_count in ledger.read_manifest(conn, run.run_id))
     unpacked = 0 if rows else len(ledger.read_open_parts(conn, run))
     total = Totals(files=ledger.manifest_size(conn, run.run_id)[0], unaccounted_parts=unsplit + unpacked)
-    for parts, trial in rows:
-        counts = LoadCounts(**trial["counts"]) if trial else LoadCounts()
-        total += Totals(**{**trial, "counts": counts}) if trial else Totals(unaccounted_parts=parts)
+    for parts, totals in rows:
+        counts = LoadCounts(**totals["counts"]) if totals else LoadCounts()
+        total += Totals(**{**totals, "counts": counts}) if totals else Totals(unaccounted_parts=parts)
     return total

@@ -10,7 +10,7 @@ import base64
 import datetime as dt
 from typing import Any
 
-from sluice import ledger, warehouse
+from sluice import ledger, replay, warehouse
 from sluice.errors import PermanentError
 from sluice.records import Batch, Cut, LedgerFile, Part
 from sluice.tools import Tools
@@ -36,7 +36,10 @@ def read_batch(tools: Tools, run_id: int, number: int) -> Batch:
 
 def _restore_batch(tools: Tools, run_id: int, number: int) -> Batch:
     with warehouse.connect(tools.dsn) as connection:
-        parts = ledger.read_batch_parts(connection, run_id, number)
+        if ledger.read_run(connection, run_id).is_replay:
+            parts = replay.read_parts(connection, run_id, number)
+        else:
+            parts = ledger.read_batch_parts(connection, run_id, number)
     if not parts:
         raise PermanentError(
             f"run {run_id} has no batch {number}; clear `split` as well, to have its batches made anew"
@@ -54,6 +57,7 @@ def _part_to_json(part: Part) -> dict[str, Any]:
     file, cut = part.file, part.cut
     return {
         "part_id": part.part_id,
+        "wanted": None if part.wanted is None else sorted(part.wanted),
         "file": {
             "file_id": file.file_id,
             "uri": file.uri,
@@ -81,8 +85,10 @@ def _part_from_json(data: dict[str, Any]) -> Part:
     modified_at = dt.datetime.fromisoformat(file["modified_at"])
     file_date = dt.date.fromisoformat(date) if date else None
     context, tail = base64.b64decode(cut["context"]), base64.b64decode(cut["tail"])
+    wanted = data["wanted"]
     return Part(
         data["part_id"],
         LedgerFile(**{**file, "modified_at": modified_at, "file_date": file_date}),
         Cut(**{**cut, "context": context, "tail": tail}),
+        None if wanted is None else frozenset((member, ordinal) for member, ordinal in wanted),
     )

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from sluice.errors import PermanentError
 from sluice.feed.model import Feed
-from sluice.records import RunRequest
+from sluice.records import RunRequest, Selection
 from sluice.sources.pattern import UriPattern
 
 RELOAD_CHOICES = ("no", "changed", "all")
@@ -67,6 +67,31 @@ def run_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> RunR
         dry_run=bool(params.get("dry_run")),
         batch_mb=params.get("batch_mb"),
     )
+
+
+def replay_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> RunRequest:
+    """What a replay was asked to do; raises ``PermanentError`` for a form that makes no sense."""
+    today = run.run_after.astimezone(ZoneInfo(feed.schedule.timezone)).date()
+    selection = Selection(
+        code=params.get("code") or None,
+        file=params.get("file") or None,
+        since=_moment(params.get("since"), "since"),
+        until=_moment(params.get("until"), "until"),
+        run_id=params.get("run") or None,
+        entries=tuple(params.get("entries") or ()),
+    )
+    return RunRequest(
+        feed.feed, run.run_key, today, today, reload="replay", dry_run=bool(params.get("dry_run")), selection=selection
+    )
+
+
+def _moment(value: Any, name: str) -> dt.datetime | None:
+    """A moment, or the midnight (UTC) at which a day begins."""
+    try:
+        moment = dt.datetime.fromisoformat(value) if value else None
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"`{name}` must be a day or a moment such as 2026-03-31T06:00, not {value!r}") from error
+    return moment.replace(tzinfo=dt.UTC) if moment and moment.tzinfo is None else moment
 
 
 def _dates(feed: Feed, run: DagRunFacts, chosen: dt.date | None) -> tuple[dt.date, dt.date]:

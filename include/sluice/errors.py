@@ -121,6 +121,7 @@ REJECT_CODES: dict[str, str] = {
     "too_large": "a limit on size was passed (decoded bytes, header before the first record)",
     "too_deep": "elements are nested deeper than the limit",
     "source_changed": "the file was replaced while it was being read",
+    "worker_died": "the worker died, time and again, while it parsed this part",
     # a record
     "record_too_large": "the record is larger than the feed's max_record_bytes",
     "required_missing": "a required column has no value",
@@ -139,4 +140,5 @@ REJECT_CODES: dict[str, str] = {
     "several_values": "several elements match a column that takes one value",
     "xsd_invalid": "the record does not fit the feed's XSD",
     "expectation_failed": "a row-level expectation of the gate failed",
+    "source_gone": "a replay could not read the record again: its file has changed or gone",
 }

@@ -16,16 +16,21 @@ from psycopg.types.json import Jsonb
 
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
+VERSION = 2
+"""Of the ledger's tables. The comment on the schema holds it."""
+_MARK = f"Sluice: ledger, quarantine and tombstones; version {VERSION}"
+
 
 def exists(conn: psycopg.Connection) -> bool:
-    """Whether the ``sluice`` schema is there."""
-    return conn.execute("SELECT to_regclass('sluice.file_states')").fetchone() != (None,)
+    """Whether the ``sluice`` schema is there, as this release of Sluice wants it."""
+    return conn.execute("SELECT obj_description(to_regnamespace('sluice'), 'pg_namespace')").fetchone() == (_MARK,)
 
 
 def create(conn: psycopg.Connection) -> None:
-    """Make the ``sluice`` schema where it is not there yet."""
+    """Make the ``sluice`` schema where it is not there yet, or bring that of an older release up to date."""
     if not exists(conn):
         conn.execute(resources.files("sluice").joinpath("ledger.sql").read_bytes())
+        conn.execute(f"COMMENT ON SCHEMA sluice IS '{_MARK}'".encode())
 
 
 def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:
@@ -78,7 +83,8 @@ def insert_run(conn: psycopg.Connection, request: RunRequest, generation: int) -
     if row is None:
         return None
     run_id = int(row[0])
-    edition = {"no": "", "changed": f"generation {generation}", "all": f"run {run_id}"}[request.reload]
+    editions = {"no": "", "changed": f"generation {generation}"}
+    edition = editions.get(request.reload, f"run {run_id}")
     conn.execute("UPDATE sluice.runs SET edition = %s WHERE run_id = %s", [edition, run_id])
     return Run(run_id, request.feed, request.run_key, generation, edition, request.reload, request.dry_run)
 
@@ -114,7 +120,7 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
                CROSS JOIN LATERAL (
                    SELECT max(generation) AS generation FROM sluice.loads WHERE loads.part_id = p.part_id) l
                WHERE p.file_id = f.file_id AND (
-                   (l.generation IS NULL AND (h.part_id IS NULL OR h.generation <> %(generation)s))
+                   (l.generation IS NULL AND (h.part_id IS NULL OR h.is_released OR h.generation <> %(generation)s))
                    OR (%(reload)s = 'changed' AND l.generation < %(generation)s)))
            ON CONFLICT DO NOTHING""",
         {"run": run.run_id, "feed": run.feed, "reload": run.reload, "generation": run.generation},
@@ -196,48 +202,54 @@ def store_whole_files(conn: psycopg.Connection, file_ids: Sequence[int]) -> None
     )
 
 
-_PART_COLUMNS = f"""p.part_id, {_FILE_COLUMNS}, p.member, p.start_byte, p.end_byte, p.context, p.tail, p.first_record,
+PART_COLUMNS = f"""p.part_id, {_FILE_COLUMNS}, p.member, p.start_byte, p.end_byte, p.context, p.tail, p.first_record,
     p.first_line, CASE WHEN p.is_spooled THEN '' END"""
 
 
-def _part(row: Sequence[Any]) -> Part:
+def as_part(row: Sequence[Any]) -> Part:
     return Part(row[0], LedgerFile(*row[1:7]), Cut(*row[7:15]))
 
 
 def read_open_parts(conn: psycopg.Connection, run: Run) -> list[Part]:
     """The parts of the run's files that this edition has not loaded and no gate holds, by file and place."""
     rows = conn.execute(
-        f"""SELECT {_PART_COLUMNS}
+        f"""SELECT {PART_COLUMNS}
             FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
             WHERE m.run_id = %(run)s
               AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = p.part_id AND l.edition = %(edition)s)
               AND (%(reload)s <> 'changed' OR NOT EXISTS (
                    SELECT FROM sluice.latest_loads l WHERE l.part_id = p.part_id AND l.generation >= %(generation)s))
               AND (%(reload)s = 'all' OR NOT EXISTS (
-                   SELECT FROM sluice.holds h WHERE h.part_id = p.part_id AND h.generation = %(generation)s))
+                   SELECT FROM sluice.holds h
+                   WHERE h.part_id = p.part_id AND NOT h.is_released AND h.generation = %(generation)s))
             ORDER BY f.uri COLLATE "C", f.version COLLATE "C", p.part_id""".encode(),
         {"run": run.run_id, "edition": run.edition, "reload": run.reload, "generation": run.generation},
     )
-    return list(map(_part, rows))
+    return list(map(as_part, rows))
 
 
 def read_batch_parts(conn: psycopg.Connection, run_id: int, number: int) -> list[Part]:
     """The parts of one batch, loaded or not; empty where there is no such batch."""
     rows = conn.execute(
-        f"""SELECT {_PART_COLUMNS} FROM sluice.batches b JOIN sluice.parts p ON p.part_id = ANY(b.parts)
+        f"""SELECT {PART_COLUMNS} FROM sluice.batches b JOIN sluice.parts p ON p.part_id = ANY(b.parts)
             JOIN sluice.files f USING (file_id) WHERE b.run_id = %s AND b.number = %s
             ORDER BY f.uri COLLATE "C", f.version COLLATE "C", p.part_id""".encode(),
         [run_id, number],
     )
-    return list(map(_part, rows))
+    return list(map(as_part, rows))
 
 
-def all_loaded(conn: psycopg.Connection, run: Run, part_ids: Sequence[int]) -> bool:
-    """Whether this edition has loaded all of these parts."""
+def is_published(conn: psycopg.Connection, run: Run, number: int, part_ids: Sequence[int]) -> bool:
+    """Whether nothing is left to do for a batch of these parts: this edition has loaded all of them, or, since a replay
+    may be about some records of a part only, the replay has noted what it did.
+    """
+    if run.is_replay:
+        statement = "SELECT count(totals) > 0 FROM sluice.batches WHERE run_id = %s AND number = %s"
+        return not run.dry_run and bool(_one(conn.execute(statement, [run.run_id, number]).fetchone())[0])
     row = conn.execute(
         "SELECT count(*) FROM sluice.loads WHERE edition = %s AND part_id = ANY(%s)", [run.edition, list(part_ids)]
     ).fetchone()
-    return int(_one(row)[0]) == len(part_ids)
+    return bool(part_ids) and int(_one(row)[0]) == len(part_ids)
 
 
 def store_batches(conn: psycopg.Connection, run_id: int, batches: Sequence[tuple[Batch, int]]) -> None:
@@ -252,6 +264,14 @@ def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[
     """(number, part ids, bytes) of the batches that an earlier try of split made."""
     rows = conn.execute("SELECT number, parts, bytes FROM sluice.batches WHERE run_id = %s ORDER BY number", [run_id])
     return [(number, list(parts), size) for number, parts, size in rows]
+
+
+def read_run_parts(conn: psycopg.Connection, run_id: int) -> list[int]:
+    """The ids of the parts of a run's files."""
+    rows = conn.execute(
+        "SELECT part_id FROM sluice.manifest JOIN sluice.parts USING (file_id) WHERE run_id = %s", [run_id]
+    )
+    return [part_id for (part_id,) in rows]
 
 
 # -- loads ------------------------------------------------------------------------------------------------------------
@@ -275,6 +295,11 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
     claimed = [part_id for (part_id,) in rows]
     conn.execute("DELETE FROM sluice.holds WHERE part_id = ANY(%s)", [claimed])
     return claimed
+
+
+def lock_publication(conn: psycopg.Connection, feed: str) -> None:
+    """Runs of a feed that publish as one do so one after another: each of them locks keys in several goes."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice publication ' || %s, 0))", [feed])
 
 
 def lock_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:
@@ -332,7 +357,7 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
                SELECT %(part)s, %(run)s, %(generation)s, %(found)s, %(reason)s
                WHERE NOT EXISTS (SELECT FROM sluice.loads WHERE part_id = %(part)s AND edition = %(edition)s)
                ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
-                   found = excluded.found, reason = excluded.reason, held_at = now()""",
+                   found = excluded.found, reason = excluded.reason, held_at = now(), is_released = false""",
             {
                 "part": part_id,
                 "run": run.run_id,
@@ -342,6 +367,27 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
                 "edition": run.edition,
             },
         )
+
+
+def find_released(conn: psycopg.Connection, part_ids: Iterable[int]) -> set[int]:
+    """Of these parts those that were held and that a person has released: no gate holds them again."""
+    rows = conn.execute(
+        "SELECT part_id FROM sluice.holds WHERE is_released AND part_id = ANY(%s)", [list(part_ids)]
+    ).fetchall()
+    return {part_id for (part_id,) in rows}
+
+
+def release(conn: psycopg.Connection, feed: str, file: str | None, note: str | None) -> int:
+    """Release the held parts of a feed (of files whose URI fits the LIKE pattern ``file``); returns how many. The next
+    run takes them on, and loads them whatever the gate and the limits say.
+    """
+    return conn.execute(
+        """UPDATE sluice.holds h SET is_released = true, note = %(note)s
+           FROM sluice.parts p JOIN sluice.files f USING (file_id)
+           WHERE p.part_id = h.part_id AND NOT h.is_released AND f.feed = %(feed)s
+             AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s)""",
+        {"feed": feed, "file": file, "note": note},
+    ).rowcount
 
 
 def _one(row: Any) -> Any:

@@ -1,5 +1,8 @@
 -- The tables of the ledger and the quarantine. See docs/ledger.md for the questions that they answer.
+-- Every statement may be run again: this file also brings the ledger of an older release up to date. Whoever changes it
+-- counts up ledger.VERSION.
 CREATE SCHEMA IF NOT EXISTS sluice;
+DROP VIEW IF EXISTS sluice.file_states, sluice.latest_loads;
 
 CREATE TABLE IF NOT EXISTS sluice.mappings (
     feed text NOT NULL, generation integer NOT NULL, hash text NOT NULL, document jsonb NOT NULL,
@@ -44,9 +47,10 @@ CREATE TABLE IF NOT EXISTS sluice.parts (
 COMMENT ON TABLE sluice.parts IS 'Where each file was cut; byte positions count decoded bytes. Cuts never change once stored.';
 
 CREATE TABLE IF NOT EXISTS sluice.batches (
-    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL, trial jsonb,
+    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL,
     PRIMARY KEY (run_id, number));
-COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles; trial holds what a dry run would have done with them.';
+ALTER TABLE sluice.batches DROP COLUMN IF EXISTS trial, ADD COLUMN IF NOT EXISTS totals jsonb;
+COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles; totals holds what a dry run would have done with them, or what a replay did.';
 
 CREATE TABLE IF NOT EXISTS sluice.loads (
     part_id bigint NOT NULL, edition text NOT NULL DEFAULT '', run_id bigint NOT NULL, generation integer NOT NULL,
@@ -63,7 +67,9 @@ CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
 CREATE TABLE IF NOT EXISTS sluice.holds (
     part_id bigint PRIMARY KEY, run_id bigint NOT NULL, generation integer NOT NULL, found bigint NOT NULL,
     reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
-COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate keeps out until the mapping changes.';
+ALTER TABLE sluice.holds ADD COLUMN IF NOT EXISTS is_released boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS note text;
+COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes or a person releases them.';
 
 CREATE TABLE IF NOT EXISTS sluice.quarantine (
     entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -71,18 +77,30 @@ CREATE TABLE IF NOT EXISTS sluice.quarantine (
     member text NOT NULL, ordinal bigint, line bigint, start_byte bigint, end_byte bigint,
     code text NOT NULL, message text NOT NULL, reasons jsonb NOT NULL,
     raw bytea, raw_is_whole boolean NOT NULL, context bytea, records bigint NOT NULL,
-    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'dismissed')),
+    state text NOT NULL DEFAULT 'open',
     note text, created_at timestamptz NOT NULL DEFAULT now(), closed_at timestamptz);
+ALTER TABLE sluice.quarantine DROP CONSTRAINT IF EXISTS quarantine_state_check;
+ALTER TABLE sluice.quarantine
+    ADD CONSTRAINT quarantine_state_check CHECK (state IN ('open', 'held', 'replayed', 'dismissed'));
 COMMENT ON TABLE sluice.quarantine IS 'Rejected records (ordinal set) and rejected files or parts (ordinal null), raw, with reason and place.';
+-- One entry for each place: what fails again keeps its entry, with the new reason.
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_place_idx ON sluice.quarantine (part_id, member, coalesce(ordinal, 0))
+    WHERE state IN ('open', 'held');
 CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state, code);
 CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
 CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
 
-CREATE OR REPLACE VIEW sluice.latest_loads AS
+CREATE TABLE IF NOT EXISTS sluice.replays (
+    run_id bigint NOT NULL, entry_id bigint NOT NULL, code text NOT NULL, message text NOT NULL,
+    outcome text CHECK (outcome IN ('loaded', 'rejected', 'closed')), PRIMARY KEY (run_id, entry_id));
+COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (closed: somebody else had dealt with it).';
+CREATE INDEX IF NOT EXISTS replays_entry_idx ON sluice.replays (entry_id);
+
+CREATE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
 COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';
 
-CREATE OR REPLACE VIEW sluice.file_states AS
+CREATE VIEW sluice.file_states AS
     SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
         f.listed_at, f.part_count, count(l.part_id) AS parts_done, count(h.part_id) AS parts_held,
         coalesce(sum(l.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,

@@ -64,11 +64,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A ``Cut`` of a file as the ledger numbers it; the unit of exactly-once."""
+    """A ``Cut`` of a file as the ledger numbers it; the unit of exactly-once.
+
+    A replay may want only some of its records: ``wanted`` names them by (member, ordinal).
+    """
 
     part_id: int
     file: LedgerFile
     cut: Cut
+    wanted: frozenset[tuple[str, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,11 @@ class Batch:
     @property
     def file_count(self) -> int:
         return len({part.file.file_id for part in self.parts})
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether only some records of these parts are wanted."""
+        return any(part.wanted is not None for part in self.parts)
 
 
 VALUE_CAP = 200  # characters of a value that the quarantine keeps beside its reason
@@ -147,6 +156,13 @@ class LoadCounts:
     def loaded(self) -> int:
         return self.inserted + self.updated + self.unchanged + self.superseded + self.deleted
 
+    def __str__(self) -> str:
+        deleted = f", {self.deleted:,} deletes" if self.deleted else ""
+        return (
+            f"{self.inserted:,} new, {self.updated:,} updated, {self.unchanged:,} unchanged, "
+            f"{self.superseded:,} superseded{deleted}"
+        )
+
     def __add__(self, other: LoadCounts) -> LoadCounts:
         return LoadCounts(
             self.inserted + other.inserted,
@@ -158,12 +174,30 @@ class LoadCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries of a feed's quarantine are meant: all that fit what is given.
+
+    ``code`` is a reject code; ``file`` a pattern of URIs (``*`` and ``?``, or just a part of the URI); ``since`` and
+    ``until`` (UTC, half-open) say when an entry was made; ``run_id`` is the run that rejected it last; ``entries``
+    names entries one by one.
+    """
+
+    code: str | None = None
+    file: str | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    run_id: int | None = None
+    entries: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """What a run was asked to do, made of the DAG run and its parameters.
 
     ``run_key`` is (dag run id, clear number) as one text; ``date_from`` and ``date_to`` are the dates of the source
     pattern (inclusive, in the feed's time zone); ``modified_from``/``modified_to`` (UTC, half-open) select by
-    modification time where the pattern has no date. ``uri`` replaces the feed's own pattern.
+    modification time where the pattern has no date. ``uri`` replaces the feed's own pattern. ``reload`` is ``no``,
+    ``changed``, ``all``, or ``replay``: then the run is about the entries of ``selection``, and nothing else counts.
     """
 
     feed: str
@@ -176,6 +210,7 @@ class RunRequest:
     reload: str = "no"
     dry_run: bool = False
     batch_mb: int | None = None
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +224,10 @@ class Run:
     edition: str
     reload: str
     dry_run: bool
+
+    @property
+    def is_replay(self) -> bool:
+        return self.reload == "replay"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ class Staging:
             columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
             self._conn.execute(query(f"CREATE TEMP TABLE {staged(self._feed, name)} ({columns}) ON COMMIT DROP"))
 
+    def drop(self) -> None:
+        """Make room for another batch in the same transaction."""
+        tables = ["stage_parts", *(staged(self._feed, name) for name in self._feed.tables)]
+        self._conn.execute(query(f"DROP TABLE {', '.join(f'pg_temp.{table}' for table in tables)}"))
+
     def columns(self, name: str) -> list[tuple[str, str]]:
         """The columns of a staging table, as in parse's Parquet, with their SQL types."""
         table = self._feed.tables[name]

@@ -63,6 +63,10 @@ class WorkFiles:
         """What parse counted, per part (JSON)."""
         return self._batch_path(feed, run_id, number, "outcomes.json")
 
+    def attempts(self, feed: str, run_id: int, number: int) -> str:
+        """The tries of parse that have not come to an end (JSON)."""
+        return self._batch_path(feed, run_id, number, "attempts.json")
+
     def verdict(self, feed: str, run_id: int, number: int) -> str:
         """What the gate decided (JSON)."""
         return self._batch_path(feed, run_id, number, "verdict.json")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lxml import etree
 
@@ -99,6 +99,20 @@ def parse_document(text: bytes) -> Element:
         return _parse(text)
     except etree.XMLSyntaxError as error:
         raise _malformed(error, None, None) from None
+
+
+def open_names(context: bytes) -> list[bytes]:
+    """The names, as they are written, of the elements that are open at the end of ``context``."""
+    parser = etree.XMLPullParser(("start", "end"), resolve_entities=False, no_network=True, huge_tree=True)
+    parser.feed(context + b"<_/>")  # the parser keeps back what the next byte may belong to
+    names: list[bytes] = []
+    for event, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
+        if event == "start":
+            local = etree.QName(element).localname
+            names.append((f"{element.prefix}:{local}" if element.prefix else local).encode())
+        else:
+            names.pop()
+    return names
 
 
 def _parse(text: bytes) -> Element:

@@ -59,7 +59,8 @@ def test_the_request_is_made_of_the_dag_run() -> None:
         data_interval_start=start,
         data_interval_end=start + dt.timedelta(days=1),
     )
-    request = request_of(FEED, {"dag_run": run, "params": {"reload": "all"}})  # type: ignore[typeddict-item]
+    dag = SimpleNamespace(dag_id=FEED.feed)
+    request = request_of(FEED, {"dag": dag, "dag_run": run, "params": {"reload": "all"}})  # type: ignore[typeddict-item]
     assert (request.run_key, str(request.date_from), request.reload) == ("backfill__1#2", "2026-03-05", "all")
 
 

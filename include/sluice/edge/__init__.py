@@ -4,7 +4,7 @@
 Stages, drivers and hooks are imported inside functions, since Airflow runs the DAG file again for every task.
 """
 
-from sluice.edge.dags import declared_feeds, feed_dag
+from sluice.edge.dags import declared_feeds, feed_dag, replay_dag
 from sluice.edge.tasks import fetch, load, parse, reconcile, split, validate
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "load",
     "parse",
     "reconcile",
+    "replay_dag",
     "split",
     "validate",
 ]

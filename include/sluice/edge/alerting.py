@@ -11,7 +11,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseNotifier, Context, conf
 
 from sluice import alerts
-from sluice.edge.runs import STAGES, TIDY, problems_of, request_of
+from sluice.edge.runs import STAGES, TIDY, feed_of, problems_of, request_of
 from sluice.feed.loading import feeds_root, load_feed
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class FailureAlert(BaseNotifier):
 
 
 def _alert(context: Context) -> alerts.Alert:
-    feed, dag_run_id = context["dag"].dag_id, context["run_id"]
+    feed, dag_run_id = feed_of(context), context["run_id"]
     problems: list[alerts.Problem] = []
     with suppress(Exception):  # an API server that does not answer is no reason to be silent
         problems = problems_of(context, (*STAGES, TIDY))
@@ -45,7 +45,7 @@ def _alert(context: Context) -> alerts.Alert:
         dag_run_id=dag_run_id,
         dates=_dates(feed, context),
         problems=tuple(problems or [unknown]),
-        link=f"{base_url}/dags/{feed}/runs/{quote(dag_run_id)}" if base_url else "",
+        link=f"{base_url}/dags/{context['dag'].dag_id}/runs/{quote(dag_run_id)}" if base_url else "",
     )
 
 

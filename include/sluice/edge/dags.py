@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from contextlib import suppress
+from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context
@@ -12,7 +13,8 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_conte
 from sluice.dates import RELOAD_CHOICES
 from sluice.edge.alerting import FailureAlert
 from sluice.edge.retries import OnlyWhatCanPass
-from sluice.errors import FeedInvalid
+from sluice.edge.runs import REPLAY
+from sluice.errors import REJECT_CODES, FeedInvalid
 from sluice.feed.loading import feed_names, feeds_root, load_feed
 from sluice.feed.markdown import feed_page
 from sluice.feed.model import Feed
@@ -50,15 +52,86 @@ def feed_dag(feed: Feed) -> DAG:
         max_active_tasks=16,
         params=_form(),
         on_failure_callback=[FailureAlert()],
-        default_args={
-            "owner": feed.owner,
-            "retries": 3,
-            "retry_delay": dt.timedelta(seconds=float(os.environ.get("SLUICE_RETRY_SECONDS", "60"))),
-            "retry_exponential_backoff": 3,
-            "max_retry_delay": dt.timedelta(minutes=15),
-            "retry_policy": OnlyWhatCanPass(),
-        },
+        default_args={"owner": feed.owner, **_retries()},
     )
+
+
+def replay_dag() -> DAG:
+    """The DAG that replays what is in the quarantine of a feed, still without tasks."""
+    return DAG(
+        REPLAY,
+        description="Tries quarantined records and files again, under the present mapping of their feed",
+        doc_md=_REPLAY_PAGE,
+        tags=["sluice"],
+        schedule=None,
+        catchup=False,
+        max_active_runs=4,
+        max_active_tasks=16,
+        params=_replay_form(feed_names(feeds_root())),
+        on_failure_callback=[FailureAlert()],
+        default_args={"owner": "sluice", **_retries()},
+    )
+
+
+_REPLAY_PAGE = """Tries again what is in the quarantine: press *Trigger*, choose the feed and which of its entries.
+
+Each entry is read again from its file, or, where that is gone, from what the quarantine has kept, and goes through
+parse, validate and load under the feed's present mapping. What passes gets into the tables, in its old order (a newer
+version of its key still wins), and leaves the quarantine as `replayed`. What fails stays, with its new reason.
+"""
+
+
+def _retries() -> dict[str, Any]:
+    return {
+        "retries": 3,
+        "retry_delay": dt.timedelta(seconds=float(os.environ.get("SLUICE_RETRY_SECONDS", "60"))),
+        "retry_exponential_backoff": 3,
+        "max_retry_delay": dt.timedelta(minutes=15),
+        "retry_policy": OnlyWhatCanPass(),
+    }
+
+
+def _replay_form(feeds: list[str]) -> dict[str, Param]:
+    """The parameters of a replay. Those that are left empty select everything."""
+    moment = "A day or a moment in UTC, such as 2026-03-31 or 2026-03-31T06:00."
+    return {
+        "feed": Param(None, type="string", enum=feeds, title="Feed", description="Whose quarantine is meant."),
+        "code": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, *REJECT_CODES],
+            title="Error code",
+            description="Only entries that have this reason.",
+        ),
+        "file": Param(
+            None,
+            type=["null", "string"],
+            minLength=1,
+            title="File",
+            description="Only entries of these files: a part of their URI, or a pattern with * and ?.",
+        ),
+        "since": Param(None, type=["null", "string"], title="Rejected since", description=moment),
+        "until": Param(None, type=["null", "string"], title="Rejected before", description=moment),
+        "run": Param(
+            None,
+            type=["null", "integer"],
+            title="Run",
+            description="Only entries that this run (its number in sluice.runs) was the last to reject.",
+        ),
+        "entries": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "integer"},
+            title="Entries",
+            description="Only these entries, by their entry_id, one a line.",
+        ),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Try and count, but leave tables and quarantine as they are.",
+        ),
+    }
 
 
 def _form() -> dict[str, Param]:

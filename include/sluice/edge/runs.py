@@ -13,13 +13,20 @@ from typing import Any
 from airflow.sdk import Context
 
 from sluice.alerts import Problem
-from sluice.dates import DagRunFacts, run_request
+from sluice.dates import DagRunFacts, replay_request, run_request
 from sluice.feed.model import Feed
 from sluice.records import RunRequest
 
 STAGES = ("fetch", "split", "parse", "validate", "load", "reconcile")
 TIDY = "tidy"  # the task of the DAG housekeeping
+REPLAY = "replay"  # the DAG that serves all feeds; its form says which
 PROBLEM_KEY = "problem"
+
+
+def feed_of(context: Context) -> str:
+    """The feed that a run is about."""
+    dag_id = context["dag"].dag_id
+    return str(context["params"]["feed"]) if dag_id == REPLAY else dag_id
 
 
 def request_of(feed: Feed, context: Context) -> RunRequest:
@@ -33,7 +40,8 @@ def request_of(feed: Feed, context: Context) -> RunRequest:
         interval_start=run.data_interval_start,
         interval_end=run.data_interval_end,
     )
-    return run_request(feed, facts, context["params"])
+    make = replay_request if context["dag"].dag_id == REPLAY else run_request
+    return make(feed, facts, context["params"])
 
 
 def leave_word(context: Context, problem: Problem) -> None:

@@ -12,7 +12,7 @@ from airflow.sdk import TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from sluice.alerts import Problem, describe_exception
-from sluice.edge.runs import STAGES, leave_word, problems_of, request_of
+from sluice.edge.runs import STAGES, feed_of, leave_word, problems_of, request_of
 from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
 
@@ -41,14 +41,14 @@ NOISY_LOGGERS = (
 
 @contextmanager
 def stage(name: str, label: str = "", feed: str = "") -> Iterator[Tools]:
-    """The tools of ``feed``, by default the task's DAG; an exception inside is noted for the alert and goes its way."""
+    """The tools of ``feed``, by default that of the run; an exception is noted for the alert and goes its way."""
     from sluice.edge.connections import tools_for
 
     context = get_current_context()
     for logger in NOISY_LOGGERS:
         logging.getLogger(logger).setLevel(logging.WARNING)
     try:
-        yield tools_for(load_feed(feeds_root() / (feed or context["dag"].dag_id)))
+        yield tools_for(load_feed(feeds_root() / (feed or feed_of(context))))
     except (Exception, AirflowTaskTimeout) as error:
         with suppress(Exception):  # the error matters more than word of it
             leave_word(context, describe_exception(error, name, label))

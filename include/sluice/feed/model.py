@@ -95,7 +95,7 @@ class Xsd(Strict):
 
 
 class RejectLimits(Strict):
-    """How many rejects a run may have before it fails; what was good is loaded all the same."""
+    """How many rejects a run may have before it fails; what was good is loaded all the same, unless `publish: run`."""
 
     max_records: Whole | None = Field(None, ge=0, description="Rejected records; no limit by default.")
     max_share: float | None = Field(None, ge=0, le=1, description="Rejected records as a share of those found.")
@@ -156,6 +156,12 @@ class Feed(Strict):
     rejects: RejectLimits = Field(default_factory=RejectLimits)
     run: RunRules = Field(default_factory=RunRules)
     retention: Retention = Field(default_factory=Retention)
+    publish: Literal["batch", "run"] = Field(
+        "batch",
+        description="`batch`: each batch is published as it is loaded, and what passes a limit fails the run only;"
+        " `run`: all batches of a run together, or nothing where the gate stops one, or a limit or an expectation of"
+        " the run is not kept.",
+    )
     malformed: Literal["reject", "keep_records"] = Field(
         "reject", description="A file that turns out malformed: reject it whole, or keep the records before the fault."
     )

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import psycopg
 
-from sluice import ledger, warehouse
+from sluice import ledger, replay, warehouse
 from sluice.errors import PermanentError
 from sluice.feed.mapping import mapping_document, mapping_hash
-from sluice.records import Run, RunRequest, SourceFile
+from sluice.records import Run, RunRequest, Selection, SourceFile
 from sluice.sources import UriPattern, source_for
 from sluice.tools import Tools
 
@@ -46,7 +46,9 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
         warehouse.prepare(connection, feed, dry_run=request.dry_run)
         run = ledger.find_run(connection, feed.feed, request.run_key)
         unsettled = 0
-        if run is None:
+        if run is None and request.reload == "replay":
+            run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, []))
+        elif run is None:
             pattern = UriPattern(request.uri or feed.source.uri)
             listed = _list(tools, pattern, request)
             # What came from the web was downloaded whole, and may say that it changed just now, every time.
@@ -102,11 +104,16 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files
         if run is None:
             raise PermanentError(f"run {request.run_key!r} of feed {feed.feed} vanished from the ledger")
         return run
-    ledger.register_files(conn, run, files)
+    if run.is_replay:
+        replay.register(conn, run, request.selection or Selection())
+    else:
+        ledger.register_files(conn, run, files)
     return run
 
 
 def _spell_dates(request: RunRequest) -> str:
+    if request.reload == "replay":
+        return "with quarantined records to replay"
     if request.date_from == request.date_to:
         return f"date {request.date_to}"
     return f"dates {request.date_from} to {request.date_to}"

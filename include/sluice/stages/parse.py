@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from sluice import xmlio
+from sluice import replay, xmlio
+from sluice.attempts import Attempts
 from sluice.batches import read_batch
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
@@ -35,7 +36,7 @@ from sluice.workfiles import open_scratch
 
 # Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
 # before that was noticed, or is wrong as a whole.
-_NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid"}
+_NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid", "wrong_encoding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         rejects = RejectLog(scratch)
         with BatchTables(feed, plan, work, run_id, number, rejects) as tables:
             parser = _BatchParser(feed, plan, tables, rejects)
-            outcomes = parser.run(tools, batch)
+            with Attempts(work, work.attempts(feed.feed, run_id, number)) as attempts:
+                outcomes = parser.run(tools, batch, attempts)
         with work.open_write(work.rejects(feed.feed, run_id, number)) as file:
             file.writelines(rejects.settle({o.part_id: o.found for o in outcomes if o.failed}))
     # In a part that failed the rejected records are quarantined with it.
@@ -118,9 +120,22 @@ def _few_collections() -> Iterator[None]:
 class _Tally:
     """The outcome of one part while it is being read."""
 
+    missing: set[tuple[str, int]] = field(default_factory=set)
+    """What a replay wants of the part and has not met yet, by member and ordinal."""
     found: int = 0
     bytes_read: int = 0
     failed: bool = False
+    fault: MalformedXML | None = None
+    """Why a replay could not go on reading."""
+
+    def takes(self, section: Section, ordinal: int) -> bool:
+        """Whether this record is wanted; counts it then."""
+        if section.part.wanted is not None:
+            if (section.member, ordinal) not in self.missing:
+                return False
+            self.missing.discard((section.member, ordinal))
+        self.found += 1
+        return True
 
 
 class _BatchParser:
@@ -133,33 +148,64 @@ class _BatchParser:
         self._check_root = RootCheck(plan)
         self._keeps_leads = plan.reads_ancestor_content or self._validity.is_on
         self._keeps_records = feed.malformed == "keep_records"
+        self._tallies: dict[int, _Tally] = {}
         self.first_fault: str | None = None
 
-    def run(self, tools: Tools, batch: Batch) -> list[PartOutcome]:
-        tallies = {part.part_id: _Tally() for part in batch.parts}
+    def run(self, tools: Tools, batch: Batch, attempts: Attempts) -> list[PartOutcome]:
+        self._tallies = {part.part_id: _Tally(set(part.wanted or ())) for part in batch.parts}
         digests: dict[int, str | None] = {}
-        unseen = {part.part_id: part for part in batch.parts}
-        for section in sections(tools, batch.parts, digests):
-            unseen.pop(section.part.part_id, None)
-            tally = tallies[section.part.part_id]
-            if isinstance(section, Unreadable):
-                tally.failed = True
-                self._reject_part(section.part, section.part.cut.member, section.error, tally.found)
-            else:
-                self._run_section(section, tally)
-        for part in unseen.values():
-            tallies[part.part_id].failed = True
-            self._reject_part(part, "", MalformedXML("empty_file", "the archive holds no files"), 0)
+        for parts in attempts.divide(batch.parts):
+            self._run_parts(tools, parts, digests)
+        for part in batch.parts:
+            if part.part_id in attempts.given_up:
+                self._fail_part(part, MalformedXML("worker_died", attempts.reason))
+            elif part.wanted is not None:
+                self._look_into_quarantine(tools, part)
         return [
             PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id))
-            for part_id, t in tallies.items()
+            for part_id, t in self._tallies.items()
         ]
+
+    def _run_parts(self, tools: Tools, parts: Sequence[Part], digests: dict[int, str | None]) -> None:
+        unseen = {part.part_id: part for part in parts}
+        for section in sections(tools, parts, digests):
+            unseen.pop(section.part.part_id, None)
+            if isinstance(section, Unreadable):
+                self._fail_part(section.part, section.error)
+            else:
+                self._run_section(section, self._tallies[section.part.part_id])
+        for part in unseen.values():
+            self._fail_part(part, MalformedXML("empty_file", "the archive holds no files"))
+
+    def _fail_part(self, part: Part, error: MalformedXML) -> None:
+        """Nothing of the part can be read. Where only some of its records were wanted, those may be had elsewhere."""
+        tally = self._tallies[part.part_id]
+        if part.wanted is not None:
+            tally.fault = tally.fault or error
+        else:
+            tally.failed = True
+            self._reject_part(part, part.cut.member, error, tally.found)
+
+    def _look_into_quarantine(self, tools: Tools, part: Part) -> None:
+        """Wanted records that their file did not give (any more): the quarantine has kept what they were."""
+        tally = self._tallies[part.part_id]
+        if not tally.missing:
+            return
+        for kept in replay.read_kept(tools.dsn, part, tally.missing):
+            if kept.section is not None and not self._plan.reads_ancestor_content:
+                self._run_section(kept.section, tally)
+            if (kept.member, kept.ordinal) in tally.missing:
+                tally.missing.discard((kept.member, kept.ordinal))
+                tally.found += 1
+                self._rejects.add(kept.reject(_why_gone(tally.fault)))
 
     def _run_section(self, section: Section, tally: _Tally) -> None:
         reader = self._new_reader(section)
         found_before = tally.found
         fault = self._parse_section(section, reader, tally)
-        if fault is not None:
+        if fault is not None and section.part.wanted is not None:
+            tally.fault = tally.fault or fault
+        elif fault is not None:
             keeps = self._keeps_records and fault.code not in _NEVER_IN_PART and tally.found > found_before
             if not keeps:
                 tally.failed, tally.found = True, found_before + reader.records_seen
@@ -187,10 +233,11 @@ class _BatchParser:
         try:
             for item in reader:
                 if isinstance(item, OversizeRecord):
-                    self._reject_oversize(section, item)
-                    tally.found += 1
+                    self._reject_oversize(section, item, tally)
                 elif item.is_remnant or (reader.fault and self._validity.judges_documents):
                     _prove(item)
+                elif section.part.wanted is not None and not _wanted_of(section, item):
+                    continue  # the file was proven when it was parsed first
                 else:
                     last_root = self._parse_piece(section, item, tally)
         except MalformedXML as fault:
@@ -227,8 +274,8 @@ class _BatchParser:
             raise MalformedXML("refused_dtd", message, offset=piece.offset, line=piece.first_line)
         self._validity.look_at(root, piece)
         for element, place in zip(elements, _places(section, piece), strict=True):
-            self._take_record(element, place)
-        tally.found += len(elements)
+            if tally.takes(section, place.ordinal):
+                self._take_record(element, place)
 
     def _take_record(self, element: xmlio.Element, place: RecordPlace) -> None:
         table = self._plan.table_of(element)
@@ -245,7 +292,9 @@ class _BatchParser:
         self.first_fault = self.first_fault or f"{name}: {fault.code}: {fault.message}"
         self._rejects.add(_part_reject(part, member, fault, records))
 
-    def _reject_oversize(self, section: Section, record: OversizeRecord) -> None:
+    def _reject_oversize(self, section: Section, record: OversizeRecord, tally: _Tally) -> None:
+        if not tally.takes(section, record.ordinal):
+            return
         length = record.end - record.start
         place = RecordPlace(
             section.part.part_id, section.member, record.ordinal, record.start, length, record.line,
@@ -261,6 +310,21 @@ def _prove(piece: Piece) -> None:
     except MalformedXML as error:
         if error.code != "truncated":
             raise
+
+
+def _why_gone(fault: MalformedXML | None) -> Reason:
+    """Why a record that was quarantined cannot be read again."""
+    if fault is None:
+        return Reason("source_gone", "the file has no such record under the present mapping")
+    if fault.code != "source_changed":
+        return Reason(fault.code, fault.message)
+    return Reason("source_gone", f"{fault.message}, and what the quarantine has kept is not enough to read it again")
+
+
+def _wanted_of(section: Section, piece: Piece) -> bool:
+    """Whether a replay wants a record of this piece."""
+    ordinals = range(piece.first_record, piece.first_record + len(piece.starts))
+    return any(member == section.member and ordinal in ordinals for member, ordinal in section.part.wanted or ())
 
 
 def _places(section: Section, piece: Piece) -> Iterator[RecordPlace]:

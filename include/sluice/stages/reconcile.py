@@ -2,7 +2,8 @@
 
 Reads:  manifest and ledger (never XCom), so it gives the same answer whoever loaded the parts; parse's outcomes for
         what was not mapped.
-Writes: the run's totals and state; removes the run's work files once nothing is left to be done with them.
+Writes: the run's totals and state; removes the run's work files once nothing is left to be done with them. Where the
+        feed says ``publish: run``, first all batches of the run in ONE transaction, or a hold on each part.
 Raises: ``RunFailed`` where a part is unaccounted or held, counts differ, a limit is passed or a run's expectation
         fails; its message is the last line that a person reads.
 Rerun:  same answer.
@@ -20,6 +21,7 @@ import psycopg
 from sluice import accounts, ledger, runrules, warehouse
 from sluice.errors import RunFailed
 from sluice.feed.model import RejectLimits
+from sluice.publishing import BatchPublisher, open_batch
 from sluice.records import Run, Totals
 from sluice.tools import Tools
 
@@ -33,31 +35,95 @@ class RunSummary:
     totals: Totals
     dry_run: bool
     unmapped: dict[str, int]
+    is_replay: bool = False
 
     def line(self) -> str:
         t, c = self.totals, self.totals.counts
         dry = " (dry run: nothing was written)" if self.dry_run else ""
         elsewhere = f", {t.files_elsewhere:,} more were loaded by another run" if t.files_elsewhere else ""
         return (
-            f"reconcile: run {self.run_id}: {t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), "
+            f"reconcile: {'replay, ' if self.is_replay else ''}run {self.run_id}: "
+            f"{t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), "
             f"{t.found:,} records found = {t.loaded:,} loaded + {t.quarantined:,} quarantined + {t.held:,} held; "
-            f"{c.inserted:,} new, {c.updated:,} updated, {c.unchanged:,} unchanged, {c.superseded:,} superseded{dry}"
+            f"{c}{dry}"
         )
+
+
+class _Refused(Exception):
+    """Rolls back a run that may not be published; holds what is wrong with it."""
 
 
 def reconcile(tools: Tools, run_id: int) -> RunSummary:
     """Close the books on a run."""
     with warehouse.connect(tools.dsn) as connection:
         run = ledger.read_run(connection, run_id)
-        totals = accounts.read_trial(connection, run) if run.dry_run else accounts.read_totals(connection, run)
-        error = "; ".join(_find_problems(tools, connection, run, totals)) or None
+        publishes = tools.feed.publish == "run" and not run.dry_run
+        refused = _publish(connection, tools, run) if publishes else None
+        totals = _read_totals(connection, run)
+        error = refused or "; ".join(_find_problems(tools, connection, run, totals)) or None
         unmapped = accounts.finish_run(connection, run, totals, error, _read_unmapped(tools, connection, run_id))
-    # Unaccounted parts may be tried again by clearing their tasks, which then find their work files.
-    if not totals.unaccounted_parts:
+    # Unaccounted parts may be tried again by clearing their tasks, which then find their work files; a refused run by
+    # clearing this one, once a limit has been raised.
+    if not totals.unaccounted_parts and not refused:
         tools.work.remove_run(tools.feed.feed, run_id)
     if error:
         raise RunFailed(f"feed {run.feed}, run {run_id}: {error}")
-    return RunSummary(run_id, run.feed, totals, run.dry_run, unmapped)
+    return RunSummary(run_id, run.feed, totals, run.dry_run, unmapped, run.is_replay)
+
+
+def _read_totals(connection: psycopg.Connection, run: Run) -> Totals:
+    by_batch = run.dry_run or run.is_replay
+    return accounts.read_batch_totals(connection, run) if by_batch else accounts.read_totals(connection, run)
+
+
+def _publish(connection: psycopg.Connection, tools: Tools, run: Run) -> str | None:
+    """Publish what the run has parsed, all of it or nothing; returns why not."""
+    if not all(
+        _is_ready(tools, connection, run, number) for number, _, _ in ledger.read_batches(connection, run.run_id)
+    ):
+        return None  # the parts of the batches that are not ready are unaccounted
+    try:
+        warehouse.transact(connection, lambda conn: _publish_or_refuse(conn, tools, run))
+    except _Refused as refused:
+        reason = f"nothing was published: {refused}"
+        warehouse.transact(connection, lambda conn: _hold_run(conn, tools, run, reason))
+        return reason
+    return None
+
+
+def _is_ready(tools: Tools, connection: psycopg.Connection, run: Run, number: int) -> bool:
+    return _is_published(connection, run, number) or tools.work.exists(
+        tools.work.verdict(tools.feed.feed, run.run_id, number)
+    )
+
+
+def _is_published(connection: psycopg.Connection, run: Run, number: int) -> bool:
+    parts = [part.part_id for part in ledger.read_batch_parts(connection, run.run_id, number)]
+    return ledger.is_published(connection, run, number, parts)
+
+
+def _publish_or_refuse(conn: psycopg.Connection, tools: Tools, run: Run) -> None:
+    """Raises ``_Refused`` where the run, all of it published, breaks a rule."""
+    ledger.lock_publication(conn, run.feed)
+    released = ledger.find_released(conn, ledger.read_run_parts(conn, run.run_id))
+    for batch in _unpublished(conn, tools, run):
+        done = batch.publish(conn)
+        if run.is_replay:
+            accounts.store_batch_totals(conn, run.run_id, batch.number, batch.totals(done))
+    problems = list(_find_problems(tools, conn, run, _read_totals(conn, run)))
+    if problems and not released:
+        raise _Refused("; ".join(problems))
+
+
+def _hold_run(conn: psycopg.Connection, tools: Tools, run: Run, reason: str) -> None:
+    for batch in _unpublished(conn, tools, run):
+        batch.refuse(conn, reason)
+
+
+def _unpublished(conn: psycopg.Connection, tools: Tools, run: Run) -> Iterator[BatchPublisher]:
+    for number, _, _ in ledger.read_batches(conn, run.run_id):
+        if not _is_published(conn, run, number):
+            yield open_batch(tools, run, number)
 
 
 def _read_unmapped(tools: Tools, connection: psycopg.Connection, run_id: int) -> dict[str, int] | None:
@@ -83,6 +149,11 @@ def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, total
             if held
             else f"{totals.held:,} records are held"
         )
+    if totals.found != totals.loaded + totals.quarantined + totals.held:
+        told = f"{totals.loaded} loaded + {totals.quarantined} quarantined + {totals.held} held"
+        yield f"{totals.found} records found, but {told}"
+    if run.is_replay:
+        return  # what its records broke, they broke in the run that found them
     for uri, found, loaded, quarantined in accounts.find_miscounted(connection, run):
         yield f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
     yield from limit_problems(tools.feed.rejects, totals, lambda: accounts.find_quarantined_files(connection, run))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
-from sluice import ledger, warehouse
+from sluice import ledger, replay, warehouse
 from sluice.batches import write_batch
 from sluice.cutting import cut_file, may_be_packed, spool_parts
 from sluice.records import Batch, LedgerFile, Part, Run
@@ -63,7 +63,7 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
         manifest = ledger.read_manifest(connection, run_id)
         target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
         _cut_new_files(tools, connection, [file for file, part_count in manifest if part_count is None], target)
-        parts = {part.part_id: part for part in ledger.read_open_parts(connection, run)}
+        parts = {part.part_id: part for part in _open_parts(connection, run)}
         weights = weigh_parts(list(parts.values()))
         made = ledger.read_batches(connection, run_id)
         if not made:
@@ -80,6 +80,13 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
         files,
         tuple(BatchSummary(b.number, label(b), b.file_count, len(b.parts), _sum(weights, b)) for b in batches),
     )
+
+
+def _open_parts(connection: psycopg.Connection, run: Run) -> list[Part]:
+    """What there is to do; in a replay parts of which only some records are wanted come last."""
+    if not run.is_replay:
+        return ledger.read_open_parts(connection, run)
+    return sorted(replay.read_parts(connection, run.run_id), key=lambda part: part.wanted is not None)
 
 
 def _sum(weights: dict[int, int], batch: Batch) -> int:
@@ -137,7 +144,10 @@ def _weigh_part(part: Part, siblings: int) -> int:
 
 
 def pack(parts: Sequence[Part], target: int) -> list[Batch]:
-    """Neighbours go together until a batch weighs ``target``; its parts stand in the order of the ledger."""
+    """Neighbours go together until a batch weighs ``target``; its parts stand in the order of the ledger.
+
+    Parts of which only some records are wanted are not mixed with others.
+    """
     return [Batch(number, tuple(group)) for number, group in enumerate(_fill(parts, target))]
 
 
@@ -147,7 +157,8 @@ def _fill(parts: Sequence[Part], target: int) -> Iterator[list[Part]]:
     weight = 0
     for part in parts:
         own = weights[part.part_id]
-        if group and (weight + own > target * 5 // 4 or weight >= target or len(group) >= MAX_PARTS_IN_BATCH):
+        is_full = weight + own > target * 5 // 4 or weight >= target or len(group) >= MAX_PARTS_IN_BATCH
+        if group and (is_full or (group[-1].wanted is None) != (part.wanted is None)):
             yield group
             group, weight = [], 0
         group.append(part)

@@ -1,0 +1,255 @@
+"""Publishes batches: accepted rows, quarantine entries and ledger rows, all in the caller's transaction.
+
+``load`` publishes one batch; ``reconcile`` publishes all batches of a run at once where the feed says ``publish: run``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sluice import ledger, quarantine, replay, warehouse
+from sluice.batches import read_batch
+from sluice.errors import PermanentError
+from sluice.merge import FamilyMerge
+from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run, Totals
+from sluice.staging import COPY_ROWS, Staging
+from sluice.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What parse and validate have decided about a batch."""
+
+    outcomes: dict[int, PartOutcome]
+    rejected: frozenset[int]
+    held_parts: frozenset[int]
+    reason: str
+    reject_paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """``parts_known`` were in the ledger already, so that nothing was done for them. All else counts records."""
+
+    parts_known: int = 0
+    found: int = 0
+    quarantined: int = 0
+    held: int = 0
+    counts: LoadCounts = field(default_factory=LoadCounts)
+
+
+class _Undone(Exception):
+    """Rolls the transaction back after everything has been tried."""
+
+
+def roll_back(connection: psycopg.Connection, work: Callable[[psycopg.Connection], Any]) -> None:
+    """Run ``work`` in a transaction that leaves nothing."""
+
+    def undone(conn: psycopg.Connection) -> None:
+        work(conn)
+        raise _Undone
+
+    try:
+        warehouse.transact(connection, undone)
+    except _Undone:
+        return
+
+
+def open_batch(tools: Tools, run: Run, number: int) -> BatchPublisher:
+    """The publisher of one batch; raises ``WorkFilesGone`` where it was not parsed and judged."""
+    return BatchPublisher(tools, run, read_batch(tools, run.run_id, number), _read_verdict(tools, run.run_id, number))
+
+
+def _read_verdict(tools: Tools, run_id: int, number: int) -> Verdict:
+    feed, work = tools.feed.feed, tools.work
+    outcomes = [PartOutcome(**item) for item in work.read_json(work.outcomes(feed, run_id, number))["outcomes"]]
+    verdict = work.read_json(work.verdict(feed, run_id, number))
+    return Verdict(
+        {outcome.part_id: outcome for outcome in outcomes},
+        frozenset(verdict["rejected"]),
+        frozenset(verdict["held_parts"]),
+        verdict["reason"] or "the gate is shut",
+        (work.rejects(feed, run_id, number), work.gate_rejects(feed, run_id, number)),
+    )
+
+
+class BatchPublisher:
+    """One batch on its way into the tables; ``publish`` may be called again after a roll-back."""
+
+    def __init__(self, tools: Tools, run: Run, batch: Batch, verdict: Verdict) -> None:
+        self._tools, self._feed = tools, tools.feed
+        self._run, self._batch, self._verdict = run, batch, verdict
+        self._parts: dict[int, Part] = {part.part_id: part for part in batch.parts}
+        self.number = batch.number
+
+    def publish(self, conn: psycopg.Connection) -> Published:
+        ledger.lock_parts(conn, self._parts)
+        if not self._run.is_replay:
+            return self._publish_parts(conn, frozenset(self._parts))
+        claims = replay.claim(conn, self._run, self._parts)
+        done = self._publish_records(conn, claims) if self._batch.is_selection else self._publish_again(conn, claims)
+        replay.note_outcomes(conn, self._run, self._parts, claims)
+        return done
+
+    def publish_into_new_tables(self, conn: psycopg.Connection) -> Published:
+        """``publish`` for a dry run: the tables may not be in step yet, and will not be afterwards."""
+        warehouse.step_tables(conn, self._feed)
+        return self.publish(conn)
+
+    def refuse(self, conn: psycopg.Connection, reason: str) -> None:
+        """Hold all parts of a run that may not be published, with what would have been rejected of them."""
+        ledger.lock_parts(conn, self._parts)
+        self._hold(conn, frozenset(self._parts), reason)
+
+    def totals(self, done: Published) -> Totals:
+        """For the books of a run that is not in the ledger by its own parts: a dry run, a replay."""
+        outcomes = self._verdict.outcomes.values()
+        entries = (reject for reject in self._rejects(frozenset(self._parts)) if reject.ordinal is None)
+        whole = {(self._parts[entry.part_id].file.file_id, entry.member) for entry in entries}
+        return Totals(
+            files_quarantined=len(whole),
+            found=done.found + done.held,
+            loaded=done.counts.loaded,
+            quarantined=done.quarantined,
+            held=done.held,
+            counts=done.counts,
+            bytes_read=sum(outcome.bytes_read for outcome in outcomes),
+        )
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _publish_parts(self, conn: psycopg.Connection, parts: Set[int]) -> Published:
+        """Whole parts: each goes into the tables, into the quarantine, or behind the gate."""
+        outcomes = self._verdict.outcomes
+        held = (self._verdict.held_parts & parts) - ledger.find_released(conn, parts)
+        states = {part: "quarantined" if outcomes[part].failed else "loaded" for part in parts - held}
+        claimed = ledger.claim_parts(conn, self._run, states)
+        before = ledger.find_loads_before(conn, self._run, claimed)
+        outdated = {part for part, generation in before.items() if generation > self._run.generation}
+        mine = frozenset(claimed) - outdated
+        counts = self._merge(conn, mine, mine & before.keys())
+        # A re-load under a later mapping came first: what it made of these records stands.
+        counts |= {part: LoadCounts(superseded=outcomes[part].found) for part in outdated}
+        quarantine.store_rejects(conn, self._run, self._parts, self._rejects(mine))
+        quarantine.close_others(conn, self._run, mine)
+        quarantined = self._quarantined(mine)
+        ledger.store_counts(
+            conn,
+            self._run,
+            [
+                (
+                    part,
+                    outcomes[part].found,
+                    quarantined.get(part, 0),
+                    counts.get(part, LoadCounts()),
+                    outcomes[part].bytes_read,
+                    outcomes[part].sha256,
+                )
+                for part in claimed
+            ],
+        )
+        self._hold(conn, held, self._verdict.reason)
+        return Published(
+            parts_known=len(states) - len(claimed),
+            found=sum(outcomes[part].found for part in claimed),
+            quarantined=sum(quarantined.values()),
+            held=sum(outcomes[part].found for part in held),
+            counts=sum(counts.values(), LoadCounts()),
+        )
+
+    def _hold(self, conn: psycopg.Connection, parts: Set[int], reason: str) -> None:
+        ledger.hold_parts(conn, self._run, {part: self._verdict.outcomes[part].found for part in parts}, reason)
+        waiting = parts - ledger.find_loads_before(conn, self._run, parts).keys()
+        quarantine.store_rejects(conn, self._run, self._parts, self._rejects(waiting), state="held")
+
+    def _publish_again(self, conn: psycopg.Connection, claims: replay.Claims) -> Published:
+        """Parts that had been quarantined as a whole, or some member of them: all of it once more."""
+        return self._publish_parts(conn, frozenset(part for part, _, _ in claims))
+
+    def _quarantined(self, parts: Set[int]) -> dict[int, int]:
+        """Records of each part that went into the quarantine: all of them where the part failed."""
+        outcomes = self._verdict.outcomes
+        counts = {part: outcomes[part].found if outcomes[part].failed else 0 for part in parts}
+        for reject in self._rejects(parts):
+            if not outcomes[reject.part_id].failed:
+                counts[reject.part_id] += reject.records
+        return counts
+
+    def _rejects(self, parts: Set[int]) -> Iterator[Reject]:
+        """The rejects of these parts, read anew each time: with their raw bytes they may be many times the rest."""
+        for path in self._verdict.reject_paths if parts else ():
+            with self._tools.work.open_read(path) as file:
+                for line in file:
+                    reject = quarantine.read_reject(json.loads(line))
+                    if reject.part_id in parts:
+                        yield reject
+
+    # -- single records -----------------------------------------------------------------------------------------------
+
+    def _publish_records(self, conn: psycopg.Connection, claims: replay.Claims) -> Published:
+        """Records that had been quarantined, each by its place; the rest of their parts stays as it is."""
+        parts = frozenset(part for part, _, _ in claims)
+        rejects = (r for r in self._rejects(parts) if (r.part_id, r.member, r.ordinal) in claims)
+        rejected = quarantine.store_rejects(conn, self._run, self._parts, rejects)
+        counts = self._merge(conn, parts, frozenset(), self._records_of(claims.keys()))
+        passed = sum(c.loaded for c in counts.values())
+        if passed + rejected != len(claims):
+            raise PermanentError(f"of {len(claims)} entries to replay, {passed} passed and {rejected} did not")
+        replay.move_counts(conn, counts)
+        return Published(
+            parts_known=len(self._parts) - len(parts),
+            found=len(claims),
+            quarantined=rejected,
+            counts=sum(counts.values(), LoadCounts()),
+        )
+
+    def _records_of(self, places: Set[replay.Place]) -> pa.Array:
+        """The numbers (``_rec``) of the records that stand in these places and were not rejected by parse."""
+        work, found = self._tools.work, []
+        for name in self._feed.roots:
+            with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
+                rows = pq.ParquetFile(file).read(columns=["_rec", "_part", "_member", "_record"]).to_pylist()
+            found += [r["_rec"] for r in rows if (r["_part"], r["_member"], r["_record"]) in places]
+        return pa.array(found, pa.int64())
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def _merge(
+        self, conn: psycopg.Connection, parts: Set[int], again: Set[int], records: pa.Array | None = None
+    ) -> dict[int, LoadCounts]:
+        """Merge what these parts give, or of it only ``records``; of the parts, ``again`` were loaded before."""
+        if not parts:
+            return {}
+        failed = {part for part in parts if self._verdict.outcomes[part].failed}
+        staging = Staging(conn, self._feed)
+        staging.create(parts, again, failed)
+        wanted = pa.array(sorted(parts - failed), pa.int64())
+        for name in self._feed.tables:
+            staging.copy(name, self._accepted_rows(name, wanted, records))
+        totals: dict[int, LoadCounts] = {}
+        for root in self._feed.roots:
+            for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge().items():
+                totals[part] = totals.get(part, LoadCounts()) + counts
+        staging.drop()
+        return totals
+
+    def _accepted_rows(self, name: str, wanted: pa.Array, records: pa.Array | None) -> Iterator[pa.Table]:
+        """The rows of a table that neither parse nor the gate rejected, of the parts that are to be loaded."""
+        work, rejected = self._tools.work, pa.array(sorted(self._verdict.rejected), pa.int64())
+        with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=COPY_ROWS):
+                table = pa.Table.from_batches([batch])
+                keep = pc.is_in(table["_part"], wanted)
+                if records is not None:
+                    keep = pc.and_(keep, pc.is_in(table["_rec"], records))
+                if len(rejected):
+                    keep = pc.and_not(keep, pc.is_in(table["_rec"], rejected))
+                yield table if pc.all(keep, min_count=0).as_py() else table.filter(keep)
