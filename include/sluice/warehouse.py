@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg import sql
 from sluice import ledger
 from sluice.errors import PermanentError, SluiceError, TablesDiffer, WarehouseUnavailable
 from sluice.feed import ddl
+from sluice.feed.keys import KEYS_SCHEMA
 from sluice.feed.model import Feed
 
 Result = TypeVar("Result")
@@ -139,7 +141,7 @@ def _check_xml(conn: psycopg.Connection, feed: Feed) -> None:
 def step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
     """Make what is missing of the tables; raises ``TablesDiffer``. Runs in the caller's transaction."""
     existing = read_layout(conn, feed.schema_name)
-    if not existing.tables:
+    if not existing.tables and not any(existing.columns_of_keys(feed, root) for root in feed.roots):
         statements = ddl.create_statements(feed)
     else:
         difference = ddl.difference(feed, existing)
@@ -152,14 +154,18 @@ def step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
                 + " ".join(difference.sql),
                 difference.sql,
             )
-        statements = difference.additive
+        statements = difference.additive if existing.tables else [ddl.create_schema(feed), *difference.additive]
     for statement in statements:
         conn.execute(query(statement))
     return statements
 
 
 def read_layout(conn: psycopg.Connection, schema: str) -> ddl.Existing:
-    """The live tables of a schema: columns with their types, primary keys, and index names."""
+    """The live tables of a schema, and those of `sluice`: columns with their types, primary keys, and index names."""
+    return replace(_read_schema(conn, schema), keys=_read_schema(conn, KEYS_SCHEMA))
+
+
+def _read_schema(conn: psycopg.Connection, schema: str) -> ddl.Existing:
     tables: dict[str, dict[str, str]] = {}
     rows = conn.execute(
         """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)

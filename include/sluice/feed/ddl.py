@@ -5,9 +5,10 @@ Pure functions; ``warehouse`` reads the live layout and runs the statements. Ide
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sluice.feed.keys import KEYS_SCHEMA, create_keys, keys_indexes, keys_layout, keys_table, quoted_keys_table
 from sluice.feed.layout import (
     MAX_IDENTIFIER_BYTES,
     Index,
@@ -28,6 +29,7 @@ __all__ = [
     "LayoutColumn",
     "canonical_type",
     "column_layout",
+    "create_schema",
     "create_statements",
     "difference",
     "indexes",
@@ -42,13 +44,19 @@ class Existing:
     """The live layout of a schema.
 
     Table to column to type (as ``format_type`` spells it), table to primary key, the names of all indexes; ``not_null``
-    has the columns of each table that are NOT NULL and without a default, or is None where they were not read.
+    has the columns of each table that are NOT NULL and without a default, or is None where they were not read. ``keys``
+    is the same of the schema `sluice`, where the keys tables are.
     """
 
     tables: Mapping[str, Mapping[str, str]]
     primary_keys: Mapping[str, tuple[str, ...]]
     indexes: frozenset[str] = frozenset()
     not_null: Mapping[str, frozenset[str]] | None = None
+    keys: Existing | None = None
+
+    def columns_of_keys(self, feed: Feed, root: str) -> Mapping[str, str] | None:
+        """The live columns of the keys table of ``root``, with their types; None where there is no such table."""
+        return self.keys.tables.get(keys_table(feed, root)) if self.keys else None
 
 
 @dataclass
@@ -66,13 +74,21 @@ class Difference:
 
 def create_statements(feed: Feed) -> list[str]:
     """Everything that the feed needs in an empty database, in order; running it again changes nothing."""
-    schema = quote_name(feed.schema_name)
-    statements = [f"CREATE SCHEMA IF NOT EXISTS {schema}"]
+    statements = [create_schema(feed)]
     if feed.description:
+        schema = quote_name(feed.schema_name)
         statements.append(f"COMMENT ON SCHEMA {schema} IS {quote_text(feed.description.strip())}")
     for table in feed.tables:
         statements += _create_table(feed, table)
-    return statements + [index.statement(feed.schema_name) for index in indexes(feed)]
+    statements += [index.statement(feed.schema_name) for index in indexes(feed)]
+    deleting = [root for root, table in feed.roots.items() if table.deletes]
+    if deleting:
+        statements.append(f"CREATE SCHEMA IF NOT EXISTS {quote_name(KEYS_SCHEMA)}")
+    return statements + [statement for root in deleting for statement in create_keys(feed, root)]
+
+
+def create_schema(feed: Feed) -> str:
+    return f"CREATE SCHEMA IF NOT EXISTS {quote_name(feed.schema_name)}"
 
 
 def _create_table(feed: Feed, table: str) -> list[str]:
@@ -105,12 +121,13 @@ def difference(feed: Feed, existing: Existing) -> Difference:
     for root in feed.roots:
         family = feed.family_of(root)
         reasons = [reason for table in family for reason in _rebuild_reasons(feed, table, existing)]
-        if reasons:
+        if reasons := reasons or [*_reasons_of_keys(feed, root, existing)]:
             result.refused += reasons
-            result.sql += _set_aside(feed, [table for table in family if table in existing.tables])
+            result.sql += _set_aside(feed, root, existing)
             continue
         for table in family:
             _compare_table(feed, table, existing, result)
+        _compare_keys(feed, root, existing, result)
     return result
 
 
@@ -128,11 +145,43 @@ def _rebuild_reasons(feed: Feed, table: str, existing: Existing) -> Iterator[str
             yield f"{table}.{column.name}: the column is new and must never be empty, which asks for new tables"
 
 
-def _set_aside(feed: Feed, tables: Sequence[str]) -> list[str]:
+def _reasons_of_keys(feed: Feed, root: str, existing: Existing) -> Iterator[str]:
+    """The keys table holds the order of each key; of another key, or another version, there is none to be had."""
+    live = existing.columns_of_keys(feed, root)
+    if existing.keys is None or live is None:
+        return
+    key = existing.keys.primary_keys.get(keys_table(feed, root), ())
+    names = {column.name for column in keys_layout(feed, root)}
+    if key != feed.tables[root].key or live.keys() != names:
+        kept = [name for name in live if not name.startswith("_")]
+        wanted = ", ".join(feed.tables[root].order_columns) or "none"
+        yield f"{root}: key and version change from ({', '.join(kept)}) to ({wanted}), which asks for new tables"
+
+
+def _set_aside(feed: Feed, root: str, existing: Existing) -> list[str]:
     """Moves tables out of the way, with their rows and indexes; the next run makes new ones."""
     aside = quote_name(f"{feed.schema_name[: MAX_IDENTIFIER_BYTES - 4]}_old")
-    moves = [f"ALTER TABLE {_target(feed, table)} SET SCHEMA {aside};" for table in tables]
-    return [f"CREATE SCHEMA IF NOT EXISTS {aside};", *moves]
+    tables = [_target(feed, table) for table in feed.family_of(root) if table in existing.tables]
+    if existing.columns_of_keys(feed, root):
+        tables.append(quoted_keys_table(feed, root))
+    return [f"CREATE SCHEMA IF NOT EXISTS {aside};", *(f"ALTER TABLE {table} SET SCHEMA {aside};" for table in tables)]
+
+
+def _compare_keys(feed: Feed, root: str, existing: Existing, result: Difference) -> None:
+    """A keys table stays whether deletes are still declared or not: its tombstones hold."""
+    live = existing.columns_of_keys(feed, root)
+    if existing.keys is None or live is None:
+        if feed.tables[root].deletes:
+            result.additive += create_keys(feed, root)
+        return
+    target = quoted_keys_table(feed, root)
+    for column in keys_layout(feed, root):
+        _compare_column(target, f"{KEYS_SCHEMA}.{keys_table(feed, root)}", column, live[column.name], result)
+    missing = [index for index in keys_indexes(feed, root) if index.name not in existing.keys.indexes]
+    result.additive += [index.statement(KEYS_SCHEMA) for index in missing]
+    if root not in existing.tables:
+        # Somebody has dropped the table to load all again; what was deleted stays deleted.
+        result.additive.append(f'DELETE FROM {target} WHERE NOT "_is_deleted"')
 
 
 def _compare_table(feed: Feed, table: str, existing: Existing, result: Difference) -> None:

@@ -31,17 +31,19 @@ class LayoutColumn:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index besides the primary key; ``method`` is that of PostgreSQL (btree, brin)."""
+    """An index besides the primary key; ``method`` is that of PostgreSQL (btree, brin), ``where`` an SQL condition."""
 
     name: str
     table: str
     columns: tuple[str, ...]
     method: str
+    where: str = ""
 
     def statement(self, schema: str) -> str:
         columns = ", ".join(map(quote_name, self.columns))
         table = f"{quote_name(schema)}.{quote_name(self.table)}"
-        return f"CREATE INDEX IF NOT EXISTS {quote_name(self.name)} ON {table} USING {self.method} ({columns})"
+        where = f" WHERE {self.where}" if self.where else ""
+        return f"CREATE INDEX IF NOT EXISTS {quote_name(self.name)} ON {table} USING {self.method} ({columns}){where}"
 
 
 def quote_name(name: str) -> str:
@@ -68,13 +70,14 @@ _LOADING = (
     LayoutColumn("_run", "bigint", False, "The run that loaded the row; see sluice.runs."),
     LayoutColumn("_loaded_at", "timestamptz", False, "When the row was loaded.", "now()"),
 )
+ROOT_LINEAGE = (*_ORIGIN, *_ORDER, *_LOADING)
 
 
 def column_layout(feed: Feed, table: str) -> list[LayoutColumn]:
     """All columns of a target table, in their order in the table."""
     declared = _declared_columns(feed, table)
     if feed.tables[table].is_root:
-        return [*declared, *_ORIGIN, *_ORDER, *_LOADING]
+        return [*declared, *ROOT_LINEAGE]
     return [*_inherited_key(feed, table), *_positions(feed, table), *declared, *_ORIGIN, *_LOADING]
 
 

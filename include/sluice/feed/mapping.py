@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from sluice.feed.model import Column, Feed, Table
+from sluice.feed.model import Column, Deletes, Feed, Table
 
 # counts up when Sluice itself reads the same declaration in another way
 LANGUAGE = 1
@@ -55,7 +55,13 @@ def _table(table: Table) -> dict[str, Any]:
             for expectation in table.expectations
             if expectation.severity == "critical"
         ],
+        **({"deletes": _deletes(table.deletes)} if table.deletes else {}),
     }
+
+
+def _deletes(deletes: Deletes) -> dict[str, Any]:
+    values = deletes.model_dump(mode="json", exclude_defaults=True)
+    return {**values, "values": sorted(deletes.values)} if deletes.values else values
 
 
 def _column(column: Column) -> dict[str, Any]:

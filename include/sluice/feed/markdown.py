@@ -54,6 +54,7 @@ def _table_section(feed: Feed, name: str, table: Table) -> str:
         f"## Table {feed.schema_name}.{name}",
         (table.description or "").strip(),
         _origin(table),
+        _deletes(table),
         _columns(table.columns),
         _expectations(table.expectations),
     ]
@@ -67,6 +68,17 @@ def _origin(table: Table) -> str:
         return f"One row per `{table.record}`, without a key: a newer version of a file replaces the rows of the older."
     newest = f"the greatest {_codes(table.version_columns)}" if table.version_columns else "the newest file"
     return f"One row per `{table.record}`; of the same {_codes(table.key)}, {newest} wins."
+
+
+def _deletes(table: Table) -> str:
+    if table.deletes is None:
+        return ""
+    deletes, ways = table.deletes, []
+    if deletes.column:
+        ways.append(f"a record whose `{deletes.column}` is {_codes(deletes.values)}")
+    if deletes.record:
+        ways.append(f"each `{deletes.record}`")
+    return f"Its key is deleted by {', and by '.join(ways)}, where that is newer."
 
 
 def _columns(columns: dict[str, Column]) -> str:

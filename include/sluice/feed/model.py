@@ -25,12 +25,13 @@ from sluice.feed.faults import Unsound, faults_of
 from sluice.feed.fields import IDENTIFIER, Cron, Day, Flag, Identifier, Strict, Texts, TextsNotEmpty, Uri, Whole, Zone
 from sluice.feed.paths import Namespaces
 from sluice.feed.rules import broken_rules
-from sluice.feed.tables import Column, Expectation, Table
+from sluice.feed.tables import Column, Deletes, Expectation, Table
 
 __all__ = [
     "ACROSS_RUN",
     "IDENTIFIER",
     "Column",
+    "Deletes",
     "Expectation",
     "Feed",
     "RejectLimits",

@@ -7,14 +7,14 @@ the wrong shape is passed over here, since the model itself reports it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from sluice.feed.delete_rules import broken_deletes
+from sluice.feed.draft import FILE_DATE, Draft, Item, list_items, mapping_at, path_faults, read_path, texts_in
 from sluice.feed.faults import Fault, Loc, nearest
-from sluice.feed.paths import BUILT_IN_PREFIXES, Path, PathError, parse_path
+from sluice.feed.paths import BUILT_IN_PREFIXES
 from sluice.feed.types import TypeProblem, parse_type
 
-FILE_DATE = "file_date"
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
 SYSTEM_SCHEMAS = frozenset({"information_schema", "sluice"})
 RUN_EXPECTATIONS = (
@@ -26,15 +26,13 @@ RUN_EXPECTATIONS = (
 _UNIQUENESS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 
-Item = tuple[Loc, str]
-
 
 def broken_rules(document: Any) -> Iterator[Fault]:
     """All faults of a document (the plain values of a feed file) that no single key has by itself."""
     if not isinstance(document, Mapping):
         return
     drafts = {
-        name: _Draft(name, table) for name, table in _mapping(document, "tables").items() if isinstance(table, Mapping)
+        name: Draft(name, table) for name, table in mapping_at(document, "tables").items() if isinstance(table, Mapping)
     }
     yield from _schema_name(document)
     yield from _namespaces(document)
@@ -47,76 +45,19 @@ def broken_rules(document: Any) -> Iterator[Fault]:
         yield from _columns_exist(draft)
         yield from _column_kinds(draft)
         yield from _parent(draft, drafts)
-        yield from _paths(draft, drafts, _mapping(document, "namespaces"))
+        yield from _paths(draft, drafts, mapping_at(document, "namespaces"))
         yield from _expectations(draft.expectations, draft)
-    for table, items in _mapping(_mapping(document, "run"), "expectations").items():
+    yield from broken_deletes(drafts, mapping_at(document, "namespaces"))
+    for table, items in mapping_at(mapping_at(document, "run"), "expectations").items():
         loc = ("run", "expectations", table)
         if table not in drafts:
             yield Fault(loc, f"no table {table!r}", nearest(table, drafts), at_key=True)
         else:
-            yield from _run_expectations(_listed(items, loc), drafts[table])
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A table as it stands in the document; what has the wrong shape counts as absent."""
-
-    name: str
-    table: Mapping[str, Any]
-
-    @property
-    def loc(self) -> Loc:
-        return ("tables", self.name)
-
-    @property
-    def is_root(self) -> bool:
-        return self.table.get("record") is not None
-
-    @property
-    def parent(self) -> str | None:
-        parent = self.table.get("parent")
-        return parent if isinstance(parent, str) else None
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        return _mapping(self.table, "columns")
-
-    @property
-    def expectations(self) -> list[tuple[Loc, Any]]:
-        return _listed(self.table.get("expectations"), (*self.loc, "expectations"))
-
-    def texts(self, key: str) -> list[Item]:
-        """The texts under ``key``, written as one or as a list, each with its place."""
-        return _texts(self.table.get(key), (*self.loc, key))
-
-    @property
-    def column_paths(self) -> Iterator[Item]:
-        for name, column in self.columns.items():
-            loc = (*self.loc, "columns", name)
-            path = column.get("path") if isinstance(column, Mapping) else column
-            yield from _texts(path, (*loc, "path"))
-
-    @property
-    def indexes(self) -> list[list[Item]]:
-        return [_texts(columns, loc) for loc, columns in _listed(self.table.get("indexes"), (*self.loc, "indexes"))]
-
-
-def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    inner = value.get(key)
-    return inner if isinstance(inner, Mapping) else {}
-
-
-def _listed(value: Any, loc: Loc) -> list[tuple[Loc, Any]]:
-    return [((*loc, index), item) for index, item in enumerate(value)] if isinstance(value, (list, tuple)) else []
-
-
-def _texts(value: Any, loc: Loc) -> list[Item]:
-    items = [(loc, value)] if isinstance(value, str) else _listed(value, loc)
-    return [(place, item) for place, item in items if isinstance(item, str)]
+            yield from _run_expectations(list_items(items, loc), drafts[table])
 
 
 def _schema_name(document: Mapping[str, Any]) -> Iterator[Fault]:
-    own = _mapping(document, "target").get("schema")
+    own = mapping_at(document, "target").get("schema")
     name = own if isinstance(own, str) else document.get("feed")
     if isinstance(name, str) and (name in SYSTEM_SCHEMAS or name.startswith("pg_")):
         loc: Loc = ("target", "schema") if own is not None else ("feed",)
@@ -124,7 +65,7 @@ def _schema_name(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _namespaces(document: Mapping[str, Any]) -> Iterator[Fault]:
-    for prefix, uris in _mapping(document, "namespaces").items():
+    for prefix, uris in mapping_at(document, "namespaces").items():
         loc = ("namespaces", prefix)
         if prefix in BUILT_IN_PREFIXES or prefix == "xmlns":
             yield Fault(loc, f"the prefix {prefix!r} has its meaning from XML itself; take another", at_key=True)
@@ -132,7 +73,7 @@ def _namespaces(document: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(loc, "a prefix needs at least one namespace URI")
 
 
-def _shape(draft: _Draft) -> Iterator[Fault]:
+def _shape(draft: Draft) -> Iterator[Fault]:
     """Root or child, and which keys that brings with it."""
     has = {key for key in ("record", "parent", "rows", "key", "version") if draft.table.get(key) not in (None, (), [])}
     if "record" in has:
@@ -158,7 +99,7 @@ def _shape(draft: _Draft) -> Iterator[Fault]:
         yield Fault((*draft.loc, "key"), message, at_key=True)
 
 
-def _columns_exist(draft: _Draft) -> Iterator[Fault]:
+def _columns_exist(draft: Draft) -> Iterator[Fault]:
     for items in (draft.texts("key"), draft.texts("version"), *draft.indexes):
         yield from _repeated(items)
     version = draft.texts("version")
@@ -185,11 +126,11 @@ def _repeated(items: list[Item]) -> Iterator[Fault]:
             yield Fault(loc, f"{name!r} stands here twice")
 
 
-def _no_column(loc: Loc, name: str, draft: _Draft) -> Fault:
+def _no_column(loc: Loc, name: str, draft: Draft) -> Fault:
     return Fault(loc, f"no column {name!r} in the table {draft.name!r}", nearest(name, draft.columns))
 
 
-def _column_kinds(draft: _Draft) -> Iterator[Fault]:
+def _column_kinds(draft: Draft) -> Iterator[Fault]:
     """What PostgreSQL cannot compare cannot be part of a key, a version or an index."""
     for items in (draft.texts("key"), draft.texts("version"), *draft.indexes):
         for loc, name in items:
@@ -205,7 +146,7 @@ def _kind(text: Any) -> str | None:
         return None
 
 
-def _parent(draft: _Draft, drafts: Mapping[str, _Draft]) -> Iterator[Fault]:
+def _parent(draft: Draft, drafts: Mapping[str, Draft]) -> Iterator[Fault]:
     loc = (*draft.loc, "parent")
     if draft.is_root or draft.parent is None:
         return
@@ -223,46 +164,31 @@ def _parent(draft: _Draft, drafts: Mapping[str, _Draft]) -> Iterator[Fault]:
             yield Fault((*draft.loc, "columns", name), message, at_key=True)
 
 
-def _ancestors(draft: _Draft, drafts: Mapping[str, _Draft]) -> list[_Draft]:
+def _ancestors(draft: Draft, drafts: Mapping[str, Draft]) -> list[Draft]:
     """The tables above, nearest first, up to a root or as far as the parents lead; in a circle, more than there are."""
-    line: list[_Draft] = []
+    line: list[Draft] = []
     while not draft.is_root and (above := drafts.get(draft.parent or "")) and len(line) <= len(drafts):
         draft = above
         line.append(draft)
     return line
 
 
-def _paths(draft: _Draft, drafts: Mapping[str, _Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
+def _paths(draft: Draft, drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
     levels = _levels(draft, drafts)
     for loc, text in (*draft.texts("record"), *draft.texts("rows"), *draft.column_paths):
-        path = _parsed(text)
-        if path is None:
-            continue
-        for prefix in sorted(path.prefixes - namespaces.keys() - BUILT_IN_PREFIXES.keys()):
-            message = f"the prefix {prefix!r} is not declared under `namespaces`"
-            yield Fault(loc, message, nearest(prefix, namespaces))
-        if levels is not None and path.up >= levels:
-            above = "nothing" if levels == 1 else f"{levels - 1} element{'s' if levels > 2 else ''}"
-            yield Fault(loc, f"{text!r} leads out of the document: there is {above} above the row's element")
+        yield from path_faults(loc, text, levels, namespaces)
 
 
-def _levels(draft: _Draft, drafts: Mapping[str, _Draft]) -> int | None:
+def _levels(draft: Draft, drafts: Mapping[str, Draft]) -> int | None:
     """How many elements lie on the way from the document down to a row of the table, the row included."""
     line = [draft, *_ancestors(draft, drafts)]
     if not line[-1].is_root:
         return None
-    paths = [_parsed(table.table.get("record" if table.is_root else "rows")) for table in line]
+    paths = [read_path(table.table.get("record" if table.is_root else "rows")) for table in line]
     return None if None in paths else sum(len(path.steps) for path in paths if path)
 
 
-def _parsed(text: Any) -> Path | None:
-    try:
-        return parse_path(text) if isinstance(text, str) else None
-    except PathError:
-        return None
-
-
-def _expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterator[Fault]:
+def _expectations(items: Iterable[tuple[Loc, Any]], draft: Draft) -> Iterator[Fault]:
     for loc, expectation in items:
         for name in sorted(_UNIQUENESS & expectation.keys()) if isinstance(expectation, Mapping) else ():
             message = "uniqueness is the table's `key`: a batch sees only a part of the table"
@@ -270,7 +196,7 @@ def _expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterator[F
     yield from _columns_of_expectations(items, draft)
 
 
-def _run_expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterator[Fault]:
+def _run_expectations(items: Iterable[tuple[Loc, Any]], draft: Draft) -> Iterator[Fault]:
     for loc, expectation in items:
         for name in expectation if isinstance(expectation, Mapping) else ():
             if str(name).startswith("expect_") and name not in RUN_EXPECTATIONS:
@@ -279,10 +205,10 @@ def _run_expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterat
     yield from _columns_of_expectations(items, draft)
 
 
-def _columns_of_expectations(items: Iterable[tuple[Loc, Any]], draft: _Draft) -> Iterator[Fault]:
+def _columns_of_expectations(items: Iterable[tuple[Loc, Any]], draft: Draft) -> Iterator[Fault]:
     for loc, expectation in items:
         for name, arguments in expectation.items() if isinstance(expectation, Mapping) else ():
             for argument in _COLUMN_ARGUMENTS if isinstance(arguments, Mapping) else ():
-                for place, column in _texts(arguments.get(argument), (*loc, name, argument)):
+                for place, column in texts_in(arguments.get(argument), (*loc, name, argument)):
                     if column not in draft.columns:
                         yield _no_column(place, column, draft)

@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from sluice.feed.draft import FILE_DATE
 from sluice.feed.faults import Fault, Unsound, describe, nearest
 from sluice.feed.fields import (
     ColumnPaths,
@@ -24,7 +25,6 @@ from sluice.feed.fields import (
     Zone,
 )
 from sluice.feed.paths import Path, parse_path
-from sluice.feed.rules import FILE_DATE
 from sluice.feed.types import ColumnType, parse_type
 
 
@@ -148,6 +148,28 @@ class Expectation(Strict):
         }
 
 
+class Deletes(Strict):
+    """Which records delete a key: those with a value in a column, records of their own, or both.
+
+    Of a record that deletes, only the columns of the key and of the version are read.
+    """
+
+    column: str | None = Field(None, description="Column whose value says that a record deletes its key.")
+    values: Texts = Field(
+        (), description="The values that say so: texts as they are in the file, compared after trimming."
+    )
+    record: RecordPath | None = Field(None, description="Path of record elements that do nothing but delete.")
+    columns: dict[Identifier, ColumnPaths] = Field(
+        {},
+        description="Paths of the key and version columns in it; types and options are those of the columns.",
+        json_schema_extra={"additionalProperties": False},
+    )
+
+    @cached_property
+    def paths(self) -> dict[str, tuple[Path, ...]]:
+        return {name: tuple(map(parse_path, paths)) for name, paths in self.columns.items()}
+
+
 class Table(Strict):
     """One table: a root table takes a row from each record, a child table one from each element below it."""
 
@@ -162,6 +184,7 @@ class Table(Strict):
         description="Root table with a key: columns that order the versions of a key, the greatest wins;"
         " or `file_date`, the date in the file's URI.",
     )
+    deletes: Deletes | None = Field(None, description="Root table with a key: which records delete their key.")
     columns: dict[Identifier, Column] = Field(
         description="Column name to path, in order.", json_schema_extra={"additionalProperties": False}
     )
@@ -177,3 +200,8 @@ class Table(Strict):
     def version_columns(self) -> tuple[str, ...]:
         """The columns among ``version``; empty where the file's date decides."""
         return () if self.version == (FILE_DATE,) else self.version
+
+    @property
+    def order_columns(self) -> tuple[str, ...]:
+        """The columns of the key and of the version, each once: all that a delete needs."""
+        return tuple(dict.fromkeys((*self.key, *self.version_columns)))
