@@ -24,6 +24,7 @@ PARTS_OF_A_FEED = (
     model.Schedule,
     model.Target,
     model.Xsd,
+    model.Quotas,
     model.Table,
     model.Column,
     model.RejectLimits,

@@ -66,7 +66,14 @@ def test_tags_in_comments_and_the_like_are_no_tags(text: str) -> None:
 def test_records_do_not_nest() -> None:
     """A record within a record is part of it, whatever its name."""
     found, _, _ = scan_all(b"<r><r><r><r/></r></r></r>", PathTable([("r", "r")]))
-    assert [(kind, depth) for kind, _, _, depth in found if "record" in kind] == [("record", 2), ("/record", 2)]
+    assert [(kind, depth) for kind, _, _, depth in found if "record" in kind] == [("record", 2), ("/record", 4)]
+
+
+def test_the_end_of_a_record_says_how_deep_it_was() -> None:
+    """Each for itself, whatever stands between; empty elements count."""
+    data = b"<r><rec><a><b/></a><c/></rec><o><p><q><s/></q></p></o><rec/><rec><a></a></rec></r>"
+    found, _, _ = scan_all(data, PathTable([("r", "rec")]))
+    assert [depth for kind, _, _, depth in found if kind == "/record"] == [4, 2, 3]
 
 
 def test_prefixes_do_not_count() -> None:

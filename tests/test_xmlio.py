@@ -217,7 +217,7 @@ def fault_of(text: bytes) -> MalformedXML:
         (b"<!DOCTYPE r SYSTEM 'r.dtd'><r a='&e;'/>", "unresolved_entity"),
         (b"<!DOCTYPE r [<!ENTITY a '&b;'><!ENTITY b '&a;'>]><r>&a;</r>", "refused_dtd"),
         (b"<r>" + b"<a>" * 10_000 + b"</a>" * 10_000 + b"</r>", "too_deep"),
-        (b"<!DOCTYPE r><r>" + b"x" * 11_000_000 + b"</r>", "too_large"),
+        (b"<!DOCTYPE r [<!ENTITY e ''>]><r>" + b"x" * 11_000_000 + b"</r>", "too_large"),
     ],
     ids=lambda value: value[:30] if isinstance(value, bytes) else value,
 )
@@ -235,15 +235,22 @@ def test_errors_have_their_place_in_the_file() -> None:
     assert caught.value.line == 41
 
 
-def test_only_documents_with_a_dtd_have_small_limits() -> None:
-    """A text of 11 MB is fine, unless a DTD could make more of it; a DOCTYPE in a CDATA section is none."""
+def test_only_documents_that_may_grow_have_small_limits() -> None:
+    """A text of 11 MB is fine, unless a DTD could make more of it: one that declares entities or defaults. A DOCTYPE in
+    a CDATA section is none.
+    """
     text = b"x" * 11_000_000
-    html = b"<![CDATA[<!DOCTYPE html><html>]]>"
-    for prolog in (b"", b"<?xml version='1.0'?><!-- <!DOCTYPE r> --><?p <!DOCTYPE ?>\n"):
+    html = b"<![CDATA[<!DOCTYPE html [<!ENTITY e ''>]><html>]]>"
+    comments = b"<?xml version='1.0'?><!-- <!DOCTYPE r> --><?p <!DOCTYPE ?>\n"
+    external = b"<!DOCTYPE r SYSTEM 'r.dtd' [<!ELEMENT r ANY><!NOTATION n SYSTEM ''>]>"
+    for prolog in (b"", comments, b"<!DOCTYPE r>", external):
+        html = html if b"DOCTYPE" not in prolog or prolog is comments else b"x" * 38
         root = xmlio.parse_piece(piece(prolog + b"<r>" + html + text + b"</r>"))
-        assert len(root.text or "") == len(text) + 21
-    assert fault_of(b"<!-- --><!DOCTYPE r []><r>" + text + b"</r>").code == "too_large"
-    assert fault_of(b"<?p?>\n<!DOCTYPE r []><r>" + text + b"</r>").code == "too_large"
+        assert len(root.text or "") == len(text) + 38
+    for before in (b"<!-- -->", b"<?p?>\n"):
+        for declaration in (b"<!ENTITY e ''>", b"<!ENTITY % e ''>", b"<!ATTLIST r a CDATA ''>"):
+            doctype = before + b"<!DOCTYPE r [" + declaration + b"]>"
+            assert fault_of(doctype + b"<r>" + text + b"</r>").code == "too_large"
 
 
 @settings(max_examples=200, deadline=None)

@@ -20,24 +20,32 @@ _SAME_AS_UTF8 = {"utf-8", "ascii"}
 # Python's own, that no XML is in; some decode to other things than text, or take long.
 _NOT_FOR_XML = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 _SNIFF_BYTES = 1024
+# All bytes but those that are control characters in ISO 8859 (which are in no text), and quotes and dashes in Windows.
+_NO_CONTROLS = bytes([*range(0x80), *range(0xA0, 0x100)])
 
 
 class Utf8Stream:
     """A stream of XML as UTF-8, whatever it is encoded in; ``is_identity`` tells that the bytes are those of the
     source.
 
+    ``assured`` is an encoding that the feed vouches for; only a byte order mark speaks against it. Without it a
+    declaration is doubted where the bytes show that it is wrong.
+
     ``read(n)`` returns n bytes or more unless the stream ends or breaks; what it breaks with is raised by the read
-    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, truncated, and what ``raw`` raises.
+    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, wrong_encoding, truncated, and what
+    ``raw`` raises.
     """
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO, assured: str | None = None) -> None:
         self._raw = raw
         self._fault: MalformedXML | None = None
         self._head = b""
         self._head = self._take(_SNIFF_BYTES)
-        self.encoding = detect_encoding(self._head)
+        self.encoding = detect_encoding(self._head, assured)
         self.is_identity = self.encoding in _SAME_AS_UTF8
+        self.is_assured = assured is not None
         self._decoder = None if self.is_identity else codecs.getincrementaldecoder(self.encoding)()
+        self._doubt = None if self.is_identity or assured else _Doubt(self.encoding)
         self._consumed = 0
         self._line = 1
 
@@ -48,7 +56,12 @@ class Utf8Stream:
         # A multi-byte character may need the next read; an empty answer would look like the end.
         while data and not (text := self._decode(data)):
             data = self._take(size)
-        return text.encode() if data else self._decode(b"").encode()
+        if data:
+            return text.encode()
+        rest = self._decode(b"").encode()
+        if self._doubt:
+            self._doubt.judge_whole()
+        return rest
 
     def _take(self, size: int) -> bytes:
         """As many bytes as wanted, unless the stream ends: short reads must not decide where pieces are cut."""
@@ -67,6 +80,8 @@ class Utf8Stream:
     def _decode(self, data: bytes) -> str:
         """The characters of the next bytes; no bytes mean the end of the stream."""
         assert self._decoder is not None
+        if self._doubt:
+            self._doubt.look_at(data, self._consumed, self._line)
         before = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final=not data)
@@ -90,15 +105,57 @@ class Utf8Stream:
         return text
 
 
-def detect_encoding(head: bytes) -> str:
-    """The encoding of a document by its byte order mark, its first bytes, or its declaration; raises ``MalformedXML``.
+class _Doubt:
+    """Holds a declared encoding against the bytes of a whole stream. Raises ``MalformedXML``: wrong_encoding.
+
+    Two mistakes can be told, and they are the usual ones: Windows-1252 declared as ISO 8859-1 has bytes that mean
+    control characters there; UTF-8 declared as anything else is UTF-8 from its first byte to its last, which no text in
+    another encoding is but by a rare chance.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._has_controls = encoding.startswith("iso8859")
+        self._utf8 = None if encoding.startswith(("utf-16", "utf-32")) else codecs.getincrementaldecoder("utf-8")()
+        self._seen = False
+
+    def look_at(self, data: bytes, offset: int, line: int) -> None:
+        """Raises for a control character; ``offset`` and ``line`` are the place of ``data``."""
+        if self._has_controls and (controls := data.translate(None, _NO_CONTROLS)):
+            index = data.index(controls[:1])
+            place = {"offset": offset + index, "line": line + data.count(b"\n", 0, index)}
+            found = f"byte {offset + index} of the file, 0x{controls[0]:02x}, is no character of {self._encoding}"
+            raise MalformedXML("wrong_encoding", f"{found}; {_SAY_SO.format('windows-1252')}", **place)
+        if self._utf8 is None:
+            return
+        try:
+            self._utf8.decode(data, final=not data)
+        except UnicodeDecodeError:
+            self._utf8 = None
+        else:
+            self._seen = self._seen or not data.isascii()
+
+    def judge_whole(self) -> None:
+        """To be called once, at the end of the stream."""
+        if self._utf8 is not None and self._seen:
+            found = f"the file is declared as {self._encoding}, but all of it is UTF-8"
+            raise MalformedXML("wrong_encoding", f"{found}; {_SAY_SO.format('utf-8')}", offset=0, line=1)
+
+
+_SAY_SO = "if it is really in another encoding, say so with `encoding: {}` in the feed"
+
+
+def detect_encoding(head: bytes, assured: str | None = None) -> str:
+    """The encoding of a document by its byte order mark, what the feed says, its first bytes, or its declaration.
 
     Follows appendix F of the XML recommendation. A declaration that the bytes themselves contradict (UTF-16 in a file
-    of single bytes) is taken for UTF-8, which then proves itself or fails.
+    of single bytes) is taken for UTF-8, which then proves itself or fails. Raises ``MalformedXML``.
     """
     for mark, name in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return name
+    if assured is not None:
+        return codecs.lookup(assured).name
     if head.startswith((b"<\0?\0", b"<\0")):
         return "utf-16-le"
     if head.startswith(b"\0<\0"):
@@ -107,18 +164,20 @@ def detect_encoding(head: bytes) -> str:
     if match is None:
         return "utf-8"
     declared = match.group(1).decode()
-    try:
-        codec = codecs.lookup(declared)
-    except LookupError:
-        codec = None
-    if codec is None or not _is_for_text(codec):
+    codec = find_codec(declared)
+    if codec is None:
         raise MalformedXML("encoding", f"the declared encoding {declared!r} is not known", offset=0, line=1)
-    return "utf-8" if codec.name.startswith(("utf-16", "utf-32", "utf-8")) else codec.name
+    return "utf-8" if codec.startswith(("utf-16", "utf-32", "utf-8")) else codec
 
 
-def _is_for_text(codec: codecs.CodecInfo) -> bool:
-    is_text = getattr(codec, "_is_text_encoding", True)
-    return is_text and codec.incrementaldecoder is not None and codec.name not in _NOT_FOR_XML
+def find_codec(name: str) -> str | None:
+    """Python's name of an encoding that XML may be in; None where there is no such encoding."""
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return None
+    is_text = getattr(codec, "_is_text_encoding", True) and codec.incrementaldecoder is not None
+    return codec.name if is_text and codec.name not in _NOT_FOR_XML else None
 
 
 def check_same_encoding(stream: object, prolog: bytes) -> None:
@@ -127,6 +186,8 @@ def check_same_encoding(stream: object, prolog: bytes) -> None:
     Bytes of another encoding could be mistaken for characters. Raises ``MalformedXML``.
     """
     encoding = getattr(stream, "encoding", "utf-16")
+    if getattr(stream, "is_assured", False):
+        return
     declared = detect_encoding(prolog)
     if encoding != declared and {encoding, declared} != _SAME_AS_UTF8 and not encoding.startswith(("utf-16", "utf-32")):
         message = f"a further document in the file is declared as {declared}; the first one is in {encoding}"

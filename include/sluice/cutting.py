@@ -19,7 +19,7 @@ from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
 from sluice.pieces import OversizeRecord, Piece
 from sluice.plan import Plan
-from sluice.reading import QUOTAS, READ_BYTES, open_raw
+from sluice.reading import READ_BYTES, open_raw, quotas_of
 from sluice.records import Cut, LedgerFile, Part
 from sluice.scanner import PathTable
 from sluice.tools import Tools
@@ -42,15 +42,15 @@ def cut_file(tools: Tools, file: LedgerFile, target: int) -> list[Cut]:
     cutter = _Cutter(tools.feed, target)
     try:
         with open_raw(tools, file) as raw:
-            archive = containers.list_members(raw, QUOTAS)
+            archive = containers.list_members(raw, quotas_of(tools.feed))
         with open_raw(tools, file) as raw:
             if archive.kind in ("zip", "tar"):
                 total = sum(size or 0 for _, size in archive.members)
                 # A tar can only be read from its beginning: many batches would read it many times.
                 must_spool = archive.kind == "tar" and max(total, file.size_bytes) > 2 * target
                 return list(cutter.cut_members(raw, archive, must_spool)) or [Cut()]
-            for member in containers.iter_members(raw, QUOTAS):
-                return cutter.cut_stream(Utf8Stream(member.stream), "", member.is_plain)
+            for member in containers.iter_members(raw, quotas_of(tools.feed)):
+                return cutter.cut_stream(Utf8Stream(member.stream, tools.feed.encoding), "", member.is_plain)
     except (MalformedXML, SourceChanged):
         pass
     return [Cut()]
@@ -62,7 +62,7 @@ class _Cutter:
         self._paths = PathTable(plan.local_paths)
         self._check_root = RootCheck(plan)
         self._stays_whole = feed.xsd is not None and feed.xsd.scope == "file"
-        self._max_record_bytes = feed.max_record_bytes
+        self._feed = feed
         self._target = target
 
     def cut_members(self, raw: BinaryIO, archive: containers.Archive, must_spool: bool) -> Iterator[Cut]:
@@ -70,9 +70,10 @@ class _Cutter:
         sizes = dict(archive.members)
         huge = frozenset(name for name, size in archive.members if size is None or size > self._target * 3 // 2)
         cut_members: dict[str, list[Cut]] = {}
-        for member in containers.iter_members(raw, QUOTAS, only=huge) if huge else ():
+        for member in containers.iter_members(raw, quotas_of(self._feed), only=huge) if huge else ():
             try:
-                cut_members[member.name] = self.cut_stream(Utf8Stream(member.stream), member.name, False)
+                stream = Utf8Stream(member.stream, self._feed.encoding)
+                cut_members[member.name] = self.cut_stream(stream, member.name, False)
             except MalformedXML:
                 continue
         for name in sizes:
@@ -116,7 +117,9 @@ class _Cutter:
             # Cuts are made once for all mappings to come, which may read what this one does not.
             keep_leads=True,
             piece_bytes=min(PIECE_BYTES, self._target),
-            max_record_bytes=self._max_record_bytes,
+            max_record_bytes=self._feed.max_record_bytes,
+            max_header_bytes=self._feed.quotas.max_header_bytes,
+            max_depth=self._feed.quotas.max_depth,
         )
 
 
@@ -139,9 +142,10 @@ def spool_parts(tools: Tools, run_id: int, parts: Sequence[Part]) -> dict[int, s
 def _spool_file(tools: Tools, run_id: int, parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
     by_member = {member: list(group) for member, group in groupby(parts, key=lambda part: part.cut.member)}
     with open_raw(tools, parts[0].file) as raw:
-        for member in containers.iter_members(raw, QUOTAS, only=frozenset(by_member) - {""} or None):
+        only = frozenset(by_member) - {""} or None
+        for member in containers.iter_members(raw, quotas_of(tools.feed), only=only):
             with suppress(MalformedXML):
-                copier = _Copier(Utf8Stream(member.stream))
+                copier = _Copier(Utf8Stream(member.stream, tools.feed.encoding))
                 for part in by_member.get(member.name, ()):
                     path = tools.work.spool(tools.feed.feed, run_id, f"part-{part.part_id}")
                     with tools.work.open_write(path) as sink:

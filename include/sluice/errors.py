@@ -112,6 +112,7 @@ REJECT_CODES: dict[str, str] = {
     "malformed": "the XML is not well-formed",
     "truncated": "the XML ends before its root element is closed, or the compressed data ends early",
     "encoding": "the bytes do not fit the declared or detected encoding",
+    "wrong_encoding": "the bytes are evidently in another encoding than the declared one",
     "wrong_document": "the root element or its namespace is not the one that the feed reads",
     "no_records": "the document is well-formed but holds no record of the feed",
     "refused_dtd": "the document type declaration breaks a limit (entity expansion, external entities)",

@@ -18,7 +18,8 @@ from sluice.scanner import PathTable
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10
 READ_BYTES = 256 << 10
-MAX_CONTEXT_BYTES = 1 << 20
+# libxml2 goes no deeper, not even where it is told to take documents of any size.
+MAX_DEPTH = 2048
 
 _TAG_NAME = re.compile(rb"<([^\s/>]+)")
 _NO_RECORDS = np.array([], np.int64)
@@ -38,9 +39,10 @@ class PieceReader:
 
     ``check_root`` is called with a small document (prolog, root start tag, closed at once) as soon as a root element is
     seen, so that a wrong document is refused before it is read; it raises ``MalformedXML``. With ``keep_leads`` the
-    context of a piece holds what its ancestors contain before their first record (1 MiB at most), else their start tags
-    only. A stream that begins within a document goes on from ``context``, which is no part of it. Places, lines and
-    ordinals count from ``first_byte``, ``first_line`` and ``first_record``: where the stream begins in its file.
+    context of a piece holds what its ancestors contain before their first record (``max_header_bytes`` at most), else
+    their start tags only. A record with elements below level ``max_depth`` of its document is left out. A stream that
+    begins within a document goes on from ``context``, which is no part of it. Places, lines and ordinals count from
+    ``first_byte``, ``first_line`` and ``first_record``: where the stream begins in its file.
 
     Iterating raises ``MalformedXML`` for what the stream or the scanner finds; the whole records before the fault have
     been yielded by then, the last of them when ``fault`` was set already.
@@ -56,6 +58,8 @@ class PieceReader:
     first_byte: int = 0
     first_line: int = 1
     first_record: int = 1
+    max_header_bytes: int = 1 << 20
+    max_depth: int = MAX_DEPTH
     bytes_read: int = 0
     records_seen: int = 0
     ends_line: int = field(init=False)  # line at which the buffer begins, that is where the last piece ended
@@ -121,11 +125,13 @@ class PieceReader:
 
     def _follow(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
         base = self._base  # cuts move the buffer, so positions are made stream positions first
-        for kind, start_index, end_index, _depth in events:
+        for kind, start_index, end_index, depth in events:
             start, end = start_index + base, end_index + base
             if kind == scanner.RECORD_START:
                 self._begin_record(start)
             elif kind == scanner.RECORD_END:
+                if depth > self.max_depth and self._oversize is None:
+                    yield from self._open_oversize(end, depth)
                 self._ends.append(end)
                 if self._oversize is not None:
                     yield self._close_oversize(end)
@@ -164,8 +170,8 @@ class PieceReader:
         self._prolog = strip_lead(self._slice(self._base, start))
         self._in_document = True
         line = self._line_of(start)
-        if len(self._prolog) > MAX_CONTEXT_BYTES:
-            message = f"more than {MAX_CONTEXT_BYTES} bytes stand before the root element"
+        if len(self._prolog) > self.max_header_bytes:
+            message = f"more bytes stand before the root element than {self._header_quota}"
             raise MalformedXML("too_large", message, offset=start, line=line)
         tag = self._slice(start, end)
         closing_tag = b"" if tag.endswith(b"/>") else b"</" + self._name_at(start) + b">"
@@ -179,7 +185,7 @@ class PieceReader:
 
     def _open_ancestor(self, start: int, tag: bytes) -> None:
         ancestor = Ancestor(start, self._name_at(start), tag, None if self.keep_leads else tag)
-        if len(tag) > MAX_CONTEXT_BYTES:
+        if len(tag) > self.max_header_bytes:
             raise self._header_too_large(ancestor)
         self._ancestors.append(ancestor)
         self._chain = None
@@ -197,7 +203,7 @@ class PieceReader:
         if self._ancestors and self._ancestors[-1].lead is None:
             ancestor = self._ancestors[-1]
             ancestor.lead = self._slice(ancestor.start, position)
-            if len(ancestor.lead) > MAX_CONTEXT_BYTES:
+            if len(ancestor.lead) > self.max_header_bytes:
                 raise self._header_too_large(ancestor)
 
     # -- pieces -------------------------------------------------------------------------------------------------------
@@ -252,24 +258,25 @@ class PieceReader:
             return
         elif self.is_inside_record:
             if self._base + len(self._buffer) - self._starts[-1] > self.max_record_bytes:
-                yield from self._open_oversize()
+                yield from self._open_oversize(self._base + self._scanned)
         elif self._ancestors and self._ancestors[-1].lead is None:
-            if self._base + self._scanned - self._ancestors[-1].start > MAX_CONTEXT_BYTES:
+            if self._base + self._scanned - self._ancestors[-1].start > self.max_header_bytes:
                 raise self._header_too_large(self._ancestors[-1])
         elif self._state[scanner.LAST_CHILD_END] > 0:
             yield self._cut(self._base + int(self._state[scanner.LAST_CHILD_END]))
-        if len(self._buffer) > self.max_record_bytes + MAX_CONTEXT_BYTES + self.piece_bytes:
-            message = f"a tag, comment or stretch without records is larger than {self.max_record_bytes} bytes"
+        if len(self._buffer) > self.max_record_bytes + self.max_header_bytes + self.piece_bytes:
+            message = f"a tag, comment or stretch without records passes max_record_bytes ({self.max_record_bytes})"
             raise MalformedXML("too_large", message, offset=self._base, line=self.ends_line)
 
-    def _open_oversize(self) -> Iterator[Piece]:
+    def _open_oversize(self, seen: int, levels: int | None = None) -> Iterator[Piece]:
+        """Cut before the record that is open, and let go of it up to ``seen``, a place in the stream."""
         start = self._starts[-1]
         if start > self._base and self._ancestors:
             yield self._cut(start)
         self._drop_until(start)
-        raw, chain = self._buffer[:RAW_CAP_BYTES], self._families[-1][1]
-        self._oversize = OversizeRecord(start, start, self._next, self.ends_line, raw, self._prolog, chain)
-        self._drop_until(self._base + self._scanned)
+        raw, chain = self._buffer[: min(RAW_CAP_BYTES, seen - start)], self._families[-1][1]
+        self._oversize = OversizeRecord(start, start, self._next, self.ends_line, raw, self._prolog, chain, levels)
+        self._drop_until(seen)
 
     def _close_oversize(self, end: int) -> OversizeRecord:
         assert self._oversize is not None
@@ -327,9 +334,13 @@ class PieceReader:
         message = f"something other than a comment stands after the root element, at byte {offset}, line {line}"
         return MalformedXML("malformed", message, offset=offset, line=line)
 
+    @property
+    def _header_quota(self) -> str:
+        return f"quotas.max_header_bytes ({self.max_header_bytes})"
+
     def _header_too_large(self, ancestor: Ancestor) -> MalformedXML:
         name = ancestor.name.decode(errors="replace")
-        message = f"<{name}> holds more than {MAX_CONTEXT_BYTES} bytes before its first record"
+        message = f"<{name}> holds more bytes before its first record than {self._header_quota}"
         return MalformedXML("too_large", message, offset=ancestor.start, line=self._line_of(ancestor.start))
 
     # -- the buffer ---------------------------------------------------------------------------------------------------

@@ -129,7 +129,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class OversizeRecord:
-    """A record that is larger than the limit; only its first bytes (``raw``) were kept."""
+    """A record that no parser shall see: larger than the limit, or nested deeper (``levels`` is then its depth).
+
+    Only its first bytes (``raw``) were kept.
+    """
 
     start: int
     end: int
@@ -138,6 +141,7 @@ class OversizeRecord:
     raw: bytes
     prolog: bytes
     chain: Chain
+    levels: int | None = None
 
 
 def strip_lead(data: bytes) -> bytes:

@@ -57,6 +57,8 @@ class Plan:
         # The tables of the records in one parent: neighbours are asked for one after another.
         self._parent: Element | None = None
         self._by_tag: dict[str, TablePlan | None] = {}
+        # Beyond that a few bytes of a record would fill the memory.
+        self.max_rows = feed.quotas.max_rows_per_record
         # The last ancestor that each upward path began at, and the values found: neighbouring rows share them.
         self.looked_up: dict[UpwardPath, tuple[Element, list[Any], int]] = {}
         for name, table in feed.tables.items():

@@ -15,6 +15,7 @@ from sluice import containers
 from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
+from sluice.feed.model import Feed
 from sluice.piece_reader import Readable
 from sluice.pieces import RAW_CAP_BYTES
 from sluice.records import LedgerFile, Part
@@ -22,7 +23,6 @@ from sluice.sources import source_for
 from sluice.tools import Tools
 
 READ_BYTES = 256 << 10
-QUOTAS = Quotas()
 
 
 @dataclass(slots=True)
@@ -119,6 +119,12 @@ def open_raw(tools: Tools, file: LedgerFile, start: int = 0, end: int | None = N
     return source.open(file.as_source_file(), start, end)
 
 
+def quotas_of(feed: Feed) -> Quotas:
+    """What a compressed file or an archive of this feed may hold."""
+    quotas = feed.quotas
+    return Quotas(quotas.max_members, quotas.max_decoded_bytes, quotas.max_ratio, quotas.max_nesting)
+
+
 def sections(
     tools: Tools, parts: Sequence[Part], digests: dict[int, str | None] | None = None
 ) -> Iterator[Section | Unreadable]:
@@ -151,8 +157,8 @@ def sections(
 def _whole_sections(tools: Tools, part: Part, digests: dict[int, str | None]) -> Iterator[Section]:
     with open_raw(tools, part.file) as raw:
         digest = Digest(raw)
-        for member in containers.iter_members(cast("BinaryIO", digest), QUOTAS):
-            yield Section(part, member.name, Utf8Stream(member.stream))
+        for member in containers.iter_members(cast("BinaryIO", digest), quotas_of(tools.feed)):
+            yield Section(part, member.name, Utf8Stream(member.stream, tools.feed.encoding))
         digests[part.part_id] = digest.hexdigest(part.file.size_bytes)
 
 
@@ -170,12 +176,12 @@ def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unre
     waiting = {part.cut.member: part for part in parts}
     try:
         with open_raw(tools, parts[0].file) as raw:
-            for member in containers.iter_members(raw, QUOTAS, only=frozenset(waiting)):
+            for member in containers.iter_members(raw, quotas_of(tools.feed), only=frozenset(waiting)):
                 part = waiting.pop(member.name, None)
                 if part is None:
                     continue
                 try:
-                    yield Section(part, member.name, Utf8Stream(member.stream))
+                    yield Section(part, member.name, Utf8Stream(member.stream, tools.feed.encoding))
                 except MalformedXML as error:
                     yield Unreadable(part, error)
         missing: MalformedXML = MalformedXML("archive_broken", "the archive no longer holds this member")

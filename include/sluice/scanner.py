@@ -18,14 +18,15 @@ import numpy as np
 from numba import njit
 
 # Events, as they stand in the first column of the event table; the others are: start, end (positions in the buffer),
-# depth.
+# depth (of a record's end: that of the deepest element in the record).
 ROOT_START, ANCESTOR_START, RECORD_START, RECORD_END, ANCESTOR_END, DOCUMENT_END, DECLARATION = 1, 2, 3, 4, 5, 6, 7
 EVENT_CAPACITY = 16384
 
 # Slots of the state. LAST_CHILD_END is the end of the last child (a record or not) of the innermost open ancestor, -1
-# where it has none yet: the last place where a piece may end, as the ancestors now stand.
-MODE, DEPTH, RETURN_MODE, QUOTE, IN_SUBSET, RECORD_DEPTH, LAST_CHILD_END, ERROR = range(8)
-STATE_SIZE = 8
+# where it has none yet: the last place where a piece may end, as the ancestors now stand. DEEPEST is the depth of the
+# deepest element so far of the record that is open.
+MODE, DEPTH, RETURN_MODE, QUOTE, IN_SUBSET, RECORD_DEPTH, LAST_CHILD_END, ERROR, DEEPEST = range(9)
+STATE_SIZE = 9
 
 # Modes.
 OUTSIDE, CONTENT, COMMENT, CDATA, INSTRUCTION, DOCTYPE = range(6)
@@ -250,7 +251,7 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 break
             if depth == state[RECORD_DEPTH]:
                 state[RECORD_DEPTH] = 0
-                count = _note(events, count, RECORD_END, i, end, depth)
+                count = _note(events, count, RECORD_END, i, end, state[DEEPEST])
                 state[LAST_CHILD_END] = end
             elif state[RECORD_DEPTH] == 0 and depth <= max_depth:
                 if stack[depth] != -1:
@@ -297,6 +298,8 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
             if end == -1:
                 break
             depth += 1
+            if depth > state[DEEPEST]:
+                state[DEEPEST] = depth
             is_empty = buffer[end - 2] == 47
             node = np.int64(-1)
             if state[RECORD_DEPTH] == 0 and depth <= max_depth:
@@ -312,7 +315,7 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 if node != -1:
                     if is_record[node]:
                         count = _note(events, count, RECORD_START, i, end, depth)
-                        state[RECORD_DEPTH] = depth
+                        state[RECORD_DEPTH] = state[DEEPEST] = depth
                     else:
                         count = _note(events, count, ANCESTOR_START, i, end, depth)
                         state[LAST_CHILD_END] = -1

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 # A hostile document may invent a name for each of its elements; no more are counted.
 MAX_UNMAPPED = 10_000
-# What one record may give: beyond that a few bytes of it would fill the memory.
-MAX_ROWS_IN_RECORD = 500_000
 MAX_SEVERAL = 20
 # How long the values may be that its rows take from above them, together; and one value that each record takes.
 MAX_COPIED_CHARACTERS = 16 << 20
@@ -96,8 +94,8 @@ class Walk:
 
     def begin_row(self, element: Element, table: TablePlan, positions: tuple[int, ...]) -> None:
         self._row_count += 1
-        if self._row_count > MAX_ROWS_IN_RECORD:
-            raise RecordTooLarge(f"the record gives more than {MAX_ROWS_IN_RECORD:,} rows")
+        if self._row_count > self._plan.max_rows:
+            raise RecordTooLarge(f"the record gives more rows than quotas.max_rows_per_record ({self._plan.max_rows})")
         cells: list[Any] = [None] * table.cell_count
         rows = self._rows[table.name]
         rows.cells.append(cells)

@@ -1,7 +1,8 @@
 """The only place where an XML parser is built: its limits, its error texts, and XSDs.
 
 Every parser here refuses the network, external entities and external DTDs. Entities of an internal DTD are expanded
-within libxml2's own amplification limit; documents without a DTD may be as large as they like.
+within libxml2's own amplification limit; documents whose DTD declares nothing that could make more of them may be as
+large as they like.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from sluice.errors import MalformedXML, PermanentError
 from sluice.pieces import Piece, closing
 
 _FEED_BYTES = 64 << 10
+# What of a DTD can make a document larger than it is: entities, and attributes with defaults.
+_GROWING = (b"<!ENTITY", b"<!ATTLIST")
 _ROOT_WITHOUT_DOCTYPE = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<[^!?]", re.DOTALL)
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
@@ -33,14 +36,14 @@ class _NothingOutside(etree.Resolver):
         return self.resolve_string("", context, base_url=None)
 
 
-def new_parser(*, has_doctype: bool) -> etree.XMLParser:
-    """A parser for one piece, given as UTF-8 whatever its declaration says."""
+def new_parser(*, has_doctype: bool, may_grow: bool) -> etree.XMLParser:
+    """A parser for one piece, given as UTF-8 whatever its declaration says. ``may_grow`` keeps libxml2's limits."""
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities="internal",  # type: ignore[arg-type]  # the stubs know only booleans
         load_dtd=False,
         no_network=True,
-        huge_tree=not has_doctype,
+        huge_tree=not may_grow,
         remove_comments=True,
         remove_pis=True,
         # IDs that are there twice are no matter of well-formedness.
@@ -116,7 +119,9 @@ def open_names(context: bytes) -> list[bytes]:
 
 
 def _parse(text: bytes) -> Element:
-    return etree.fromstring(text, new_parser(has_doctype=_has_doctype(text)))
+    has_doctype = _has_doctype(text)
+    may_grow = has_doctype and any(declaration in text for declaration in _GROWING)
+    return etree.fromstring(text, new_parser(has_doctype=has_doctype, may_grow=may_grow))
 
 
 def _has_doctype(text: bytes) -> bool:

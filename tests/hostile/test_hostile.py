@@ -119,10 +119,10 @@ CASES: dict[str, tuple[Write, str | None, int]] = {
     "50,000 entities": (numbered(b"<!DOCTYPE r [", b"<!ENTITY e%d 'x'>", 50_000, b"]>" + R + b"</r>"), None, 1),
     # depth
     "10,000 levels": (
-        lambda f: f.write(REC + b"<a>" * 10_000 + b"</a>" * 10_000 + b"</rec></r>"), "too_deep", 0,
+        lambda f: f.write(REC + b"<a>" * 10_000 + b"</a>" * 10_000 + b"</rec></r>"), "too_deep", 1,
     ),
     "1,000,000 levels": (
-        lambda f: f.write(REC + b"<a>" * MILLION + b"</a>" * MILLION + b"</rec></r>"), "too_deep", 0,
+        lambda f: f.write(REC + b"<a>" * MILLION + b"</a>" * MILLION + b"</rec></r>"), "too_deep", 1,
     ),
     "1,000,000 levels outside the records": (
         lambda f: f.write(R + b"<a>" * MILLION + b"</a>" * MILLION + b"</r>"), "too_deep", 0,

@@ -112,7 +112,7 @@ def _walk_members(content: _Content, meter: Meter, only: frozenset[str] | None, 
                 for member in _walk_members(inner, meter, None, depth + 1):
                     yield replace(member, name=f"{name}/{member.name}")
             else:
-                raise refused(name, "is an archive itself")
+                raise refused(name, f"is an archive itself; quotas.max_nesting is {meter.quotas.max_nesting}")
         except MalformedXML as fault:
             yield Member(name, _as_file(Unreadable(fault)), size, False)
 

@@ -70,15 +70,16 @@ class Meter:
     def add_members(self, count: int) -> None:
         self._members += count
         if self._members > self.quotas.max_members:
-            raise MalformedXML("archive_refused", f"the archive has more than {self.quotas.max_members} members")
+            raise self._passed("archive_refused", "the archive has more members than", "max_members")
 
     def add_decoded(self, count: int) -> None:
         """Count decoded bytes. Bytes that are read again and again (members may overlap) count once as compressed."""
         self._decoded += count
         if self._decoded > self.quotas.max_decoded_bytes:
-            raise MalformedXML("too_large", f"the content decodes to more than {self.quotas.max_decoded_bytes} bytes")
+            raise self._passed("too_large", "the content decodes to more bytes than", "max_decoded_bytes")
         compressed = max(1, min(self._raw.consumed, self._raw.size))
         if self._decoded > RATIO_FLOOR_BYTES and self._decoded > self.quotas.max_ratio * compressed:
-            raise MalformedXML(
-                "archive_refused", f"the content grows to more than {self.quotas.max_ratio} times its compressed size"
-            )
+            raise self._passed("archive_refused", "the content grows to more times its size than", "max_ratio")
+
+    def _passed(self, code: str, what: str, quota: str) -> MalformedXML:
+        return MalformedXML(code, f"{what} quotas.{quota} ({getattr(self.quotas, quota)})")

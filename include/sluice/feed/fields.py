@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from sluice.charsets import find_codec
 from sluice.feed.faults import describe, nearest
 from sluice.feed.paths import parse_path
 from sluice.feed.types import KINDS, parse_type
@@ -104,6 +105,14 @@ def _is_cron_item(item: str, name: str, low: int, high: int) -> bool:
     )
 
 
+def _check_encoding(value: str) -> str:
+    if find_codec(value) is None:
+        raise Misspelt(f"unknown encoding {value!r}", nearest(value, _ENCODINGS))
+    return value
+
+
+_ENCODINGS = ("utf-8", "utf-16", "iso-8859-1", "iso-8859-15", "windows-1252", "windows-1251", "shift_jis", "gb18030")
+
 SCHEMES = ("file", "s3", "http", "https")
 _WITHOUT_DEFAULT = re.compile(r"\$\{\w+\}")
 
@@ -179,6 +188,7 @@ Whole = Annotated[int, Field(strict=True)]
 Day = Annotated[dt.date, BeforeValidator(_check_day, json_schema_input_type=dt.date)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
 Uri = Annotated[str, AfterValidator(_check_uri)]
 TimeFormat = Annotated[str, AfterValidator(_check_format)]
 TypeName = Annotated[str, AfterValidator(_check_type), WithJsonSchema(_TYPE_SCHEMA)]

@@ -32,7 +32,14 @@ def mapping_document(feed: Feed) -> dict[str, Any]:
         "malformed": feed.malformed,
         "allow_empty": feed.allow_empty,
         "max_record_bytes": feed.max_record_bytes,
+        **_options(feed),
     }
+
+
+def _options(feed: Feed) -> dict[str, Any]:
+    """What came into the language later, without what stays at its default: existing feeds keep their hash."""
+    quotas = feed.quotas.model_dump(mode="json", exclude_defaults=True)
+    return {**({"quotas": quotas} if quotas else {}), **({"encoding": feed.encoding} if feed.encoding else {})}
 
 
 def _digests(feed: Feed) -> dict[str, str]:

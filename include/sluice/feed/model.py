@@ -22,7 +22,20 @@ from pydantic import (
 )
 
 from sluice.feed.faults import Unsound, faults_of
-from sluice.feed.fields import IDENTIFIER, Cron, Day, Flag, Identifier, Strict, Texts, TextsNotEmpty, Uri, Whole, Zone
+from sluice.feed.fields import (
+    IDENTIFIER,
+    Cron,
+    Day,
+    Encoding,
+    Flag,
+    Identifier,
+    Strict,
+    Texts,
+    TextsNotEmpty,
+    Uri,
+    Whole,
+    Zone,
+)
 from sluice.feed.paths import Namespaces
 from sluice.feed.rules import broken_rules
 from sluice.feed.tables import Column, Deletes, Expectation, Table
@@ -34,6 +47,7 @@ __all__ = [
     "Deletes",
     "Expectation",
     "Feed",
+    "Quotas",
     "RejectLimits",
     "Retention",
     "RunRules",
@@ -91,7 +105,34 @@ class Xsd(Strict):
     scope: Literal["record", "file"] = Field(
         "record",
         description="`record` checks each record as a document of its own (its ancestors and this one record);"
-        " `file` checks the whole document, ID references included, and rejects it whole.",
+        " `file` checks the whole document, keys and unique IDs included, and rejects it whole.",
+    )
+
+
+class Quotas(Strict):
+    """What a file may ask of a worker. A file that passes one is refused, with the quota's name and value."""
+
+    max_members: Whole = Field(100_000, ge=1, le=10_000_000, description="Members of an archive.")
+    max_decoded_bytes: Whole = Field(
+        1 << 40, ge=1 << 20, le=1 << 50, description="Bytes that a file decodes to, its members together."
+    )
+    max_ratio: Whole = Field(
+        1000, ge=2, le=1_000_000, description="Decoded by compressed bytes, judged from 64 MiB decoded on."
+    )
+    max_nesting: Whole = Field(
+        1, ge=1, le=8, description="Archives in one another; with 1, members of an archive may only be compressed."
+    )
+    max_header_bytes: Whole = Field(
+        1 << 20,
+        ge=1 << 10,
+        le=16 << 20,
+        description="What stands before the root, and what an element holds before its first record.",
+    )
+    max_depth: Whole = Field(
+        2048, ge=16, le=2048, description="Levels of elements; a deeper record is rejected by itself."
+    )
+    max_rows_per_record: Whole = Field(
+        500_000, ge=1, le=5_000_000, description="Rows that one record may give, its child tables together."
     )
 
 
@@ -169,6 +210,11 @@ class Feed(Strict):
     allow_empty: Flag = Field(False, description="Accept well-formed files that hold no record.")
     max_record_bytes: Whole = Field(
         16 << 20, ge=1024, le=1 << 30, description="A larger record is rejected as `record_too_large`."
+    )
+
+    quotas: Quotas = Field(default_factory=Quotas)
+    encoding: Encoding | None = Field(
+        None, description="Encoding of the files, whatever they declare; only a byte order mark speaks against it."
     )
 
     _folder: FilePath | None = PrivateAttr(None)

@@ -221,6 +221,8 @@ class _BatchParser:
             keep_leads=self._keeps_leads,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
             max_record_bytes=self._feed.max_record_bytes,
+            max_header_bytes=self._feed.quotas.max_header_bytes,
+            max_depth=self._feed.quotas.max_depth,
             context=section.context,
             first_byte=section.first_byte,
             first_line=section.first_line,
@@ -300,7 +302,13 @@ class _BatchParser:
             section.part.part_id, section.member, record.ordinal, record.start, length, record.line,
             lambda: (record.raw, brief_opening(record.prolog, record.chain)),
         )  # fmt: skip
-        self._tables.reject(place, [_too_large(length, self._feed.max_record_bytes)])
+        self._tables.reject(place, [self._why_left_out(record)])
+
+    def _why_left_out(self, record: OversizeRecord) -> Reason:
+        if record.levels is None:
+            return _too_large(record.end - record.start, self._feed.max_record_bytes)
+        limit = self._feed.quotas.max_depth
+        return Reason("too_deep", f"the record has elements at level {record.levels:,}; quotas.max_depth is {limit:,}")
 
 
 def _prove(piece: Piece) -> None:
