@@ -58,8 +58,12 @@ class Parsed:
         return self._account["outcomes"]
 
     @property
-    def unmapped(self) -> dict[str, int]:
-        return self._account["unmapped"]
+    def drift(self) -> dict[str, int]:
+        """How often each name was met that the mapping does not know, by path."""
+        return {found["path"]: found["count"] for found in self._account["drift"]["findings"]}
+
+    def emptiness(self, table: str | None = None) -> dict[str, Any]:
+        return self._account["drift"]["tables"][table or next(iter(self.feed.tables))]
 
     @property
     def _account(self) -> dict[str, Any]:

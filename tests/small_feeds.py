@@ -109,6 +109,10 @@ class Ground:
         request = self.request(feed, reload="replay", dry_run=dry_run, selection=Selection(**selected))
         return run_feed(self.tools(feed), request)
 
+    def summary(self, feed: Feed, **options: Any) -> RunSummary:
+        """Run all stages; returns what reconcile says of a run that succeeds."""
+        return run_feed(self.tools(feed), self.request(feed, **options))
+
     def prepare(
         self, feed: Feed, cuts: Mapping[str, Iterable[Cut]] | None = None, **options: Any
     ) -> tuple[int, list[int]]:

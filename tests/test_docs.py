@@ -29,6 +29,7 @@ PARTS_OF_A_FEED = (
     model.Column,
     model.RejectLimits,
     model.Retention,
+    model.Drift,
 )
 
 

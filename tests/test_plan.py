@@ -11,7 +11,7 @@ from lxml import etree
 from tests.parsed import write_feed
 
 from sluice import plan as plan_module
-from sluice import walk, xmlio
+from sluice import sightings, xmlio
 from sluice.errors import PermanentError
 from sluice.plan import Plan
 from sluice.walk import NIL, Rows
@@ -339,26 +339,31 @@ def test_elements_of_one_name_nest(extract: Extract) -> None:
     assert extracted.rows("inner") == [{"n": "3"}]
 
 
+def unread(extracted: Any) -> dict[str, int]:
+    return {found.path: found.count for found in extracted.plan.sightings}
+
+
 # -- what no column reads ---------------------------------------------------------------------------------------------
 
 
 def test_unknown_elements_are_counted_by_path(extract: Extract) -> None:
-    """Where a column reads others beside them; names that differ in namespace only are counted together."""
+    """From the record element; namespaces that the feed does not list are spelled out, and counted by themselves."""
     document = "<r xmlns:p='urn:p'><rec><a><k/><l/></a><new/><new/><!-- --><p:new/></rec><rec><a><l/></a></rec></r>"
     extracted = extract(document, tables="things: {record: /r/rec, columns: {c: a/k, d: '@x'}}")
-    assert dict(extracted.plan.unmapped) == {"/r/rec/new": 3, "/r/rec/a/l": 2}
+    assert unread(extracted) == {"rec/new": 2, "rec/{urn:p}new": 1, "rec/a/l": 2, "urn:p": 1}
 
 
 def test_no_more_names_are_remembered_than_a_hostile_file_is_worth(
     extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_module, "MAX_NAMES", 10)
-    monkeypatch.setattr(walk, "MAX_UNMAPPED", 10)
+    monkeypatch.setattr(sightings, "MAX_NAMES", 10)
     names = "".join(f"<n{number}/><again/>" for number in range(100))
     extracted = extract(f"<r>{names}<rec>{names}<a>x</a></rec></r>", tables="things: {record: /r/rec, columns: {c: a}}")
     assert extracted.rows("things") == [{"c": "x"}]
-    assert len(extracted.plan.unmapped) == 10
-    assert extracted.plan.unmapped["/r/rec/again"] == 100
+    assert len(unread(extracted)) == 10
+    assert unread(extracted)["rec/again"] == 100
+    assert extracted.plan.sightings.unnamed == 91
 
 
 def test_a_record_is_isolated_with_its_header(tmp_path: Path) -> None:

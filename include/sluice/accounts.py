@@ -93,17 +93,14 @@ def find_quarantined_files(conn: psycopg.Connection, run: Run) -> list[tuple[Any
     return _account(conn, run, f"{select} ORDER BY q.entry_id LIMIT {SHOWN}")
 
 
-def finish_run(
-    conn: psycopg.Connection, run: Run, totals: Totals, error: str | None, unmapped: dict[str, int] | None
-) -> dict[str, int]:
-    """Close a run. Without ``unmapped`` it keeps what was noted when it was closed before; returns what it has."""
+def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | None) -> None:
+    """Close a run."""
     c = totals.counts
-    row = conn.execute(
+    conn.execute(
         """UPDATE sluice.runs
            SET finished_at = now(), state = %s, error = %s, files = %s, files_quarantined = %s, found = %s, loaded = %s,
                quarantined = %s, held = %s, unaccounted_parts = %s, inserted = %s, updated = %s, unchanged = %s,
-               superseded = %s, deleted = %s, bytes_read = %s, unmapped = coalesce(%s, unmapped) WHERE run_id = %s
-           RETURNING unmapped""",
+               superseded = %s, deleted = %s, bytes_read = %s WHERE run_id = %s""",
         [
             "failed" if error else "succeeded",
             error,
@@ -120,11 +117,9 @@ def finish_run(
             c.superseded,
             c.deleted,
             totals.bytes_read,
-            None if unmapped is None else Jsonb(unmapped),
             run.run_id,
         ],
-    ).fetchone()
-    return dict(row[0]) if row else {}
+    )
 
 
 def store_batch_totals(conn: psycopg.Connection, run_id: int, number: int, totals: Totals) -> None:

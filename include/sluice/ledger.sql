@@ -21,10 +21,20 @@ CREATE TABLE IF NOT EXISTS sluice.runs (
     held bigint NOT NULL DEFAULT 0, unaccounted_parts bigint NOT NULL DEFAULT 0,
     inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
     superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0, bytes_read bigint NOT NULL DEFAULT 0,
-    unmapped jsonb NOT NULL DEFAULT '{}',
     UNIQUE (feed, run_key));
+ALTER TABLE sluice.runs DROP COLUMN IF EXISTS unmapped, ADD COLUMN IF NOT EXISTS drift jsonb;
 COMMENT ON TABLE sluice.runs IS 'One row per run of a feed: what was asked, what came of it, in files and records.';
 CREATE INDEX IF NOT EXISTS runs_feed_started_idx ON sluice.runs (feed, started_at);
+
+CREATE TABLE IF NOT EXISTS sluice.drift (
+    feed text NOT NULL, kind text NOT NULL CHECK (kind IN ('element', 'attribute', 'namespace', 'empty_column')),
+    path text NOT NULL, count bigint NOT NULL, runs bigint NOT NULL, first_run bigint NOT NULL,
+    first_seen_at timestamptz NOT NULL, first_uri text, first_member text, first_record bigint, first_line bigint,
+    last_run bigint NOT NULL, last_seen_at timestamptz NOT NULL, reported_in bigint,
+    state text NOT NULL GENERATED ALWAYS AS (CASE WHEN reported_in >= last_run THEN 'new' ELSE 'known' END) STORED,
+    PRIMARY KEY (feed, kind, path));
+COMMENT ON TABLE sluice.drift IS 'What a feed''s files hold and its mapping does not know, and columns that went empty: how often in all, first and last. reported_in is the run that warned of it; null for what the first run found.';
+CREATE INDEX IF NOT EXISTS drift_reported_idx ON sluice.drift (reported_in);
 
 CREATE TABLE IF NOT EXISTS sluice.files (
     file_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sluice.feed.paths import Name, Namespaces, Predicate
+from sluice.sightings import Known
 from sluice.xmlio import Element
 
 # How a cell takes a value.
@@ -50,7 +51,7 @@ class Node:
     edges: dict[str, list[tuple[tuple[Test, ...], Node]]] = field(default_factory=dict)
     table: TablePlan | None = None
     names: tuple[str, ...] = ()
-    where: str = ""
+    known: Known = field(default_factory=lambda: Known(takes_text=True, takes_all=True))
 
     def child(self, names: tuple[str, ...], tests: tuple[Test, ...]) -> Node:
         """The node for children of these names under these tests, made where there is none."""
@@ -65,11 +66,25 @@ class Node:
             self.edges.setdefault(name, []).append((tests, node))
         return node
 
-    def locate(self, where: str) -> None:
-        """Say where the node and those below it stand, as the count of unmapped elements names them."""
-        self.where = where
-        for below in {id(node): node for edges in self.edges.values() for _, node in edges}.values():
-            below.locate(f"{where}/{below.names[0].rpartition('}')[2]}")
+    def learn(self, known: Known, names: Namespaces) -> None:
+        """Add what this node and those below it read to what is known here, and share it among nodes of one path."""
+        self.known = known
+        known.attributes.update(name for name, _ in self.attributes)
+        known.takes_text = known.takes_text or bool(self.texts)
+        known.takes_all = known.takes_all or any(cell.is_xml for cell in self.texts)
+        children = {id(node): (tests, node) for edges in self.edges.values() for tests, node in edges}
+        for tests, below in children.values():
+            child = known.child(below.names, names.spell_element(below.names[0]))
+            for test in tests:
+                _learn_steps(child, test.steps, test.attributes, names)
+            below.learn(child, names)
+
+
+def _learn_steps(known: Known, steps: Sequence[frozenset[str]], attributes: tuple[str, ...], names: Namespaces) -> None:
+    for step in steps:
+        known = known.child(sorted(step), names.spell_element(min(step)))
+    known.attributes.update(attributes)
+    known.takes_text = known.takes_text or not attributes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +110,15 @@ class TablePlan:
     cell_count: int
     upward: list[UpwardPath]
     node: Node
+
+    def learn_upward(self, names: Namespaces) -> None:
+        """Add what columns read of the record above their row to what is known there."""
+        for path in self.upward:
+            known: Known | None = self.node.known
+            for _ in range(path.up):
+                known = known.parent if known else None
+            if known is not None:
+                _learn_steps(known, [step for step, _ in path.steps], path.attributes, names)
 
 
 def compile_test(predicate: Predicate, names: Namespaces) -> Test:

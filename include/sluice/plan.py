@@ -7,7 +7,6 @@ cell; ``convert`` types them by the column.
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -18,6 +17,7 @@ from sluice.errors import PermanentError
 from sluice.feed.model import Feed, Table
 from sluice.feed.paths import Path, Step, parse_path
 from sluice.nodes import FIRST, LIST, ONE, Cell, Node, TablePlan, Test, UpwardPath, compile_test
+from sluice.sightings import Known, Sightings
 from sluice.walk import Extracted, Rows, Walk
 from sluice.xmlio import Element
 
@@ -52,7 +52,7 @@ class Plan:
         self.tables = {name: self._plan_table(feed, name) for name in feed.tables}
         self._record_paths: list[tuple[tuple[frozenset[str], ...], TablePlan]] = []
         self._candidates = _Candidates()
-        self.unmapped: Counter[str] = Counter()
+        self.sightings = Sightings(feed.names)
         self._before_records: dict[Element, list[Element]] = {}
         # The tables of the records in one parent: neighbours are asked for one after another.
         self._parent: Element | None = None
@@ -67,7 +67,10 @@ class Plan:
             else:
                 self._add_record_path(parse_path(table.record or ""), self.tables[name])
         for name, table in feed.roots.items():
-            self.tables[name].node.locate(table.record or "")
+            last = parse_path(table.record or "").steps[-1].name
+            self.tables[name].node.learn(Known(str(last)), feed.names)
+        for plan in self.tables.values():
+            plan.learn_upward(feed.names)
 
     # -- compiling ------------------------------------------------------------------------------------------------
 

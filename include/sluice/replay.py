@@ -33,7 +33,7 @@ def register(conn: psycopg.Connection, run: Run, selection: Selection) -> int:
         {**quarantine.selected_values(run.feed, selection), "run": run.run_id},
     ).rowcount
     conn.execute(
-        """INSERT INTO sluice.manifest (run_id, file_id) SELECT DISTINCT run_id, q.file_id
+        """INSERT INTO sluice.manifest (run_id, file_id) SELECT DISTINCT r.run_id, q.file_id
            FROM sluice.replays r JOIN sluice.quarantine q USING (entry_id) WHERE r.run_id = %s""",
         [run.run_id],
     )

@@ -7,12 +7,14 @@ than large ones. Memory is bounded by the block.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.convert import Converter
@@ -89,6 +91,8 @@ class _TableWriter:
     def __init__(self, feed: Feed, plan: TablePlan, sink: Any) -> None:
         self.plan = plan
         self.rows = Rows()
+        self.row_count = 0
+        self.empty_counts: Counter[str] = Counter()
         self._schema = table_schema(feed, plan.name)
         self._is_root = feed.tables[plan.name].is_root
         self._paths = {name: " | ".join(column.path) for name, column in feed.tables[plan.name].columns.items()}
@@ -135,6 +139,9 @@ class _TableWriter:
         if len(keep) < len(self.rows.records):
             chosen = pa.array(keep, pa.int64())
             columns = [column.take(chosen) for column in columns]
+        self.row_count += len(keep)
+        for column, (name, _) in zip(columns, self.plan.columns, strict=True):
+            self.empty_counts[name] += count_empty(column)
         self._writer.write_table(pa.Table.from_arrays([*arrays, *columns], schema=self._schema))
 
     def close(self, *, is_good: bool) -> None:
@@ -187,6 +194,7 @@ class BatchTables:
         self._next_record += 1
         self._places[record] = place
         found = list(reasons)
+        self._plan.sightings.place = place
         try:
             several, copied = self._plan.extract(element, table, record, self._rows)
             self._several += several
@@ -202,6 +210,10 @@ class BatchTables:
     def reject(self, place: RecordPlace, reasons: Sequence[Reason]) -> None:
         """Take in one record that gives no rows."""
         self._rejects.add(place.reject(reasons))
+
+    def count_emptiness(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """By table: how many rows were written, and in how many of them each column was empty."""
+        return {name: (writer.row_count, dict(writer.empty_counts)) for name, writer in self._writers.items()}
 
     def flush(self) -> None:
         """Convert and write the block."""
@@ -221,6 +233,16 @@ class BatchTables:
         self._several.clear()
         self._reasons.clear()
         self._block_bytes = 0
+
+
+def count_empty(column: pa.Array) -> int:
+    """How many values are NULL, or text of no length, or lists of none."""
+    empty: int = column.null_count
+    if pa.types.is_string(column.type):
+        empty += pc.sum(pc.equal(pc.binary_length(column), 0)).as_py() or 0
+    elif pa.types.is_list(column.type):
+        empty += pc.sum(pc.equal(pc.list_value_length(column), 0)).as_py() or 0
+    return empty
 
 
 def _declared(table: Table, name: str) -> Column:

@@ -18,6 +18,8 @@ from sluice.records import VALUE_CAP, Reason
 
 MAX_XSD_REASONS = 5
 MAX_MENDS = 20
+# Each may have taken half a second: that is when libxml2 gives up on a pattern that explodes.
+MAX_GIVEN_UP = 50
 # For each fault libxml2 counts the siblings before it, to name its place. Beyond this it would take minutes.
 MAX_STEPS = 50_000_000
 _WIDE = 2_000
@@ -26,7 +28,7 @@ MAX_WHOLE_DOCUMENT_BYTES = 64 << 20
 
 # What libxml2 says of an element that its parent's content model has no place for.
 _NOT_EXPECTED = "This element is not expected"
-_TOO_MANY = "the XSD finds more faults than can be named"
+_TOO_MANY = "the XSD finds more faults than can be named, or has a pattern that takes too long on a value"
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*?) \)")
 
 
@@ -35,10 +37,14 @@ class RootCheck:
 
     def __init__(self, plan: Plan) -> None:
         self._expected = plan.root_names
+        self._local_names = {tag.rpartition("}")[2] for tag in self._expected}
+        self._sightings = plan.sightings
 
     def __call__(self, document: bytes) -> None:
         root = xmlio.parse_document(document)
         if root.tag not in self._expected:
+            if root.tag.rpartition("}")[2] in self._local_names:
+                self._sightings.note_namespace(root.tag)
             raise MalformedXML(
                 "wrong_document",
                 f"the root element is {_spell(root.tag)}; this feed reads {self._spell_expected()}",
@@ -71,6 +77,7 @@ class RecordValidity:
         self._schema: etree.XMLSchema | None = None
         self._depths = {len(path) for path in plan.local_paths}
         self._findings = _Findings((), self._depths)
+        self._given_up = 0
 
     @cached_property
     def _schemas(self) -> xmlio.Schemas:
@@ -117,7 +124,7 @@ class RecordValidity:
         return tell_error(errors[0].message)[0] if errors else None
 
     def reasons(self, element: xmlio.Element) -> list[Reason]:
-        """What the XSD has against this record."""
+        """What the XSD has against this record; raises ``MalformedXML`` where too many cannot be judged."""
         if not self.is_on or self.judges_documents:
             return []
         if self._schema is None:
@@ -125,7 +132,11 @@ class RecordValidity:
         place = self._findings.place_if_suspect(element)
         if place is None:
             return []
-        return _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
+        reasons = _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
+        self._given_up += any(reason.message == _TOO_MANY for reason in reasons)
+        if self._given_up > MAX_GIVEN_UP:
+            raise MalformedXML("xsd_invalid", f"too many records that cannot be judged: {_TOO_MANY}")
+        return reasons
 
 
 class _Findings:
@@ -193,13 +204,16 @@ def _judge_alone(schema: etree.XMLSchema, record: xmlio.Element, keeps_constrain
 
 
 def _errors_in(tree: etree._ElementTree, schema: etree.XMLSchema) -> list[Any] | None:
-    """What libxml2 finds wrong, with places; None where there is too much of it."""
+    """What libxml2 finds wrong, with places; None where there is too much of it, or it gives up."""
     width = max(map(len, tree.iter()))
     if width > _WIDE:
         most = MAX_STEPS // width
         if xmlio.count_faults(etree.tostring(tree), schema, most) > most:
             return None
-    return [] if schema.validate(tree) else list(cast("Iterable[Any]", schema.error_log))
+    try:
+        return [] if schema.validate(tree) else list(cast("Iterable[Any]", schema.error_log))
+    except etree.XMLSchemaValidateError:
+        return None
 
 
 def _reason(error: Any, place: str) -> Reason:

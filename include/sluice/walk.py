@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.nodes import LIST, ONE, Cell, Node, TablePlan, Test, UpwardPath
+from sluice.sightings import Known
 from sluice.xmlio import XSI_NIL, Element, spell_fragment
 
 if TYPE_CHECKING:
     from sluice.plan import Plan
 
-# A hostile document may invent a name for each of its elements; no more are counted.
-MAX_UNMAPPED = 10_000
 MAX_SEVERAL = 20
 # How long the values may be that its rows take from above them, together; and one value that each record takes.
 MAX_COPIED_CHARACTERS = 16 << 20
@@ -80,19 +79,21 @@ def value_of(element: Element, cell: Cell) -> Any:
 class Walk:
     """One walk through one record."""
 
-    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_unmapped", "copied", "several")
+    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_sightings", "copied", "several")
 
     def __init__(self, plan: Plan, element: Element, record: int, rows: dict[str, Rows]) -> None:
         self._plan = plan
         self._element = element
-        self._unmapped = plan.unmapped
+        self._sightings = plan.sightings
         self._record = record
         self._rows = rows
         self._row_count = 0
         self.copied = 0
         self.several: list[SeveralValues] = []
 
-    def begin_row(self, element: Element, table: TablePlan, positions: tuple[int, ...]) -> None:
+    def begin_row(
+        self, element: Element, table: TablePlan, positions: tuple[int, ...], is_witness: bool = True
+    ) -> None:
         self._row_count += 1
         if self._row_count > self._plan.max_rows:
             raise RecordTooLarge(f"the record gives more rows than quotas.max_rows_per_record ({self._plan.max_rows})")
@@ -103,7 +104,7 @@ class Walk:
         rows.positions.append(positions)
         for path in table.upward:
             self._look_up(element, path, table, cells)
-        self._visit(element, table.node, table, cells, positions, {})
+        self._visit(element, table.node, table, cells, positions, {}, is_witness)
 
     def _visit(
         self,
@@ -113,31 +114,59 @@ class Walk:
         cells: list[Any],
         positions: tuple[int, ...],
         counts: dict[str, int],
+        is_witness: bool,
     ) -> None:
+        """Of several nodes that are visited at one element, one is the witness of what is unknown there."""
         for name, cell in node.attributes:
             value = element.get(name)
             if value is not None:
                 self._store(cells, cell, value, table)
         for cell in node.texts:
             self._store(cells, cell, value_of(element, cell), table)
+        if is_witness and (names := element.keys()):
+            self._sightings.note_attributes(node.known, names)
         edges = node.edges
         if not edges:
+            if is_witness and not node.texts and len(element):
+                self._scout_below(element, node.known)
             return
         for child in element:
             found = edges.get(child.tag)
             if found is None:
-                self._note_unmapped(node, child)
+                if is_witness:
+                    self._scout_child(child, node.known)
                 continue
+            is_new = is_witness
             for tests, below in found:
                 if tests and not all(test.holds(child) for test in tests):
                     continue
                 child_table = below.table
                 if child_table is None:
-                    self._visit(child, below, table, cells, positions, counts)
+                    self._visit(child, below, table, cells, positions, counts, is_new)
                 else:
                     number = counts.get(child_table.name, 0) + 1
                     counts[child_table.name] = number
-                    self.begin_row(child, child_table, (*positions, number))
+                    self.begin_row(child, child_table, (*positions, number), is_new)
+                is_new = False
+            if is_new:
+                self._scout_child(child, node.known)
+
+    def _scout(self, element: Element, known: Known) -> None:
+        """Look for what is unknown where no node leads to: none of it is read here, or in a condition only."""
+        if names := element.keys():
+            self._sightings.note_attributes(known, names)
+        self._scout_below(element, known)
+
+    def _scout_below(self, element: Element, known: Known) -> None:
+        for child in element:
+            self._scout_child(child, known)
+
+    def _scout_child(self, child: Element, known: Known) -> None:
+        below = known.children.get(child.tag)
+        if below is not None:
+            self._scout(child, below)
+        elif not known.takes_text:
+            self._sightings.note_element(known, child.tag)
 
     def _store(self, cells: list[Any], cell: Cell, value: Any, table: TablePlan) -> None:
         if cell.how == LIST:
@@ -149,12 +178,6 @@ class Walk:
             cells[cell.index] = value
         elif cell.how == ONE and len(self.several) < MAX_SEVERAL:
             self.several.append(SeveralValues(self._record, table.name, cell.column, cell.path))
-
-    def _note_unmapped(self, node: Node, child: Element) -> None:
-        if isinstance(child.tag, str):
-            path = f"{node.where}/{child.tag.rpartition('}')[2]}"
-            if len(self._unmapped) < MAX_UNMAPPED or path in self._unmapped:
-                self._unmapped[path] += 1
 
     def _look_up(self, element: Element, path: UpwardPath, table: TablePlan, cells: list[Any]) -> None:
         ancestor: Element | None = element

@@ -153,7 +153,7 @@ def test_a_document_without_records_is_as_the_feed_wants(empty: str, codes: list
 
 
 def test_unknown_elements_are_counted(feed: Feed, tmp_path: Path) -> None:
-    assert parse_data(feed, tmp_path, document(rec(1, "<new/><n/>"), rec(2, "<new/>"))).unmapped == {"/r/rec/new": 2}
+    assert parse_data(feed, tmp_path, document(rec(1, "<new/><n/>"), rec(2, "<new/>"))).drift == {"rec/new": 2}
 
 
 def test_a_rerun_overwrites_its_own_output(feed: Feed, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ __all__ = [
     "IDENTIFIER",
     "Column",
     "Deletes",
+    "Drift",
     "Expectation",
     "Feed",
     "Quotas",
@@ -154,6 +155,24 @@ class Retention(Strict):
     work_days: Whole | None = Field(14, ge=1, description="Work files of runs that were never reconciled.")
 
 
+class Drift(Strict):
+    """What counts as drift: what the sender changes without telling. It is reported and fails no run."""
+
+    ignore: Texts = Field(
+        (),
+        description="Paths below the record, or `table.column`, that are no drift; `*` matches within one step, `**`"
+        " across, as in `Extension/**`.",
+    )
+    empty_share_jump: float | None = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="By how much a column's share of empty values must exceed the median of the past; null: never.",
+    )
+    min_rows: Whole = Field(100, ge=1, description="Runs with fewer rows of the table are not compared.")
+    past_runs: Whole = Field(10, ge=1, le=100, description="With how many of the last succeeded runs.")
+
+
 def _by_table(value: Any) -> Any:
     """``{table: [expectation, …]}`` as pairs of table and expectation; pairs stay as they are."""
     if isinstance(value, tuple):
@@ -198,6 +217,7 @@ class Feed(Strict):
     rejects: RejectLimits = Field(default_factory=RejectLimits)
     run: RunRules = Field(default_factory=RunRules)
     retention: Retention = Field(default_factory=Retention)
+    drift: Drift = Field(default_factory=Drift)
     publish: Literal["batch", "run"] = Field(
         "batch",
         description="`batch`: each batch is published as it is loaded, and what passes a limit fails the run only;"

@@ -28,6 +28,9 @@ _NAME = rf"[{_START}][{_START}\-.0-9\u00B7\u0300-\u036F\u203F-\u2040]*"
 _QNAME = re.compile(rf"(?:({_NAME}):)?({_NAME})")
 _STRING = re.compile(r"""\s*=\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
 
+# Far more than any document has levels on the way to a value.
+MAX_STEPS = 200
+
 BUILT_IN_PREFIXES = {
     "xml": "http://www.w3.org/XML/1998/namespace",
     "xsi": "http://www.w3.org/2001/XMLSchema-instance",
@@ -107,6 +110,8 @@ def parse_path(text: str) -> Path:
         else:
             step, position = _parse_step(source, position)
             steps.append(step)
+        if max(up, len(steps)) > MAX_STEPS:
+            raise PathError(f"the path has more than {MAX_STEPS} steps")
         if position == len(source):
             return Path(source, is_absolute, up, tuple(steps), attribute)
         if source[position] != "/" or attribute is not None:
@@ -191,6 +196,33 @@ class Namespaces:
         if name.prefix not in self._declared:
             raise PathError(f"the prefix {name.prefix!r} is not declared under `namespaces`")
         return self._declared[name.prefix]
+
+    @property
+    def uris(self) -> frozenset[str]:
+        """All namespaces that the feed lists, with '' where it reads names in none; and those that all XML has."""
+        listed = {uri for uris in self._declared.values() for uri in uris}
+        return frozenset({*listed, *BUILT_IN_PREFIXES.values(), *([] if "default" in self._declared else [""])})
+
+    def spell_element(self, clark: str) -> str:
+        """A Clark name as a path of the feed would have it; ``{uri}local`` where the feed does not list the URI."""
+        uri, local = _split(clark)
+        return local if uri in self._declared.get("default", ("",)) else self._spell(uri, local)
+
+    def spell_attribute(self, clark: str) -> str:
+        """``spell_element`` for an attribute, without its @."""
+        uri, local = _split(clark)
+        return self._spell(uri, local) if uri else local
+
+    def _spell(self, uri: str, local: str) -> str:
+        declared = {prefix: uris for prefix, uris in self._declared.items() if prefix != "default"}
+        prefixes = {prefix: (known,) for prefix, known in BUILT_IN_PREFIXES.items()} | declared
+        prefix = next((prefix for prefix, uris in prefixes.items() if uri in uris), None)
+        return f"{{{uri}}}{local}" if prefix is None else f"{prefix}:{local}"
+
+
+def _split(clark: str) -> tuple[str, str]:
+    uri, _, local = clark.rpartition("}")
+    return uri[1:], local
 
 
 def _clark(uri: str, local: str) -> str:

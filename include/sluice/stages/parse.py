@@ -20,6 +20,7 @@ from functools import partial
 from sluice import replay, xmlio
 from sluice.attempts import Attempts
 from sluice.batches import read_batch
+from sluice.drift import describe_batch
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
@@ -29,6 +30,7 @@ from sluice.reading import Section, Unreadable, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
 from sluice.rejects import RejectLog
 from sluice.scanner import PathTable
+from sluice.sightings import Place
 from sluice.tabulate import BatchTables, RecordPlace
 from sluice.tools import Tools
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck
@@ -97,7 +99,7 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
             "records": summary.records,
             "bytes": summary.bytes_read,
             "seconds": seconds,
-            "unmapped": dict(plan.unmapped.most_common(200)),
+            "drift": describe_batch(feed.drift, batch, plan.sightings, tables.count_emptiness()),
         },
     )
     return summary
@@ -200,6 +202,7 @@ class _BatchParser:
                 self._rejects.add(kept.reject(_why_gone(tally.fault)))
 
     def _run_section(self, section: Section, tally: _Tally) -> None:
+        self._plan.sightings.place = Place(section.part.part_id, section.member, None, section.first_line)
         reader = self._new_reader(section)
         found_before = tally.found
         fault = self._parse_section(section, reader, tally)
@@ -284,6 +287,8 @@ class _BatchParser:
         if place.length > self._feed.max_record_bytes:
             self._tables.reject(place, [_too_large(place.length, self._feed.max_record_bytes)])
         elif table is None:
+            self._plan.sightings.place = place
+            self._plan.sightings.note_namespace(element.tag, *(above.tag for above in element.iterancestors()))
             message = f"the record or an ancestor of it is in another namespace: {element.tag}"
             self._tables.reject(place, [Reason("wrong_document", message)])
         else:

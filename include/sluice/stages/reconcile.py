@@ -1,7 +1,7 @@
 """reconcile: does everything add up, and may the run count as a success?
 
 Reads:  manifest and ledger (never XCom), so it gives the same answer whoever loaded the parts; parse's outcomes for
-        what was not mapped.
+        the drift.
 Writes: the run's totals and state; removes the run's work files once nothing is left to be done with them. Where the
         feed says ``publish: run``, first all batches of the run in ONE transaction, or a hold on each part.
 Raises: ``RunFailed`` where a part is unaccounted or held, counts differ, a limit is passed or a run's expectation
@@ -11,14 +11,13 @@ Rerun:  same answer.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from sluice import accounts, ledger, runrules, warehouse
+from sluice import accounts, drift, ledger, runrules, warehouse
 from sluice.errors import RunFailed
 from sluice.feed.model import RejectLimits
 from sluice.publishing import BatchPublisher, open_batch
@@ -34,7 +33,7 @@ class RunSummary:
     feed: str
     totals: Totals
     dry_run: bool
-    unmapped: dict[str, int]
+    drift: str = ""
     is_replay: bool = False
 
     def line(self) -> str:
@@ -45,7 +44,7 @@ class RunSummary:
             f"reconcile: {'replay, ' if self.is_replay else ''}run {self.run_id}: "
             f"{t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), "
             f"{t.found:,} records found = {t.loaded:,} loaded + {t.quarantined:,} quarantined + {t.held:,} held; "
-            f"{c}{dry}"
+            f"{c}{dry}{'; ' if self.drift else ''}{self.drift}"
         )
 
 
@@ -61,14 +60,15 @@ def reconcile(tools: Tools, run_id: int) -> RunSummary:
         refused = _publish(connection, tools, run) if publishes else None
         totals = _read_totals(connection, run)
         error = refused or "; ".join(_find_problems(tools, connection, run, totals)) or None
-        unmapped = accounts.finish_run(connection, run, totals, error, _read_unmapped(tools, connection, run_id))
+        report = drift.settle_run(tools, connection, run)
+        accounts.finish_run(connection, run, totals, error)
     # Unaccounted parts may be tried again by clearing their tasks, which then find their work files; a refused run by
     # clearing this one, once a limit has been raised.
     if not totals.unaccounted_parts and not refused:
         tools.work.remove_run(tools.feed.feed, run_id)
     if error:
         raise RunFailed(f"feed {run.feed}, run {run_id}: {error}")
-    return RunSummary(run_id, run.feed, totals, run.dry_run, unmapped, run.is_replay)
+    return RunSummary(run_id, run.feed, totals, run.dry_run, report.line(), run.is_replay)
 
 
 def _read_totals(connection: psycopg.Connection, run: Run) -> Totals:
@@ -124,18 +124,6 @@ def _unpublished(conn: psycopg.Connection, tools: Tools, run: Run) -> Iterator[B
     for number, _, _ in ledger.read_batches(conn, run.run_id):
         if not _is_published(conn, run, number):
             yield open_batch(tools, run, number)
-
-
-def _read_unmapped(tools: Tools, connection: psycopg.Connection, run_id: int) -> dict[str, int] | None:
-    """How often each element was met that no column reads; None where parse's outcomes are gone."""
-    total: Counter[str] = Counter()
-    is_known = False
-    for number, _, _ in ledger.read_batches(connection, run_id):
-        path = tools.work.outcomes(tools.feed.feed, run_id, number)
-        if tools.work.exists(path):
-            total.update(tools.work.read_json(path)["unmapped"])
-            is_known = True
-    return dict(total.most_common(200)) if is_known else None
 
 
 def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
