@@ -1,0 +1,98 @@
+"""What must be in the tables: the rules of loading in their plainest form, over all that ever arrived.
+
+Knows nothing of Sluice's code. The rows are written as ``check`` reads them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.soak.world import Arrival, Record, Shape
+
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Expected:
+    """Rows of each table; quarantine entries; and of each file version records found and quarantined."""
+
+    tables: dict[str, Counter[Row]] = field(default_factory=dict)
+    quarantine: Counter[Row] = field(default_factory=Counter)
+    books: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A record that was accepted, with the file, member and place that it has there."""
+
+    file: Arrival
+    uri: str
+    version: str
+    member: str
+    ordinal: int
+    offset: int
+    record: Record
+
+    @property
+    def order(self) -> Row:
+        return (self.file.day, self.file.modified, self.uri, self.version, self.member, self.offset)
+
+
+def expect(shape: Shape, arrivals: Iterable[Arrival], root: str) -> Expected:
+    """What the feed ``shape`` must have after all of ``arrivals``, in whatever order; ``root`` begins their URIs."""
+    expected = Expected()
+    accepted: list[_Place] = []
+    newest: dict[str, Row] = {}
+    for one in arrivals:
+        uri, version = root + one.path, one.version
+        if one.form == "truncated":
+            seen = len(one.documents[0][1]) - 1
+            expected.quarantine[uri, version, "", None, "truncated"] += 1
+            expected.books[uri, version] = (seen, seen)
+            continue
+        newest[uri] = max(newest.get(uri, ()), (one.modified, version))
+        places = list(_places(one, uri, version))
+        rejected = [place for place in places if place.record.flaw]
+        accepted += [place for place in places if not place.record.flaw]
+        expected.books[uri, version] = (len(places), len(rejected))
+        for place in rejected:
+            expected.quarantine[uri, version, place.member, place.ordinal, place.record.flaw] += 1
+    standing = (
+        _newest_of_keys(shape, accepted)
+        if shape.is_keyed
+        else [place for place in accepted if newest[place.uri] == (place.file.modified, place.version)]
+    )
+    _write_rows(shape, standing, expected)
+    return expected
+
+
+def _places(one: Arrival, uri: str, version: str) -> Iterator[_Place]:
+    for member, records in one.documents:
+        for ordinal, (record, offset) in enumerate(zip(records, one.offsets(records), strict=True), 1):
+            yield _Place(one, uri, version, member, ordinal, offset, record)
+
+
+def _newest_of_keys(shape: Shape, places: list[_Place]) -> list[_Place]:
+    """Of each key the record with the greatest version, then the greatest order."""
+    best: dict[str, tuple[Row, _Place]] = {}
+    for place in places:
+        order = (place.record.rev if shape.version else 0, *place.order)
+        if place.record.key not in best or best[place.record.key][0] < order:
+            best[place.record.key] = (order, place)
+    return [place for _, place in best.values()]
+
+
+def _write_rows(shape: Shape, places: list[_Place], expected: Expected) -> None:
+    records, legs, marks = (expected.tables.setdefault(name, Counter()) for name in ("records", "legs", "marks"))
+    for place in places:
+        one, file = place.record, (place.uri, place.version, place.member, place.ordinal)
+        key = (one.key,) if shape.is_keyed else ()
+        lineage = (place.offset, place.file.day, place.file.modified)
+        records[(*file, one.key, one.rev, one.amount, one.note, *lineage)] += 1
+        for number, (code, quantity, below) in enumerate(one.legs, 1):
+            legs[(*file, *key, number, code, quantity)] += 1
+            for at, mark in enumerate(below, 1):
+                marks[(*file, *key, number, at, mark)] += 1
