@@ -293,7 +293,7 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
         [run.edition, run.run_id, run.generation, ids, [states[part_id] for part_id in ids]],
     )
     claimed = [part_id for (part_id,) in rows]
-    conn.execute("DELETE FROM sluice.holds WHERE part_id = ANY(%s)", [claimed])
+    conn.execute("DELETE FROM sluice.holds WHERE NOT is_released AND part_id = ANY(%s)", [claimed])
     return claimed
 
 

@@ -79,7 +79,7 @@ CREATE TABLE IF NOT EXISTS sluice.holds (
     reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
 ALTER TABLE sluice.holds ADD COLUMN IF NOT EXISTS is_released boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS note text;
-COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes or a person releases them.';
+COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes; those that a person has released stay here, with the note.';
 
 CREATE TABLE IF NOT EXISTS sluice.quarantine (
     entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
