@@ -17,6 +17,7 @@ from psycopg.types.datetime import DateLoader
 
 from sluice import ledger
 from sluice.errors import RunFailed
+from sluice.feed.keys import keys_table, quoted_keys_table
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
 from sluice.pipeline import run_feed
@@ -56,6 +57,13 @@ tables:
 {CHILDREN}"""
 DATED = ITEMS.replace("version: rev", "version: file_date")
 KEYLESS = ITEMS.replace("    key: id\n    version: rev\n", "")
+# With both ways to delete a key.
+DELETING = ITEMS.replace("name: Name}", 'name: Name, status: "@status"}').replace(
+    "    version: rev\n",
+    """    version: rev
+    deletes: {column: status, values: D, record: /Items/Gone, columns: {id: "@id", rev: "@rev"}}
+""",
+)
 
 
 class Ground:
@@ -149,10 +157,15 @@ class Ground:
             cursor = connection.execute(statement.encode(), values)
             return [] if cursor.description is None else cursor.fetchall()
 
+    def keys(self, feed: Feed, root: str = "items") -> list[tuple[Any, ...]]:
+        """The keys table of a root table, as in ``tables``: key, version, place, and whether it is deleted."""
+        with psycopg.connect(self.dsn) as connection:
+            return _read(connection, sql.Identifier("sluice", keys_table(feed, root)))
+
     def tables(self, feed: Feed) -> dict[str, list[tuple[Any, ...]]]:
         """All columns of all rows but _run and _loaded_at; in place of the file's number its URI and version."""
         with psycopg.connect(self.dsn) as connection:
-            return {name: _read(connection, feed, name) for name in feed.tables}
+            return {name: _read(connection, sql.Identifier(feed.schema_name, name)) for name in feed.tables}
 
     def ledger(self) -> list[tuple[Any, ...]]:
         """What each load of each part has counted: uri, start, edition, state, found, quarantined, inserted, …"""
@@ -169,6 +182,7 @@ class Ground:
     def forget_loads(self, feed: Feed, *more: str) -> None:
         """Back to where nothing was loaded; files, cuts and runs stay. ``more`` are further tables to empty."""
         tables = [f'"{feed.schema_name}"."{name}"' for name in feed.tables]
+        tables += [quoted_keys_table(feed, name) for name, table in feed.roots.items() if table.deletes]
         self.sql(f"TRUNCATE {', '.join([*tables, 'sluice.loads', 'sluice.holds', 'sluice.quarantine', *more])}")
 
     def clear_database(self) -> None:
@@ -195,8 +209,7 @@ class _FileDate(DateLoader):
         return None if bytes(data) == b"-infinity" else super().load(data)
 
 
-def _read(connection: psycopg.Connection, feed: Feed, name: str) -> list[tuple[Any, ...]]:
-    table = sql.Identifier(feed.schema_name, name)
+def _read(connection: psycopg.Connection, table: sql.Identifier) -> list[tuple[Any, ...]]:
     statement = sql.SQL("SELECT f.uri, f.version, t.* FROM {} t JOIN sluice.files f ON f.file_id = t._file").format(
         table
     )
@@ -220,6 +233,16 @@ def item(key: str, rev: int = 1, name: str = "n", parts: Iterable[tuple[str, Ite
         f'<Part code="{code}">{"".join(f"<Mark>{mark}</Mark>" for mark in marks)}</Part>' for code, marks in parts
     )
     return f'<Item id="{key}" rev="{rev}"><Name>{name}</Name>{below}</Item>'
+
+
+def deleted(key: str, rev: int = 1) -> str:
+    """An item that says of itself that it deletes. The rest of it is not looked at."""
+    return f'<Item id="{key}" rev="{rev}" status=" D"><Name/><Name/><Part code="gone"/></Item>'
+
+
+def gone(key: str, rev: int = 1) -> str:
+    """A record that does nothing but delete."""
+    return f'<Gone id="{key}" rev="{rev}"><Reason/></Gone>'
 
 
 def items(*records: str) -> str:

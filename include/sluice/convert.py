@@ -17,11 +17,10 @@ import pyarrow.compute as pc
 
 from sluice.feed.model import Column
 from sluice.feed.types import ColumnType
+from sluice.nodes import WHITE
 from sluice.records import VALUE_CAP
 from sluice.values import TO_VALUE, Unfit
 from sluice.walk import NIL
-
-_WHITE = " \t\r\n"
 
 # What the fast way may see: patterns in RE2's syntax, anchored, that Arrow's own cast reads in the same way.
 _DAY = r"-[0-9]{2}-[0-9]{2}"
@@ -145,8 +144,8 @@ class Converter:
 
     def _convert_text(self, text: str) -> Any:
         if self.type.kind != "text" or self.column.trim:
-            text = text.strip(_WHITE)
-        if self._nulls and text.strip(_WHITE) in self._nulls:
+            text = text.strip(WHITE)
+        if self._nulls and text.strip(WHITE) in self._nulls:
             return None
         if text == "" and self.type.kind != "text":
             raise Unfit("empty_value", f"the value is empty; {self.type.element_sql} has no empty value")

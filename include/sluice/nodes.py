@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sluice.feed.paths import Name, Namespaces, Predicate
 from sluice.sightings import Known
@@ -11,6 +12,7 @@ from sluice.xmlio import Element
 
 # How a cell takes a value.
 ONE, FIRST, LIST = range(3)
+WHITE = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,29 @@ class UpwardPath:
     cell: Cell
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tells by the text of a column that a record only deletes; ``plan`` then reads what it deletes.
+
+    The column's cells are ``cells`` in a row of its table, ``own_cells`` in one of ``plan``.
+    """
+
+    values: frozenset[str]
+    cells: tuple[int, ...]
+    own_cells: tuple[int, ...]
+    plan: TablePlan
+
+    def is_in(self, row: list[Any], cells: tuple[int, ...]) -> bool:
+        text = next((row[cell] for cell in cells if row[cell] is not None), None)
+        return isinstance(text, str) and text.strip(WHITE) in self.values
+
+
 @dataclass(slots=True)
 class TablePlan:
-    """One table: its place in the output, its cells, and the nodes below its row element."""
+    """One table: its place in the output, its cells, and the nodes below its row element.
+
+    With ``is_delete`` it reads of a record only which key is deleted; ``mark`` tells such records from others.
+    """
 
     name: str
     depth: int
@@ -110,6 +132,8 @@ class TablePlan:
     cell_count: int
     upward: list[UpwardPath]
     node: Node
+    is_delete: bool = False
+    mark: Mark | None = None
 
     def learn_upward(self, names: Namespaces) -> None:
         """Add what columns read of the record above their row to what is known there."""

@@ -14,9 +14,9 @@ from typing import Any
 from lxml import etree
 
 from sluice.errors import PermanentError
-from sluice.feed.model import Feed, Table
+from sluice.feed.model import Column, Feed, Table
 from sluice.feed.paths import Path, Step, parse_path
-from sluice.nodes import FIRST, LIST, ONE, Cell, Node, TablePlan, Test, UpwardPath, compile_test
+from sluice.nodes import FIRST, LIST, ONE, Cell, Mark, Node, TablePlan, Test, UpwardPath, compile_test
 from sluice.sightings import Known, Sightings
 from sluice.walk import Extracted, Rows, Walk
 from sluice.xmlio import Element
@@ -50,6 +50,8 @@ class Plan:
     def __init__(self, feed: Feed) -> None:
         self._names = feed.names
         self.tables = {name: self._plan_table(feed, name) for name in feed.tables}
+        self.deletes: dict[str, list[TablePlan]] = {}
+        """By root table, how its deletes are read; all plans of a table give rows of the same columns and cells."""
         self._record_paths: list[tuple[tuple[frozenset[str], ...], TablePlan]] = []
         self._candidates = _Candidates()
         self.sightings = Sightings(feed.names)
@@ -66,6 +68,7 @@ class Plan:
                 self._hang_on_parent(name, table)
             else:
                 self._add_record_path(parse_path(table.record or ""), self.tables[name])
+                self._plan_deletes(name, table)
         for name, table in feed.roots.items():
             last = parse_path(table.record or "").steps[-1].name
             self.tables[name].node.learn(Known(str(last)), feed.names)
@@ -78,15 +81,49 @@ class Plan:
         table = feed.tables[name]
         plan = TablePlan(name, feed.depth_of(name), _xml_depth(feed, name), [], 0, [], Node())
         for column_name, column in table.columns.items():
-            how = LIST if column.column_type.is_list else FIRST if column.first else ONE
-            indexes = []
-            for path in column.paths:
-                cell = Cell(plan.cell_count, how, column.column_type.kind == "xml", column_name, path.text)
-                indexes.append(cell.index)
-                plan.cell_count += 1
-                self._add_path(plan, path, cell)
-            plan.columns.append((column_name, tuple(indexes)))
+            plan.columns.append((column_name, self._add_column(plan, column_name, column, column.paths)))
         return plan
+
+    def _plan_deletes(self, name: str, table: Table) -> None:
+        deletes = table.deletes
+        if deletes is None:
+            return
+        cells: dict[str, tuple[int, ...]] = dict.fromkeys(table.order_columns, ())
+        plans = self.deletes[name] = []
+        if deletes.column is not None:
+            plan, column = self._begin_deletes(name, plans), deletes.column
+            for key in cells:
+                cells[key] += self._add_column(plan, key, table.columns[key], table.columns[key].paths)
+            declared = table.columns[column]
+            own_cells = cells.get(column) or self._add_column(plan, column, declared, declared.paths)
+            self.tables[name].mark = Mark(
+                frozenset(deletes.values), dict(self.tables[name].columns)[column], own_cells, plan
+            )
+        if deletes.record is not None:
+            plan = self._begin_deletes(name, plans)
+            for key in cells:
+                cells[key] += self._add_column(plan, key, table.columns[key], deletes.paths[key])
+            self._add_record_path(parse_path(deletes.record), plan)
+        for plan in plans:
+            plan.columns, plan.cell_count = list(cells.items()), plans[-1].cell_count
+
+    @staticmethod
+    def _begin_deletes(name: str, plans: list[TablePlan]) -> TablePlan:
+        """A plan whose cells follow those of the plans before it."""
+        plan = TablePlan(name, 0, 0, [], plans[-1].cell_count if plans else 0, [], Node(), is_delete=True)
+        plans.append(plan)
+        return plan
+
+    def _add_column(self, plan: TablePlan, name: str, column: Column, paths: Sequence[Path]) -> tuple[int, ...]:
+        """The cells that the column has in a row, one for each of ``paths``."""
+        how = LIST if column.column_type.is_list else FIRST if column.first else ONE
+        indexes = []
+        for path in paths:
+            cell = Cell(plan.cell_count, how, column.column_type.kind == "xml", name, path.text)
+            indexes.append(cell.index)
+            plan.cell_count += 1
+            self._add_path(plan, path, cell)
+        return tuple(indexes)
 
     def _add_path(self, plan: TablePlan, path: Path, cell: Cell) -> None:
         attributes = self._names.attribute_names(path.attribute) if path.attribute else ()
@@ -140,7 +177,8 @@ class Plan:
     @property
     def reads_ancestor_content(self) -> bool:
         """Whether a column reads an element (not just an attribute) that may lie outside its record."""
-        return any(path.steps and path.up > plan.xml_depth for plan in self.tables.values() for path in plan.upward)
+        plans = [*self.tables.values(), *(plan for plans in self.deletes.values() for plan in plans)]
+        return any(path.steps and path.up > plan.xml_depth for plan in plans for path in plan.upward)
 
     # -- walking --------------------------------------------------------------------------------------------------
 
@@ -181,9 +219,12 @@ class Plan:
         return None
 
     def extract(self, element: Element, plan: TablePlan, record: int, rows: dict[str, Rows]) -> Extracted:
-        """Append the rows that this record gives, to all tables of its family. Raises ``RecordTooLarge``."""
+        """Append the rows that this record gives, to all tables of its family. Raises ``RecordTooLarge``.
+
+        Nothing of a delete is unknown, since nothing else is looked at.
+        """
         walk = Walk(self, element, record, rows)
-        walk.begin_row(element, plan, ())
+        walk.begin_row(element, plan, (), not plan.is_delete)
         return Extracted(walk.several, walk.copied)
 
     def content_before_records(self, ancestor: Element) -> list[Element]:

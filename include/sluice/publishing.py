@@ -88,6 +88,7 @@ class BatchPublisher:
         self._tools, self._feed = tools, tools.feed
         self._run, self._batch, self._verdict = run, batch, verdict
         self._parts: dict[int, Part] = {part.part_id: part for part in batch.parts}
+        self._deleting = [name for name, table in tools.feed.roots.items() if table.deletes]
         self.number = batch.number
 
     def publish(self, conn: psycopg.Connection) -> Published:
@@ -214,7 +215,7 @@ class BatchPublisher:
     def _records_of(self, places: Set[replay.Place]) -> pa.Array:
         """The numbers (``_rec``) of the records that stand in these places and were not rejected by parse."""
         work, found = self._tools.work, []
-        for name in self._feed.roots:
+        for name in (*self._feed.roots, *(f"{name}.deletes" for name in self._deleting)):
             with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
                 rows = pq.ParquetFile(file).read(columns=["_rec", "_part", "_member", "_record"]).to_pylist()
             found += [r["_rec"] for r in rows if (r["_part"], r["_member"], r["_record"]) in places]
@@ -234,6 +235,8 @@ class BatchPublisher:
         wanted = pa.array(sorted(parts - failed), pa.int64())
         for name in self._feed.tables:
             staging.copy(name, self._accepted_rows(name, wanted, records))
+        for name in self._deleting:
+            staging.copy_deletes(name, self._accepted_rows(f"{name}.deletes", wanted, records))
         totals: dict[int, LoadCounts] = {}
         for root in self._feed.roots:
             for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge().items():

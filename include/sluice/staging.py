@@ -59,6 +59,7 @@ class Staging:
         self._conn.execute("CREATE INDEX ON stage_parts (_file, _within); ANALYZE stage_parts")
         for name in self._feed.tables:
             columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
+            columns += ', "_is_delete" boolean DEFAULT false' if self._feed.tables[name].deletes else ""
             self._conn.execute(query(f"CREATE TEMP TABLE {staged(self._feed, name)} ({columns}) ON COMMIT DROP"))
 
     def drop(self) -> None:
@@ -83,7 +84,16 @@ class Staging:
 
     def copy(self, name: str, tables: Iterable[pa.Table]) -> int:
         """COPY Arrow tables that hold at least the staging columns; returns the number of rows."""
-        names = [column for column, _ in self.columns(name)]
+        return self._copy(name, [column for column, _ in self.columns(name)], tables)
+
+    def copy_deletes(self, name: str, tables: Iterable[pa.Table]) -> int:
+        """COPY the deletes of a root table to its rows; of their columns they have only key and version."""
+        order = self._feed.tables[name].order_columns
+        names = [*(column for column, _ in self.columns(name) if column[0] == "_" or column in order), "_is_delete"]
+        marked = (table.append_column("_is_delete", pa.repeat(True, table.num_rows)) for table in tables)
+        return self._copy(name, names, marked)
+
+    def _copy(self, name: str, names: Sequence[str], tables: Iterable[pa.Table]) -> int:
         target = staged(self._feed, name)
         rows = 0
         statement = query(f"COPY {target} ({quoted(names)}) FROM STDIN (FORMAT csv)")

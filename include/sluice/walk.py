@@ -38,9 +38,12 @@ class Rows:
     positions: list[tuple[int, ...]] = field(default_factory=list)
 
     def clear(self) -> None:
-        self.cells.clear()
-        self.records.clear()
-        self.positions.clear()
+        self.cut(0)
+
+    def cut(self, count: int) -> None:
+        """Keep the first ``count`` rows."""
+        for column in (self.cells, self.records, self.positions):
+            del column[count:]
 
 
 class RecordTooLarge(Exception):

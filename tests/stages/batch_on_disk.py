@@ -15,7 +15,7 @@ from sluice.batches import write_batch
 from sluice.feed.model import Feed
 from sluice.records import Batch, Cut, LedgerFile, Part, PartOutcome, to_json
 from sluice.sources import Clients
-from sluice.tabulate import table_schema
+from sluice.tablefiles import table_schema
 from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 

@@ -172,7 +172,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(
     def fail(*_: Any, **__: Any) -> None:
         raise WorkFilesUnavailable("no space left on device")
 
-    monkeypatch.setattr("sluice.tabulate._TableWriter.write", fail)
+    monkeypatch.setattr("sluice.tablefiles.TableWriter.write", fail)
     (tmp_path / "file.xml").write_bytes(document(rec(1)))
     tools = tools_for(feed, tmp_path)
     with pytest.raises(WorkFilesUnavailable):

@@ -1,0 +1,103 @@
+"""Who wins a key: the staged record, or the one that was there before.
+
+New keys are inserted first; then the rows that were there already are locked; only then a statement of its own, which
+sees all that others have committed meanwhile, decides who wins. Locks are taken by key, ascending, so that parallel
+merges do not deadlock.
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+from sluice.family import ROOT_LINEAGE, STAGED, FamilyStatements
+from sluice.feed.keys import quoted_keys_table
+from sluice.feed.model import Feed
+from sluice.records import Run
+from sluice.staging import quoted
+
+
+class Contest(FamilyStatements):
+    """Holds the keys in the work table ``winners`` against those in the table {arena}; {decided} gets the records that
+    were put there.
+    """
+
+    def contest(self, *, may_meet: bool, is_again: bool) -> None:
+        """``may_meet`` says whether any key can be there already, ``is_again`` whether parts are loaded again."""
+        self._insert_new(may_meet=may_meet)
+        while contested := self._find_contested():
+            if self._lock_contested() == contested:
+                self._replace_contested(is_again)
+                break
+            self._insert_new(may_meet=True)  # a re-load has removed keys since we met them
+
+    def _insert_new(self, *, may_meet: bool) -> None:
+        """Insert the records whose keys are not there. Waits for others that are inserting the same keys."""
+        raise NotImplementedError
+
+    def _replace_contested(self, is_again: bool) -> None:
+        """Replace the locked rows that lose."""
+        raise NotImplementedError
+
+    def _find_contested(self) -> int:
+        """Note the records whose keys were there already; returns how many."""
+        self._execute("DROP TABLE IF EXISTS pg_temp.contested")
+        self._execute(
+            "CREATE TEMP TABLE contested ON COMMIT DROP AS SELECT w.* FROM winners w"
+            f" WHERE NOT EXISTS (SELECT FROM {{decided}} a WHERE a._rec = w._rec) ORDER BY {quoted(self._key, 'w')}"
+        )
+        self._execute("ANALYZE contested")
+        return int(self._fetch("SELECT count(*) FROM contested"))
+
+    def _lock_contested(self) -> int:
+        """Lock their rows, in the order of their keys; returns how many there are."""
+        rows = f"SELECT FROM {{arena}} t WHERE {self._same_key('t', 'c')} FOR UPDATE"
+        return int(self._fetch(f"SELECT count(*) FROM contested c CROSS JOIN LATERAL ({rows}) AS locked"))
+
+
+class KeysContest(Contest):
+    """The contest on a keys table, where deleted keys have their place like living ones."""
+
+    def __init__(self, conn: psycopg.Connection, feed: Feed, root: str, run: Run) -> None:
+        super().__init__(conn, feed, root, run)
+        self.target = quoted_keys_table(feed, root)
+        self._names |= {"arena": self.target, "decided": "won"}
+        self._columns = (*self._table.order_columns, *ROOT_LINEAGE, "_is_deleted")
+
+    def decide(self, is_again: bool) -> None:
+        """Leave in ``winners`` only the records that stand, and note them in the keys table."""
+        self._execute("DROP TABLE IF EXISTS pg_temp.won, pg_temp.beating")
+        self._execute("CREATE TEMP TABLE won (_rec bigint) ON COMMIT DROP")
+        self.contest(may_meet=True, is_again=is_again)
+        self._execute("ANALYZE won")
+        self._execute("DELETE FROM winners w WHERE NOT EXISTS (SELECT FROM won WHERE won._rec = w._rec)")
+        self._execute("ANALYZE winners")
+
+    def _insert_new(self, *, may_meet: bool) -> None:
+        key = quoted(self._key)
+        self._execute(
+            f"WITH inserted AS ({self._insert('winners')} ON CONFLICT ({key}) DO NOTHING RETURNING {key})"
+            f" INSERT INTO won SELECT w._rec FROM inserted i JOIN winners w ON {self._same_key('w', 'i')}"
+        )
+
+    def _replace_contested(self, is_again: bool) -> None:
+        self._execute(
+            f"CREATE TEMP TABLE beating ON COMMIT DROP AS SELECT c.* FROM contested c JOIN {STAGED}"
+            f" {self._rows_of(self.target, 'c', 't')} WHERE {self._wins(is_again)}"
+        )
+        self._execute("ANALYZE beating")
+        updates = [name for name in self._columns if name not in self._key]
+        self._execute(
+            f"{self._insert('beating')} ON CONFLICT ({quoted(self._key)})"
+            f" DO UPDATE SET ({quoted(updates)}) = ROW ({quoted(updates, 'excluded')})"
+        )
+        self._execute("INSERT INTO won SELECT _rec FROM beating")
+
+    def _insert(self, source: str) -> str:
+        """Inserts those records of a work table that have not won yet, in the order of their keys."""
+        order = quoted(self._table.order_columns, "s")
+        return (
+            f"INSERT INTO {{arena}} ({quoted(self._columns)})"
+            f" SELECT {order}, {self._lineage(ROOT_LINEAGE, 's')}, w._is_delete"
+            f" FROM {source} w JOIN {STAGED} WHERE NOT EXISTS (SELECT FROM won a WHERE a._rec = w._rec)"
+            f" ORDER BY {quoted(self._key, 'w')}"
+        )
