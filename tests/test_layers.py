@@ -13,7 +13,7 @@ MODULES = {
     for path in PACKAGE.rglob("*.py")
 }
 # What may stand above the stages.
-ABOVE = ("sluice.edge", "sluice.pipeline", "sluice.cli", "sluice.demo", "sluice.stack")
+ABOVE = ("sluice.edge", "sluice.pipeline", "sluice.cli", "sluice.cli_quarantine", "sluice.demo", "sluice.stack")
 
 
 def imports_of(module: str) -> set[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
+from sluice import cli_quarantine
 from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -149,12 +150,12 @@ def _schema(_: argparse.Namespace) -> int:
 
 def _ddl(chosen: argparse.Namespace) -> int:
     from sluice.feed.ddl import create_statements
-    from sluice.feed.loading import load_feed
+    from sluice.feed.loading import folder_of, load_feed
 
     print(
         "\n".join(
             statement if statement.endswith(";") else f"{statement};"
-            for statement in create_statements(load_feed(_folder(chosen.feed)))
+            for statement in create_statements(load_feed(folder_of(chosen.feed)))
         )
     )
     return 0
@@ -162,35 +163,19 @@ def _ddl(chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     from sluice.dates import DagRunFacts, run_request
-    from sluice.feed.loading import load_feed
     from sluice.pipeline import run_feed
-    from sluice.sources import Clients
-    from sluice.tools import Tools
-    from sluice.workfiles import WorkFiles
 
-    feed = load_feed(_folder(chosen.feed))
-    if not os.environ.get("SLUICE_WAREHOUSE"):
-        raise PermanentError("set SLUICE_WAREHOUSE to the warehouse, such as postgresql://user@host/database")
-    tools = Tools(
-        feed, os.environ["SLUICE_WAREHOUSE"], WorkFiles(os.environ.get("SLUICE_WORK", ".sluice/work")), Clients()
-    )
+    tools = cli_quarantine.tools_of(chosen.feed)
     now = dt.datetime.now(dt.UTC)
     form = {"date": chosen.date, "uri": chosen.uri, "reload": chosen.reload, "dry_run": chosen.dry_run}
-    run_feed(tools, run_request(feed, DagRunFacts(f"cli__{now.isoformat()}", "manual", now), form), print)
+    run_feed(tools, run_request(tools.feed, DagRunFacts(f"cli__{now.isoformat()}", "manual", now), form), print)
     return 0
 
 
 def _feed_folders(names: Sequence[str]) -> list[Path]:
-    from sluice.feed.loading import feed_names, feeds_root
+    from sluice.feed.loading import feed_names, feeds_root, folder_of
 
-    return [_folder(name) for name in names or feed_names(feeds_root())]
-
-
-def _folder(name: str) -> Path:
-    """A feed by its name among the declared ones, or by its folder."""
-    from sluice.feed.loading import feeds_root
-
-    return Path(name) if "/" in name else feeds_root() / name
+    return [folder_of(name) for name in names or feed_names(feeds_root())]
 
 
 def _become(command: list[str], env: dict[str, str]) -> int:
@@ -244,6 +229,30 @@ COMMANDS: tuple[Command, ...] = (
     Command("ddl", "Print the SQL that makes the tables of a feed", _ddl, _declare_feed),
     Command("schema", "Print the JSON Schema of feed.yaml, for editors", _schema),
     Command("run", "Run a feed here, without Airflow: fetch to reconcile in one process", _run, _declare_run),
+    Command(
+        "quarantine",
+        "Show what a feed has in the quarantine, and why",
+        cli_quarantine.show,
+        cli_quarantine.declare_show,
+    ),
+    Command(
+        "replay",
+        "Try quarantined records and files again, under the present mapping",
+        cli_quarantine.replay,
+        cli_quarantine.declare_replay,
+    ),
+    Command(
+        "dismiss",
+        "Close entries of the quarantine that nobody needs to replay",
+        cli_quarantine.dismiss,
+        cli_quarantine.declare_dismiss,
+    ),
+    Command(
+        "release",
+        "Let the next run load what a gate or a refused run holds",
+        cli_quarantine.release,
+        cli_quarantine.declare_release,
+    ),
     Command("airflow", "Run Airflow's own command line against the running stack", _airflow, hands_on=True),
     Command("psql", "Open the warehouse of the running stack with psql", _psql, hands_on=True),
 )

@@ -75,8 +75,8 @@ def replay_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> R
     selection = Selection(
         code=params.get("code") or None,
         file=params.get("file") or None,
-        since=_moment(params.get("since"), "since"),
-        until=_moment(params.get("until"), "until"),
+        since=moment_of(params.get("since"), "since"),
+        until=moment_of(params.get("until"), "until"),
         run_id=params.get("run") or None,
         entries=tuple(params.get("entries") or ()),
     )
@@ -85,7 +85,7 @@ def replay_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> R
     )
 
 
-def _moment(value: Any, name: str) -> dt.datetime | None:
+def moment_of(value: Any, name: str) -> dt.datetime | None:
     """A moment, or the midnight (UTC) at which a day begins."""
     try:
         moment = dt.datetime.fromisoformat(value) if value else None

@@ -23,6 +23,11 @@ def feeds_root() -> Path:
     return Path(configured) if configured else Path(__file__).parents[2] / "feeds"
 
 
+def folder_of(name: str) -> Path:
+    """A feed by its name among the declared ones, or by its folder."""
+    return Path(name) if "/" in name else feeds_root() / name
+
+
 def feed_names(root: Path) -> list[str]:
     """The names of all feeds below ``root``, sorted; no feed file is read."""
     if not root.is_dir():
