@@ -35,7 +35,7 @@ def read_batch(tools: Tools, run_id: int, number: int) -> Batch:
 
 
 def _restore_batch(tools: Tools, run_id: int, number: int) -> Batch:
-    with warehouse.connect(tools.dsn) as connection:
+    with warehouse.connect(tools.dsn, f"parse {tools.feed.feed} run {run_id}") as connection:
         if ledger.read_run(connection, run_id).is_replay:
             parts = replay.read_parts(connection, run_id, number)
         else:

@@ -42,7 +42,7 @@ def tidy(tools: Tools, now: dt.datetime) -> TidySummary:
     Raises ``WarehouseUnavailable`` and ``WorkFilesUnavailable`` (try again).
     """
     feed, keep = tools.feed.feed, tools.feed.retention
-    with warehouse.connect(tools.dsn) as connection:
+    with warehouse.connect(tools.dsn, f"housekeeping {feed}") as connection:
         if connection.execute("SELECT to_regclass('sluice.runs')").fetchone() == (None,):
             return TidySummary(feed, 0, 0, 0)
         entries = _forget_values(connection, feed, now, keep.quarantine_days)

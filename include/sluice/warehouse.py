@@ -20,6 +20,7 @@ from sluice.errors import PermanentError, SluiceError, TablesDiffer, WarehouseUn
 from sluice.feed import ddl
 from sluice.feed.keys import KEYS_SCHEMA
 from sluice.feed.model import Feed
+from sluice.sessions import LockWatch, open_session
 
 Result = TypeVar("Result")
 
@@ -27,25 +28,21 @@ TRANSACTION_TRIES = 6
 DDL_LOCK_TIMEOUT = "60s"
 # Any number will do, as long as nobody else uses it: "slui" in ASCII.
 _DDL_LOCK = 0x736C7569
-_RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable, pg.UniqueViolation)
+_RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.UniqueViolation)
 
 
 @contextmanager
-def connect(dsn: str) -> Iterator[psycopg.Connection]:
-    """A connection in autocommit mode (transactions are opened by ``transact``).
+def connect(dsn: str, purpose: str = "") -> Iterator[psycopg.Connection]:
+    """A connection in autocommit mode (transactions are opened by ``transact``). ``purpose`` tells those who watch the
+    server what it is for: stage, feed, run.
 
     Raises ``WarehouseUnavailable`` where the server does not answer or ends the work, ``PermanentError`` where it
     refuses it. PostgreSQL's own error is left behind, since its details may show what is in a row.
     """
+    connection = open_session(dsn, purpose)
     try:
-        connection = psycopg.connect(dsn, autocommit=True, application_name="sluice", connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise WarehouseUnavailable(f"the warehouse does not answer: {first_line(error)}") from error
-    try:
-        # Dates, intervals and floats must read the same whatever the server's or the role's defaults are.
-        connection.execute("SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET client_min_messages = warning")
         yield connection
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, pg.IdleInTransactionSessionTimeout) as error:
         # Class 54, a limit of PostgreSQL's (columns, row size), counts as operational, but does not pass by itself.
         is_limit = isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
         kind, verb = (PermanentError, "refuses") if is_limit else (WarehouseUnavailable, "ended")
@@ -59,11 +56,17 @@ def connect(dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def transact(connection: psycopg.Connection, work: Callable[[psycopg.Connection], Result]) -> Result:
-    """Run ``work`` in one transaction; deadlocks and serialisation errors run it again, from its beginning."""
+    """Run ``work`` in one transaction; deadlocks and serialisation errors run it again, from its beginning.
+
+    Raises ``WarehouseUnavailable`` where that does not help, or a lock is not to be had in time.
+    """
     for attempt in range(1, TRANSACTION_TRIES + 1):
+        watch = LockWatch(connection)
         try:
-            with connection.transaction():
+            with watch, connection.transaction():
                 return work(connection)
+        except pg.LockNotAvailable as error:
+            raise WarehouseUnavailable(f"a lock was not to be had in time: {watch.seen or first_line(error)}") from None
         except _RETRIED as error:
             if attempt == TRANSACTION_TRIES:
                 raise WarehouseUnavailable(

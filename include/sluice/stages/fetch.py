@@ -42,7 +42,7 @@ class FetchSummary:
 def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
     """Make the manifest of the run that ``request`` asks for, or return the one that an earlier try has made."""
     feed = tools.feed
-    with warehouse.connect(tools.dsn) as connection:
+    with warehouse.connect(tools.dsn, f"fetch {feed.feed}") as connection:
         warehouse.prepare(connection, feed, dry_run=request.dry_run)
         run = ledger.find_run(connection, feed.feed, request.run_key)
         unsettled = 0

@@ -46,7 +46,7 @@ class LoadSummary:
 def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
     """Load one batch."""
     started = time.monotonic()
-    with warehouse.connect(tools.dsn) as connection:
+    with warehouse.connect(tools.dsn, f"load {tools.feed.feed} run {run_id}") as connection:
         run = ledger.read_run(connection, run_id)
         if tools.feed.publish == "run" and not run.dry_run:
             return LoadSummary(number, 0, is_left=True)

@@ -58,7 +58,7 @@ class SplitSummary:
 
 def split(tools: Tools, run_id: int) -> SplitSummary:
     """Cut what has to be cut, and make the batches of a run."""
-    with warehouse.connect(tools.dsn) as connection:
+    with warehouse.connect(tools.dsn, f"split {tools.feed.feed} run {run_id}") as connection:
         run = ledger.read_run(connection, run_id)
         manifest = ledger.read_manifest(connection, run_id)
         target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
