@@ -17,7 +17,7 @@ endif
 # The tasks of the stack and the tests import large packages: they must find compiled bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down drop test lint format bench constraints clean
+.PHONY: help demo up down drop test lint format bench soak fuzz constraints clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ format: $(READY) ## Rewrite the code in the one format
 
 bench: $(READY) ## Measure Sluice; see benchmarks/
 	$(BIN)/python -m benchmarks
+
+soak: $(READY) ## Prove exactly-once under faults, for half an hour: make soak [SECONDS=1800] [SEED=...]
+	$(BIN)/python -m benchmarks.soak --seconds "$(or $(SECONDS),1800)" $(if $(SEED),--seed "$(SEED)")
+
+fuzz: $(READY) ## Fuzz splitter, parser and feed loader, guided by coverage: make fuzz [SECONDS=300] [SEED=...]
+	$(BIN)/python -m tests.fuzz --seconds "$(or $(SECONDS),300)" $(if $(SEED),--seed "$(SEED)")
 
 constraints: $(READY) ## Pin the newest releases that work together into constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev \

@@ -21,13 +21,12 @@ _SHOWN = 40
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1800, help="how long (the round that it ends in is finished)")
-    parser.add_argument("--rounds", type=int, default=1_000_000, help="how many rounds at most")
     parser.add_argument("--seed", default="", help="repeat the worlds and the plan of faults of an earlier soak")
     parser.add_argument("--no-record", action="store_true", help="write no record")
     chosen = parser.parse_args()
     seed = chosen.seed or secrets.token_hex(4)
     print(f"seed {seed}", flush=True)
-    result = Soak(seed, chosen.seconds, chosen.rounds, lambda line: print(line, flush=True)).run()
+    result = Soak(seed, chosen.seconds, lambda line: print(line, flush=True)).run()
     _report(result)
     if not chosen.no_record:
         print(f"recorded in {record.write(result).name}")

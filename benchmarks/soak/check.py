@@ -108,7 +108,11 @@ def check_feed(conn: psycopg.Connection, shape: Shape, expected: Expected, findi
     books = Counter({tuple(row): 1 for row in conn.execute(_BOOKS.encode(), [shape.name])})
     wanted = Counter({(*file, *counts): 1 for file, counts in expected.books.items()})
     findings.compare(f"{shape.name}: ledger", wanted, books, lambda row: row[:2])
-    if shape.is_keyed:
+    if shape.has_deletes:
+        select = f'SELECT {_FILE}, t.id, t.rev, t._offset, t._is_deleted FROM sluice."{shape.name}.records" t'
+        keys = Counter(conn.execute(f"{select} JOIN sluice.files f ON f.file_id = t._file".encode()).fetchall())
+        findings.compare(f"{shape.name}: keys", expected.keys, keys, lambda row: row[4:5])
+    elif shape.is_keyed:
         _check_inserted(conn, shape, findings)
 
 

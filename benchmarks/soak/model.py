@@ -17,9 +17,10 @@ Row = tuple[Any, ...]
 
 @dataclass
 class Expected:
-    """Rows of each table; quarantine entries; and of each file version records found and quarantined."""
+    """Rows of each table, keys where there are deletes, quarantine entries; found and quarantined by file version."""
 
     tables: dict[str, Counter[Row]] = field(default_factory=dict)
+    keys: Counter[Row] = field(default_factory=Counter)
     quarantine: Counter[Row] = field(default_factory=Counter)
     books: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
@@ -55,8 +56,8 @@ def expect(shape: Shape, arrivals: Iterable[Arrival], root: str) -> Expected:
             continue
         newest[uri] = max(newest.get(uri, ()), (one.modified, version))
         places = list(_places(one, uri, version))
-        rejected = [place for place in places if place.record.flaw]
-        accepted += [place for place in places if not place.record.flaw]
+        rejected = [place for place in places if place.record.is_rejected]
+        accepted += [place for place in places if not place.record.is_rejected]
         expected.books[uri, version] = (len(places), len(rejected))
         for place in rejected:
             expected.quarantine[uri, version, place.member, place.ordinal, place.record.flaw] += 1
@@ -88,6 +89,12 @@ def _newest_of_keys(shape: Shape, places: list[_Place]) -> list[_Place]:
 def _write_rows(shape: Shape, places: list[_Place], expected: Expected) -> None:
     records, legs, marks = (expected.tables.setdefault(name, Counter()) for name in ("records", "legs", "marks"))
     for place in places:
+        if shape.has_deletes:
+            one = place.record
+            file = (place.uri, place.version, place.member, place.ordinal)
+            expected.keys[(*file, one.key, one.rev, place.offset, bool(one.deletes))] += 1
+        if place.record.deletes:
+            continue
         one, file = place.record, (place.uri, place.version, place.member, place.ordinal)
         key = (one.key,) if shape.is_keyed else ()
         lineage = (place.offset, place.file.day, place.file.modified)

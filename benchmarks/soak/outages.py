@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psycopg
-from benchmarks.soak.database import Database
+from benchmarks.soak.database import STOPS, Database
 from benchmarks.soak.tasks import Ended
 
 _TERMINATE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -151,12 +151,16 @@ def unmount(folder: Path) -> None:
     subprocess.run(["umount", str(folder)], capture_output=True, check=False)
 
 
-def plan_outages(pick: random.Random, database: Database, dsn: str, disk: Path | None, seconds: float) -> list[Outage]:
-    """The outages of a round."""
+def plan_outages(
+    pick: random.Random, database: Database, dsn: str, disk: Path | None, seconds: Mapping[str, float], has_all: bool
+) -> list[Outage]:
+    """The outages of a round: some, or ``has_all`` kinds of them. ``seconds`` says how long a stage takes."""
     outages: list[Outage] = [Disconnects(dsn)]
-    if pick.random() < 0.35:
-        stage = pick.choice(("load", "load", "load", "fetch", "split", "reconcile"))
-        outages.append(Restart(database, pick.choice(("crash", "crash", "fast stop")), stage, pick.random() * seconds))
-    if disk is not None and pick.random() < 0.35:
-        outages.append(FullDisk(disk, pick.choice(("split", "parse", "parse", "validate")), 0.1 + pick.random() * 0.3))
+    for how in STOPS:
+        if has_all or pick.random() < 0.2:
+            stage = "load" if has_all else pick.choice(("load", "load", "load", "fetch", "split", "reconcile"))
+            outages.append(Restart(database, how, stage, pick.random() * seconds[stage] / 2))
+    if disk is not None and (has_all or pick.random() < 0.35):
+        stage = pick.choice(("split", "parse", "parse", "validate"))
+        outages.append(FullDisk(disk, stage, max(0.2, seconds[stage])))
     return outages

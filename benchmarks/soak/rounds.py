@@ -19,7 +19,7 @@ from benchmarks.soak.model import expect
 from benchmarks.soak.outages import plan_outages
 from benchmarks.soak.plan import Planner
 from benchmarks.soak.tasks import Call, Ended, freeze
-from benchmarks.soak.world import DAYS, SHAPES, TODAY, Shape, World
+from benchmarks.soak.world import DAYS, TODAY, Shape, World
 
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
@@ -35,6 +35,7 @@ class Ground:
     root: Path
     work: Path
     disk: Path | None
+    shapes: tuple[Shape, ...]
 
     @property
     def landing(self) -> Path:
@@ -47,7 +48,7 @@ class Ground:
     def declare(self) -> dict[str, Feed]:
         """Make the landing folder, and write and load the feeds."""
         feeds = {}
-        for shape in SHAPES:
+        for shape in self.shapes:
             (self.landing / shape.name).mkdir(parents=True)
             folder = self.root / "feeds" / shape.name
             folder.mkdir(parents=True)
@@ -57,19 +58,25 @@ class Ground:
 
 
 class Rounds:
-    """The rounds of a world, one after the other. ``planner`` is None for one without faults."""
+    """The rounds of a world, one after the other. ``planner`` is None for one without faults.
 
-    def __init__(self, world: World, ground: Ground, planner: Planner | None, tally: Tally) -> None:
+    With ``has_all`` nothing is left to chance: in every round something else goes on beside each feed's daily run.
+    """
+
+    def __init__(
+        self, world: World, ground: Ground, planner: Planner | None, tally: Tally, *, has_all: bool = False
+    ) -> None:
         self._world, self._ground, self._planner, self._tally = world, ground, planner, tally
+        self._has_all = has_all
         self._feeds = ground.declare()
-        self._number = 0
+        self._number = self._turn = 0
         self._runs: list[DagRun] = []
 
     def warm_up(self) -> None:
         """Run each stage of a feed in this process, so that its children have all that it needs."""
         self._name, self._pick = self._world.seed, random.Random(self._world.seed)
         self._world.arrive()
-        for shape in SHAPES:
+        for shape in self._ground.shapes:
             run = self._run(shape, "warm up", DAYS[0], TODAY)
             while not run.is_over:
                 for task in list(run.ready()):
@@ -92,14 +99,14 @@ class Rounds:
             self._runs += self._clear_by_hand()
             driver.drive(self._runs, self._pick)
         calm = self._driver(None)
-        closing = [self._run(shape, "closing", DAYS[0], TODAY) for shape in SHAPES]
+        closing = [self._run(shape, "closing", DAYS[0], TODAY) for shape in self._ground.shapes]
         calm.drive(closing, self._pick)
         return self._compare(calm, closing), calm
 
     def _driver(self, planner: Planner | None) -> Driver:
         ground, outages = self._ground, []
         if planner:
-            outages = plan_outages(self._pick, ground.database, ground.dsn, ground.disk, planner.seconds["load"])
+            outages = plan_outages(self._pick, ground.database, ground.dsn, ground.disk, planner.seconds, self._has_all)
         self._the_driver = Driver(self._call_of, planner, outages, self._tally, ground.log)
         return self._the_driver
 
@@ -124,32 +131,40 @@ class Rounds:
 
     def _plan_runs(self) -> Iterator[DagRun]:
         """Each feed's daily run, and what may go on beside it."""
-        for shape in SHAPES:
-            chance = self._pick.random
+        for place, shape in enumerate(self._ground.shapes):
+            self._turn = place
             daily = self._run(shape, "daily", DAYS[2], TODAY)
-            if chance() < 0.3:
+            if self._happens(0.3, 0):
                 daily.is_relaxed = True
                 yield DagRun(f"{daily.name} again", shape, daily.request, is_relaxed=True)
                 self._tally.strike("same run twice at once", daily.name)
             yield daily
-            if chance() < 0.5:
+            if self._happens(0.5, 1):
                 day = self._pick.choice(DAYS)
                 yield self._run(shape, f"backfill of {day}", day, day)
                 self._tally.strike("backfill beside daily run", daily.name)
-            if chance() < 0.3:
+            if self._happens(0.3, 2):
                 yield self._run(shape, "early closing", DAYS[0], TODAY)
                 self._tally.strike("overlapping runs", daily.name)
-            if chance() < 0.25:
+            if self._happens(0.25, 3):
                 day = self._pick.choice(DAYS)
                 yield self._run(shape, f"reload of {day}", day, day, reload="all")
                 self._tally.strike("reload beside daily run", daily.name)
+
+    def _happens(self, share: float, turn: int) -> bool:
+        """With a chance of ``share``; where nothing is left to chance, for every fourth feed from ``turn`` on."""
+        return self._turn % 4 == turn if self._has_all else self._pick.random() < share
 
     # -- people ---------------------------------------------------------------------------------------------------
 
     def _clear_while_running(self, task: Task) -> None:
         """Now and then somebody clears a batch that is being worked on; what runs of it is ended."""
         pick = random.Random(f"{task.name}/{task.clears}/{task.tries}/clear")
-        if self._planner is None or task.stage not in ("parse", "validate") or pick.random() > 0.04:
+        if (
+            self._planner is None
+            or task.stage not in ("parse", "validate")
+            or pick.random() > (0.3 if self._has_all else 0.04)
+        ):
             return
         for one in task.run.tasks:
             if one.number == task.number and one.stage in BATCH_STAGES and one.state == "running":
@@ -161,8 +176,9 @@ class Rounds:
     def _clear_by_hand(self) -> list[DagRun]:
         """After their end, runs are cleared: a batch, some tasks in any order, from split on, or whole."""
         more = []
-        for run in self._runs:
-            kind = self._pick.choice(("none", "none", "batch", "any order", "split", "whole"))
+        kinds = ("batch", "any order", "split", "whole", *(() if self._has_all else ("none", "none")))
+        for place, run in enumerate(self._runs):
+            kind = kinds[place % len(kinds)] if self._has_all else self._pick.choice(kinds)
             if kind == "none" or not run.run_id or not run.numbers:
                 continue
             if kind == "batch":
@@ -195,7 +211,7 @@ class Rounds:
                 if after.get(run_id) != totals:
                     findings.add_unexplained(f"run {run_id} had the totals {totals}, and then {after.get(run_id)}")
             _wait_for_quiet(connection)
-            for shape in SHAPES:
+            for shape in self._ground.shapes:
                 arrivals = [one for one in self._world.arrived.values() if one.feed == shape.name]
                 expected = expect(shape, arrivals, f"file://{self._ground.landing}/")
                 check.check_feed(connection, shape, expected, findings)

@@ -14,10 +14,10 @@ from benchmarks.soak.check import Findings
 from benchmarks.soak.database import Database
 from benchmarks.soak.driving import Driver, Tally
 from benchmarks.soak.outages import mount_small_disk, unmount
-from benchmarks.soak.plan import Planner
+from benchmarks.soak.plan import EveryKind, Planner
 from benchmarks.soak.rounds import Ground, Rounds
 from benchmarks.soak.tasks import small_cuts
-from benchmarks.soak.world import World
+from benchmarks.soak.world import SHAPES, Shape, World
 
 ROUNDS_PER_WORLD = 8
 _DISK_MEGABYTES = 64
@@ -39,12 +39,18 @@ class Result:
 
 
 class Soak:
-    """``most_rounds`` bounds it beside ``seconds``. ``say`` gets a line for each round."""
+    """``say`` gets a line for each round. With ``until``, which ends it earlier, every kind of fault comes soon."""
 
     def __init__(
-        self, seed: str, seconds: float, most_rounds: int = 1_000_000, say: Callable[[str], object] = print
+        self,
+        seed: str,
+        seconds: float,
+        say: Callable[[str], object] = print,
+        *,
+        shapes: tuple[Shape, ...] = SHAPES,
+        until: Callable[[Result], bool] | None = None,
     ) -> None:
-        self._seconds, self._most_rounds, self._say = seconds, most_rounds, say
+        self._seconds, self._say, self._shapes, self._until = seconds, say, shapes, until
         self._result = Result(seed)
         self._root = Path(tempfile.mkdtemp(prefix="sluice-soak-"))
         self._disk = self._root / "disk"
@@ -66,7 +72,8 @@ class Soak:
         return result
 
     def _is_over(self, started: float) -> bool:
-        return time.monotonic() - started > self._seconds or self._result.rounds >= self._most_rounds
+        is_late = time.monotonic() - started > self._seconds
+        return is_late or (self._until is not None and self._until(self._result))
 
     def _calibrate(self, database: Database) -> Planner:
         """A round without faults, to learn how many boundaries the tasks have, and how long they take."""
@@ -79,22 +86,24 @@ class Soak:
         )
         if not findings.is_clean:
             raise AssertionError("without any fault: " + "\n".join(findings.details))
-        return Planner(self._result.seed, driver.counts, driver.seconds)
+        if self._until is None:
+            return Planner(self._result.seed, driver.counts, driver.seconds)
+        return EveryKind(self._result.seed, driver.counts, driver.seconds, self._result.tally.faults)
 
     def _make_world(self, database: Database, name: str, *, has_disk: bool) -> tuple[World, Ground]:
         root = self._root / name
         root.mkdir()
         database.server.create_database(name)
         disk = self._disk if has_disk else None
-        ground = Ground(database, database.server.dsn(name), root, (disk or root) / "work", disk)
-        return World(f"{self._result.seed}/{name}", ground.landing), ground
+        ground = Ground(database, database.server.dsn(name), root, (disk or root) / "work", disk, self._shapes)
+        return World(f"{self._result.seed}/{name}", ground.landing, self._shapes), ground
 
     def _live_through(self, database: Database, planner: Planner, started: float, has_disk: bool) -> None:
         """The rounds of one world. One that is clean is removed."""
         result = self._result
         name = f"world{result.worlds}"
         world, ground = self._make_world(database, name, has_disk=has_disk)
-        rounds = Rounds(world, ground, planner, result.tally)
+        rounds = Rounds(world, ground, planner, result.tally, has_all=self._until is not None)
         for number in range(1, ROUNDS_PER_WORLD + 1):
             if self._is_over(started):
                 break

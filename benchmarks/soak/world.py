@@ -33,6 +33,7 @@ tables:
       rev: {path: "@rev", type: integer}
       amount: {path: Amount, type: "numeric(12,2)"}
       note: Note
+      <STATUS>
     <GATE>
   legs:
     parent: records
@@ -43,6 +44,11 @@ tables:
     rows: Mark
     columns: {mark: .}
 """
+_DELETES = """deletes:
+      column: status
+      values: [D]
+      record: /Book/Gone
+      columns: {id: "@id", rev: "@rev"}"""
 _GATE = """expectations:
       - expect_column_values_to_be_between: {column: amount, min_value: 0}"""
 
@@ -58,11 +64,15 @@ class Shape:
     is_keyed: bool
     version: str = ""
     has_gate: bool = False
+    has_deletes: bool = False
 
     def declaration(self, landing: Path) -> str:
         head = f"key: id\n    version: {self.version or 'file_date'}" if self.is_keyed else ""
+        deletes, status = (_DELETES, 'status: "@status"') if self.has_deletes else ("", "")
         source = f"feed: {self.name}\nsource: {{uri: '{landing}/{self.name}/{{date:%Y-%m-%d}}/*'}}"
-        return source + _TABLES.replace("<HEAD>", head).replace("<GATE>", _GATE if self.has_gate else "")
+        return source + _TABLES.replace("<HEAD>", head).replace("<GATE>", _GATE if self.has_gate else deletes).replace(
+            "<STATUS>", status
+        )
 
     @property
     def flaws(self) -> tuple[str, ...]:
@@ -73,12 +83,16 @@ SHAPES = (
     Shape("trades", is_keyed=True, version="rev", has_gate=True),
     Shape("quotes", is_keyed=True),
     Shape("readings", is_keyed=False),
+    Shape("changes", is_keyed=True, version="rev", has_deletes=True),
 )
 
 
 @dataclass(frozen=True)
 class Record:
-    """``flaw`` is the code that the record is to be rejected with, '' for a good one."""
+    """``flaw`` is the code that the record is to be rejected with, '' for a good one.
+
+    ``deletes`` says how it deletes its key: by its status, as an element of its own, or '' not at all.
+    """
 
     key: str
     rev: int
@@ -86,11 +100,20 @@ class Record:
     note: str
     legs: tuple[tuple[str, int, tuple[str, ...]], ...]
     flaw: str = ""
+    deletes: str = ""
+
+    @property
+    def is_rejected(self) -> bool:
+        """Of a record that deletes, nothing but key and version is looked at."""
+        return self.flaw == "required_missing" or (bool(self.flaw) and not self.deletes)
 
     @property
     def xml(self) -> str:
         amount = {"not_a_number": "12,50", "expectation_failed": f"-{self.amount}"}.get(self.flaw, self.amount)
         name = "" if self.flaw == "required_missing" else f' id="{self.key}"'
+        if self.deletes == "element":
+            return f'<Gone{name} rev="{self.rev}"/>'
+        name += ' status="D"' if self.deletes else ""
         legs = "".join(_leg(*leg) for leg in self.legs)
         return f'<Entry{name} rev="{self.rev}"><Amount>{amount}</Amount><Note>{self.note}</Note>{legs}</Entry>'
 
@@ -170,6 +193,8 @@ class World:
 
     seed: str
     landing: Path
+    shapes: tuple[Shape, ...] = SHAPES
+    days: tuple[dt.date, ...] = DAYS
     arrived: dict[tuple[str, str], Arrival] = field(default_factory=dict)
     repeats: int = 0
 
@@ -180,7 +205,7 @@ class World:
     def arrive(self) -> list[Arrival]:
         """Let the files of the next round arrive: new ones, new versions of old ones, and old ones once more."""
         taken: dict[str, Arrival] = {}
-        for shape in SHAPES:
+        for shape in self.shapes:
             for _ in range(self._random.randint(3, 6)):
                 one = self._next_file(shape)
                 taken.setdefault(one.path, one)
@@ -209,7 +234,9 @@ class World:
             return self._make(shape, old.day, old.name, old.form)
         form = self._random.choices(("plain", "gzip", "zip", "tar", "large", "truncated"), (8, 3, 3, 2, 3, 1))[0]
         suffix = {"gzip": ".xml.gz", "zip": ".zip", "tar": ".tar"}.get(form, ".xml")
-        return self._make(shape, self._random.choice(DAYS), f"f{self._random.randrange(10_000)}-{form}{suffix}", form)
+        return self._make(
+            shape, self._random.choice(self.days), f"f{self._random.randrange(10_000)}-{form}{suffix}", form
+        )
 
     def _make(self, shape: Shape, day: dt.date, name: str, form: str) -> Arrival:
         # Newer versions mostly come later, as they should; some are older copies that somebody put back.
@@ -238,4 +265,5 @@ class World:
                 for _ in range(pick.randint(0, 3))
             ),
             flaw=flaw,
+            deletes=pick.choice(("status", "element")) if shape.has_deletes and pick.random() < 0.25 else "",
         )
