@@ -42,8 +42,11 @@ class _Place:
         return (self.file.day, self.file.modified, self.uri, self.version, self.member, self.offset)
 
 
-def expect(shape: Shape, arrivals: Iterable[Arrival], root: str) -> Expected:
-    """What the feed ``shape`` must have after all of ``arrivals``, in whatever order; ``root`` begins their URIs."""
+def expect(shape: Shape, arrivals: Iterable[Arrival], root: str, *, is_healed: bool = False) -> Expected:
+    """What the feed ``shape`` must have after all of ``arrivals``, in whatever order; ``root`` begins their URIs.
+
+    ``is_healed``: its mapping has changed, and what that lets pass was replayed.
+    """
     expected = Expected()
     accepted: list[_Place] = []
     newest: dict[str, Row] = {}
@@ -56,8 +59,8 @@ def expect(shape: Shape, arrivals: Iterable[Arrival], root: str) -> Expected:
             continue
         newest[uri] = max(newest.get(uri, ()), (one.modified, version))
         places = list(_places(one, uri, version))
-        rejected = [place for place in places if place.record.is_rejected]
-        accepted += [place for place in places if not place.record.is_rejected]
+        rejected = [place for place in places if place.record.is_rejected(is_healed=is_healed)]
+        accepted += [place for place in places if place not in rejected]
         expected.books[uri, version] = (len(places), len(rejected))
         for place in rejected:
             expected.quarantine[uri, version, place.member, place.ordinal, place.record.flaw] += 1
@@ -98,7 +101,8 @@ def _write_rows(shape: Shape, places: list[_Place], expected: Expected) -> None:
         one, file = place.record, (place.uri, place.version, place.member, place.ordinal)
         key = (one.key,) if shape.is_keyed else ()
         lineage = (place.offset, place.file.day, place.file.modified)
-        records[(*file, one.key, one.rev, one.amount, one.note, *lineage)] += 1
+        amount = None if one.flaw == "not_a_number" else one.amount
+        records[(*file, one.key, one.rev, amount, one.note, *lineage)] += 1
         for number, (code, quantity, below) in enumerate(one.legs, 1):
             legs[(*file, *key, number, code, quantity)] += 1
             for at, mark in enumerate(below, 1):

@@ -23,7 +23,7 @@ from benchmarks.soak.world import DAYS, TODAY, Shape, World
 
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
-from sluice.records import RunRequest
+from sluice.records import RunRequest, Selection
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Ground:
     def log(self) -> Path:
         return self.root / "tasks.log"
 
-    def declare(self) -> dict[str, Feed]:
+    def declare(self, *, is_healed: bool = False) -> dict[str, Feed]:
         """Make the landing folder, and write and load the feeds."""
         feeds = {}
         for shape in self.shapes:
-            (self.landing / shape.name).mkdir(parents=True)
+            (self.landing / shape.name).mkdir(parents=True, exist_ok=True)
             folder = self.root / "feeds" / shape.name
-            folder.mkdir(parents=True)
-            (folder / "feed.yaml").write_text(shape.declaration(self.landing))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "feed.yaml").write_text(shape.declaration(self.landing, is_healed=is_healed))
             feeds[shape.name] = load_feed(folder)
         return feeds
 
@@ -68,6 +68,7 @@ class Rounds:
     ) -> None:
         self._world, self._ground, self._planner, self._tally = world, ground, planner, tally
         self._has_all = has_all
+        self._is_healed = False
         self._feeds = ground.declare()
         self._number = self._turn = 0
         self._runs: list[DagRun] = []
@@ -92,6 +93,9 @@ class Rounds:
         self._world.arrive()
         for _ in range(self._world.repeats - repeats):
             self._tally.strike("same file twice", self._name)
+        if self._planner and self._number >= 2 and not self._is_healed:
+            self._is_healed = True
+            self._feeds = self._ground.declare(is_healed=True)
         driver = self._driver(self._planner)
         self._runs = list(self._plan_runs()) if self._planner else []
         driver.drive(self._runs, self._pick, self._clear_while_running)
@@ -101,6 +105,10 @@ class Rounds:
         calm = self._driver(None)
         closing = [self._run(shape, "closing", DAYS[0], TODAY) for shape in self._ground.shapes]
         calm.drive(closing, self._pick)
+        if self._is_healed:
+            replays = [self._replay(shape, "last replay") for shape in self._ground.shapes]
+            calm.drive(replays, self._pick)
+            closing += replays
         return self._compare(calm, closing), calm
 
     def _driver(self, planner: Planner | None) -> Driver:
@@ -129,6 +137,9 @@ class Rounds:
         request = RunRequest(shape.name, key, first, last, batch_mb=self._pick.choice((None, None, 1, 2, 8)))
         return DagRun(key, shape, replace(request, **options))  # type: ignore[arg-type]
 
+    def _replay(self, shape: Shape, name: str) -> DagRun:
+        return self._run(shape, name, DAYS[0], TODAY, reload="replay", selection=Selection())
+
     def _plan_runs(self) -> Iterator[DagRun]:
         """Each feed's daily run, and what may go on beside it."""
         for place, shape in enumerate(self._ground.shapes):
@@ -150,6 +161,9 @@ class Rounds:
                 day = self._pick.choice(DAYS)
                 yield self._run(shape, f"reload of {day}", day, day, reload="all")
                 self._tally.strike("reload beside daily run", daily.name)
+            if self._number > 1 and (self._has_all or self._pick.random() < 0.4):
+                yield from (self._replay(shape, f"replay {number}") for number in range(self._pick.randint(1, 2)))
+                self._tally.strike("replay beside daily run", daily.name)
 
     def _happens(self, share: float, turn: int) -> bool:
         """With a chance of ``share``; where nothing is left to chance, for every fourth feed from ``turn`` on."""
@@ -213,7 +227,8 @@ class Rounds:
             _wait_for_quiet(connection)
             for shape in self._ground.shapes:
                 arrivals = [one for one in self._world.arrived.values() if one.feed == shape.name]
-                expected = expect(shape, arrivals, f"file://{self._ground.landing}/")
+                root = f"file://{self._ground.landing}/"
+                expected = expect(shape, arrivals, root, is_healed=self._is_healed)
                 check.check_feed(connection, shape, expected, findings)
             check.check_books(connection, findings)
         check.check_folder(self._ground.work, findings)

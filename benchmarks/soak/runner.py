@@ -39,7 +39,10 @@ class Result:
 
 
 class Soak:
-    """``say`` gets a line for each round. With ``until``, which ends it earlier, every kind of fault comes soon."""
+    """``say`` gets a line for each round. With ``until``, which ends it earlier, every kind of fault comes soon.
+
+    A world that differs from its model is left as it is, with its database running, unless ``keeps`` is false.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,9 @@ class Soak:
         *,
         shapes: tuple[Shape, ...] = SHAPES,
         until: Callable[[Result], bool] | None = None,
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._seconds, self._say, self._shapes, self._until = seconds, say, shapes, until
         self._result = Result(seed)
         self._root = Path(tempfile.mkdtemp(prefix="sluice-soak-"))
@@ -59,16 +64,21 @@ class Soak:
         result, started = self._result, time.monotonic()
         has_disk = mount_small_disk(self._disk, _DISK_MEGABYTES)
         database = Database()
+        keeps = self._keeps
         try:
             with small_cuts():
                 planner = self._calibrate(database)
                 while result.findings.is_clean and not self._is_over(started):
                     result.worlds += 1
                     self._live_through(database, planner, started, has_disk)
+            keeps = keeps and not result.findings.is_clean
+        except KeyboardInterrupt:
+            keeps = False
+            raise
         finally:
             gc.unfreeze()
             result.seconds = time.monotonic() - started
-            self._clean_up(database, has_disk)
+            self._clean_up(database, has_disk, keeps=keeps)
         return result
 
     def _is_over(self, started: float) -> bool:
@@ -125,11 +135,11 @@ class Soak:
         wrong = f"{findings.lost} lost, {findings.doubled} doubled, {findings.unexplained} unexplained"
         self._say(f"world {result.worlds}, round {number}: {done}; {compared}: {wrong}")
 
-    def _clean_up(self, database: Database, has_disk: bool) -> None:
-        if self._result.findings.is_clean:
-            database.close()
-            if has_disk:
-                unmount(self._disk)
-            shutil.rmtree(self._root, ignore_errors=True)
-        else:
+    def _clean_up(self, database: Database, has_disk: bool, *, keeps: bool) -> None:
+        if keeps:
             self._result.kept = f"{self._root}; the database listens at {database.server.dsn('postgres')}"
+            return
+        database.close()
+        if has_disk:
+            unmount(self._disk)
+        shutil.rmtree(self._root, ignore_errors=True)

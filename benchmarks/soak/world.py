@@ -31,7 +31,7 @@ tables:
     columns:
       id: {path: "@id", required: true}
       rev: {path: "@rev", type: integer}
-      amount: {path: Amount, type: "numeric(12,2)"}
+      amount: {path: Amount, type: "numeric(12,2)"<NULL>}
       note: Note
       <STATUS>
     <GATE>
@@ -49,6 +49,7 @@ _DELETES = """deletes:
       values: [D]
       record: /Book/Gone
       columns: {id: "@id", rev: "@rev"}"""
+_NO_NUMBER = "12,50"
 _GATE = """expectations:
       - expect_column_values_to_be_between: {column: amount, min_value: 0}"""
 
@@ -66,13 +67,14 @@ class Shape:
     has_gate: bool = False
     has_deletes: bool = False
 
-    def declaration(self, landing: Path) -> str:
+    def declaration(self, landing: Path, *, is_healed: bool = False) -> str:
+        """The feed file; ``is_healed``, it takes for NULL what it rejected before as no number."""
         head = f"key: id\n    version: {self.version or 'file_date'}" if self.is_keyed else ""
         deletes, status = (_DELETES, 'status: "@status"') if self.has_deletes else ("", "")
         source = f"feed: {self.name}\nsource: {{uri: '{landing}/{self.name}/{{date:%Y-%m-%d}}/*'}}"
-        return source + _TABLES.replace("<HEAD>", head).replace("<GATE>", _GATE if self.has_gate else deletes).replace(
-            "<STATUS>", status
-        )
+        return source + _TABLES.replace("<HEAD>", head).replace(
+            "<NULL>", f', null: ["{_NO_NUMBER}"]' if is_healed else ""
+        ).replace("<GATE>", _GATE if self.has_gate else deletes).replace("<STATUS>", status)
 
     @property
     def flaws(self) -> tuple[str, ...]:
@@ -102,14 +104,15 @@ class Record:
     flaw: str = ""
     deletes: str = ""
 
-    @property
-    def is_rejected(self) -> bool:
+    def is_rejected(self, *, is_healed: bool) -> bool:
         """Of a record that deletes, nothing but key and version is looked at."""
-        return self.flaw == "required_missing" or (bool(self.flaw) and not self.deletes)
+        if self.flaw == "required_missing" or not self.flaw:
+            return bool(self.flaw)
+        return not self.deletes and not (is_healed and self.flaw == "not_a_number")
 
     @property
     def xml(self) -> str:
-        amount = {"not_a_number": "12,50", "expectation_failed": f"-{self.amount}"}.get(self.flaw, self.amount)
+        amount = {"not_a_number": _NO_NUMBER, "expectation_failed": f"-{self.amount}"}.get(self.flaw, self.amount)
         name = "" if self.flaw == "required_missing" else f' id="{self.key}"'
         if self.deletes == "element":
             return f'<Gone{name} rev="{self.rev}"/>'

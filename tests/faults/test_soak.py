@@ -31,6 +31,7 @@ BY_PEOPLE = {
     "cleared after the run: whole",
     "overlapping runs",
     "reload beside daily run",
+    "replay beside daily run",
     "same file twice",
     "same run twice at once",
 }
@@ -41,7 +42,7 @@ SECONDS = 240  # by then it ends in any case; it is over as soon as it has seen 
 def soak(seed: str, until: Callable[[Result], bool], shapes: Iterable[str] = ()) -> Result:
     wanted = tuple(shape for shape in SHAPES if not shapes or shape.name in shapes)
     lines: list[str] = []
-    result = Soak(seed, SECONDS, lines.append, shapes=wanted, until=until).run()
+    result = Soak(seed, SECONDS, lines.append, shapes=wanted, until=until, keeps=False).run()
     print(*lines, *result.findings.details[:20], sep="\n")
     return result
 
