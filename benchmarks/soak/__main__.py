@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
 
 from benchmarks.soak import record
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", default="", help="repeat the worlds and the plan of faults of an earlier soak")
     parser.add_argument("--no-record", action="store_true", help="write no record")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # also then nothing is left behind
     seed = chosen.seed or secrets.token_hex(4)
     print(f"seed {seed}", flush=True)
     result = Soak(seed, chosen.seconds, lambda line: print(line, flush=True)).run()

@@ -116,6 +116,17 @@ class DagRun:
                 task.may_miss_files = True
         self._again("reconcile")
 
+    def clear_failed(self) -> None:
+        """Clear what failed for good, and all that waited for it."""
+        failed = [
+            task for task in self.tasks if task.state in ("failed", "upstream_failed") and task.stage != "reconcile"
+        ]
+        for task in failed:
+            task.clear()
+            task.may_miss_files = True
+        if failed:
+            self._again("reconcile")
+
     def clear_reconcile(self) -> None:
         self._again("reconcile")
 

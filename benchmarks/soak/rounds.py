@@ -88,7 +88,8 @@ class Rounds:
         """Play the next round; what the comparison found, and the driver that knows the counts of its tasks."""
         self._number += 1
         self._name = f"{self._world.seed}/{self._number}"
-        self._pick = random.Random(self._name)
+        # Which task is next depends on timing; what is planned must not, so that a seed repeats it.
+        self._pick, self._order = random.Random(self._name), random.Random(f"{self._name}/order")
         repeats = self._world.repeats
         self._world.arrive()
         for _ in range(self._world.repeats - repeats):
@@ -98,16 +99,19 @@ class Rounds:
             self._feeds = self._ground.declare(is_healed=True)
         driver = self._driver(self._planner)
         self._runs = list(self._plan_runs()) if self._planner else []
-        driver.drive(self._runs, self._pick, self._clear_while_running)
+        driver.drive(self._runs, self._order, self._clear_while_running)
         if self._planner:
             self._runs += self._clear_by_hand()
-            driver.drive(self._runs, self._pick)
+            driver.drive(self._runs, self._order)
         calm = self._driver(None)
+        for run in self._runs:
+            run.clear_failed()
+        calm.drive(self._runs, self._order)
         closing = [self._run(shape, "closing", DAYS[0], TODAY) for shape in self._ground.shapes]
-        calm.drive(closing, self._pick)
+        calm.drive(closing, self._order)
         if self._is_healed:
             replays = [self._replay(shape, "last replay") for shape in self._ground.shapes]
-            calm.drive(replays, self._pick)
+            calm.drive(replays, self._order)
             closing += replays
         return self._compare(calm, closing), calm
 
@@ -219,7 +223,7 @@ class Rounds:
             # Who reconciles a run once more gets the same answer; a run that lacked parts is now complete.
             for run in [*self._runs, *closing]:
                 run.clear_reconcile()
-            calm.drive([run for run in [*self._runs, *closing] if run.run_id], self._pick)
+            calm.drive([run for run in [*self._runs, *closing] if run.run_id], self._order)
             after = check.read_runs(connection)
             for run_id, totals in before.items():
                 if after.get(run_id) != totals:

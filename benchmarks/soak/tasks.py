@@ -157,7 +157,8 @@ def _redirect(log: Path) -> None:
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(target, 1)
     os.dup2(target, 2)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for interrupt in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupt, signal.SIG_DFL)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
 
