@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 from tests.small_feeds import ITEMS, Ground, item, items
@@ -140,3 +142,18 @@ def test_no_message_holds_the_password(dsn: str) -> None:
     while shown is not None:
         assert "Hush" not in str(shown)
         shown = shown.__cause__ if shown.__suppress_context__ else shown.__cause__ or shown.__context__
+
+
+def test_a_session_that_ends_as_it_begins_may_be_tried_again(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server restarts between the connection and the first statement."""
+    connect = psycopg.connect
+
+    def connect_and_end(**values: Any) -> psycopg.Connection:
+        connection = connect(**values)
+        with connect(database, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+        return connection
+
+    monkeypatch.setattr(psycopg, "connect", connect_and_end)
+    with pytest.raises(WarehouseUnavailable, match="ended the session"):
+        open_session(database)

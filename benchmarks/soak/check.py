@@ -47,7 +47,7 @@ _INVARIANTS = {
         GROUP BY entry_id HAVING count(*) > 1""",
     "a part is held": "SELECT * FROM sluice.holds",
     "a connection was left open": """SELECT pid, state, query FROM pg_stat_activity
-        WHERE application_name = 'sluice' AND datname = current_database()""",
+        WHERE application_name LIKE 'sluice%' AND datname = current_database()""",
 }
 
 

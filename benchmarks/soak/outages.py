@@ -14,7 +14,7 @@ from benchmarks.soak.database import STOPS, Database
 from benchmarks.soak.tasks import Ended
 
 _TERMINATE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = 'sluice' AND datname = current_database() ORDER BY random() LIMIT 1"""
+    WHERE application_name LIKE 'sluice%' AND datname = current_database() ORDER BY random() LIMIT 1"""
 
 
 class Outage:

@@ -245,7 +245,7 @@ def _wait_for_quiet(connection: psycopg.Connection) -> None:
     """A killed task's server process may need a moment to notice."""
     deadline = time.monotonic() + 20
     statement = """SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'sluice' AND datname = current_database()"""
+        WHERE application_name LIKE 'sluice%' AND datname = current_database()"""
     while time.monotonic() < deadline:
         if connection.execute(statement.encode()).fetchone() == (0,):
             return

@@ -85,6 +85,10 @@ def open_session(dsn: str, purpose: str = "") -> psycopg.Connection:
         # Dates, intervals and floats must read the same whatever the server's or the role's defaults are.
         connection.execute("SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET client_min_messages = warning")
         connection.execute(limits.as_sql().encode())
+    except psycopg.OperationalError as error:
+        connection.close()
+        told = str(error).strip() or type(error).__name__
+        raise WarehouseUnavailable(f"the warehouse ended the session: {told.splitlines()[0]}") from None
     except BaseException:
         connection.close()
         raise
