@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from botocore.exceptions import SSLError
+from moto.server import DomainDispatcherApplication, ThreadedMotoServer, create_backend_app
 from psycopg.conninfo import conninfo_to_dict
+from tests.test_tls import make_certificate
+from werkzeug.serving import make_server
 
-from sluice.errors import PermanentError
+from sluice.errors import PermanentError, WorkFilesUnavailable
 
 
 def dsn_of(monkeypatch: pytest.MonkeyPatch, connection: dict) -> dict:
@@ -85,6 +90,51 @@ def test_work_files_in_s3_are_opened_with_the_aws_connection(endpoint: str) -> N
     work.write_json(path, {"parts": 3})
     assert work.read_json(path) == {"parts": 3}
     assert work.list_runs("orders") == [1]
+
+
+@pytest.fixture
+def tls_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """An S3 with the bucket ``work`` behind TLS, and the file of the authority that vouches for it."""
+    certificate, key = make_certificate(tmp_path / "tls")
+    for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    server = make_server(
+        "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), ssl_context=(certificate, key)
+    )
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    url = f"https://127.0.0.1:{server.server_port}"
+    known = {"aws_access_key_id": "it", "aws_secret_access_key": "is", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=url, verify=str(certificate), **known).create_bucket(Bucket="work")
+    yield url, certificate
+    server.shutdown()
+    thread.join()
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_s3_with_a_private_authority_needs_its_bundle(
+    tls_endpoint: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """For source files (boto3) and work files (s3fs) alike; without it both refuse to speak."""
+    from sluice.edge.connections import _s3_client, _work_files
+
+    url, bundle = tls_endpoint
+    extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
+    extra |= {"verify": str(bundle)} if is_known else {}
+    connection = {"conn_type": "aws", "login": "it", "password": "is", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    work = _work_files("s3://work/prefix")
+    path = work.batch("orders", 1, 1)
+    if is_known:
+        assert _s3_client("aws_default")().list_buckets()["Buckets"][0]["Name"] == "work"
+        work.write_json(path, {"parts": 3})
+        assert work.read_json(path) == {"parts": 3}
+    else:
+        with pytest.raises(SSLError):
+            _s3_client("aws_default")().list_buckets()
+        with pytest.raises((WorkFilesUnavailable, SSLError)):
+            work.write_json(path, {"parts": 3})
 
 
 def test_nothing_is_asked_of_airflow_before_s3_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,9 +78,10 @@ def _s3_options(conn_id: str) -> Callable[[], dict[str, Any]]:
         hook = S3Hook(aws_conn_id=conn_id)
         session = hook.get_session()
         region = hook.region_name or session.region_name
+        client = {"region_name": region or None, "verify": hook.verify}
         options = {
             "endpoint_url": hook.conn_config.get_service_endpoint_url(service_name="s3"),
-            "client_kwargs": {"region_name": region} if region else None,
+            "client_kwargs": {key: value for key, value in client.items() if value is not None},
         }
         # kept, because they renew themselves
         return session.get_credentials(), {key: value for key, value in options.items() if value}
