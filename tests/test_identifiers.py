@@ -24,6 +24,7 @@ tables:
       default: {path: default, default: d}
       "null": {path: "null", type: json}
       excluded: excluded
+    deletes: {column: default, values: [D]}
     indexes: [[excluded, primary], [end]]
     expectations:
       - expect_column_values_to_not_be_in_set: {column: excluded, value_set: [bad]}
@@ -49,18 +50,20 @@ def record(user: str, version: int = 1, end: str = "1.5", excluded: str = "x", m
 
 @pytest.mark.parametrize("schema", ["order", "user", "select", "table"])
 def test_sql_words_are_names_of_schemas_tables_and_columns(ground: Ground, schema: str) -> None:
-    """Through first load, update, repeat, reject, replay, a wider table, reload, dry run and housekeeping."""
+    """Through first load, update, reject, a wider table, reload, dry run, replay, delete and housekeeping."""
     limits = "rejects: {max_records: 9}\nretention: {quarantine_days: 1}"
     feed = ground.feed(FEED, schema, more=limits)
     ground.put("a.xml", f"<r>{record('a')}{record('b', excluded='bad')}{record('c', end='bad')}</r>")
     assert ground.run(feed) is None
-    ground.put("b.xml", f"<r>{record('a', 2, '2.5', more='<later>l</later>')}{record('d')}</r>")
+    ground.put("b.xml", f"<r>{record('a', 2, '2.5', more='<later>l</later>')}{record('d')}{record('f')}</r>")
     wider = FEED.replace("excluded: excluded\n", "excluded: excluded\n      offset: later\n")
     feed = ground.feed(wider, schema, more=limits)
     assert ground.run(feed, reload="changed") is None
     assert ground.run(feed, reload="all") is None
     assert ground.run(feed, dry_run=True, reload="all") is None
     ground.replay(feed)
+    ground.put("c.xml", f"<r>{record('f', 2, more='<default>D</default>')}</r>")
+    assert ground.run(feed) is None
     assert tidy(ground.tools(feed), dt.datetime.now(dt.UTC) + dt.timedelta(days=9)).entries == 2
     columns = '"user", "select", "end", "offset"'
     rows = [
@@ -74,6 +77,7 @@ def test_sql_words_are_names_of_schemas_tables_and_columns(ground: Ground, schem
 def test_feeds_without_a_key_too(ground: Ground) -> None:
     """There the rows of a file's older version are looked for by other statements."""
     text = FEED.replace("    key: [user, current_user]\n    version: select\n", "")
+    text = text.replace("    deletes: {column: default, values: [D]}\n", "")
     feed = ground.feed(text, "user")
     ground.put("a.xml", f"<r>{record('a')}</r>")
     assert ground.run(feed) is None
