@@ -164,6 +164,50 @@ def records_of(stream: Stream) -> list[Record]:
     return found
 
 
+def documents_in(data: bytes) -> list[bytes] | None:
+    """The documents that follow each other in these bytes, by expat; None where it does not see where one ends."""
+    found = []
+    while data := data.lstrip(b" \t\r\n").removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n"):
+        parser = expat.ParserCreate("utf-8")
+        try:
+            parser.Parse(data, True)
+            end = len(data)
+        except expat.ExpatError as error:
+            # Comments after the last document, which a byte order mark keeps from being part of it.
+            if error.code == 3 and found and is_well_formed_document(b"<_>" + data + b"</_>"):
+                return found
+            # junk after the root, or a declaration there
+            if error.code not in (9, 30) or not parser.ErrorByteIndex:
+                return [*found, data] if found or not re.search(rb"<\w", data) else None
+            end = parser.ErrorByteIndex
+        found.append(data[:end])
+        data = data[end:]
+    return found
+
+
+def is_well_formed(data: bytes) -> bool:
+    """Whether lxml takes each of the documents; what comes after the last one may be comments."""
+    documents = documents_in(data)
+    return bool(documents) and all(map(is_well_formed_document, documents or ()))
+
+
+def is_well_formed_document(text: bytes) -> bool:
+    may_grow = b"<!ENTITY" in text or b"<!ATTLIST" in text
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        no_network=True,
+        load_dtd=False,
+        resolve_entities="internal",  # type: ignore[arg-type]  # the stubs know only booleans
+        huge_tree=not may_grow,
+        collect_ids=False,
+    )
+    try:
+        etree.fromstring(text, parser)
+    except etree.XMLSyntaxError:
+        return False
+    return True
+
+
 def canonical(element: etree._Element) -> bytes:
     """The element as canonical XML (version 2.0: lxml's own of version 1 errs on parts of a tree)."""
     text = etree.tostring(element, encoding="unicode", with_tail=False)

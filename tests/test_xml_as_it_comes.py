@@ -455,7 +455,7 @@ def test_depth_within_the_limit(tmp_path: Path) -> None:
             parsed = parse(tmp_path, data, feed)
             assert parsed.codes == codes
             assert [row["id"] for row in parsed.values()] == (["2"] if codes else ["1", "2"])
-            assert all(f"quotas.max_depth is {limit:,}" in reject.reasons[0].message for reject in parsed.rejects)
+            assert all(f"quotas.max_depth ({limit})" in reject.reasons[0].message for reject in parsed.rejects)
 
 
 def test_depth_outside_records(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class _Cutter:
         huge = frozenset(name for name, size in archive.members if size is None or size > self._target * 3 // 2)
         cut_members: dict[str, list[Cut]] = {}
         for member in containers.iter_members(raw, quotas_of(self._feed), only=huge) if huge else ():
+            if member.name != member.outermost:
+                continue  # what lies in an inner archive stays with it
             try:
                 stream = Utf8Stream(member.stream, self._feed.encoding)
                 cut_members[member.name] = self.cut_stream(stream, member.name, False)

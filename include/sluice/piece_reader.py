@@ -92,6 +92,7 @@ class PieceReader:
         except MalformedXML as fault:
             self.fault = fault
             yield from self._rest(fault.code)
+            self._buffer, self._events = b"", self._events[:0].copy()  # the fault holds on to the reader
             raise
 
     def _enter(self) -> Iterator[Piece | OversizeRecord]:

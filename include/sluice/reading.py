@@ -174,12 +174,12 @@ def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unre
     """Whole archive members: one pass over their archive. A bad one costs itself; a broken archive what comes after the
     fault."""
     waiting = {part.cut.member: part for part in parts}
+    by_member = dict(waiting)
     try:
         with open_raw(tools, parts[0].file) as raw:
             for member in containers.iter_members(raw, quotas_of(tools.feed), only=frozenset(waiting)):
-                part = waiting.pop(member.name, None)
-                if part is None:
-                    continue
+                part = by_member[member.outermost]
+                waiting.pop(member.outermost, None)
                 try:
                     yield Section(part, member.name, Utf8Stream(member.stream, tools.feed.encoding))
                 except MalformedXML as error:

@@ -19,7 +19,7 @@ from sluice.records import VALUE_CAP, Reason
 MAX_XSD_REASONS = 5
 MAX_MENDS = 20
 # Each may have taken half a second: that is when libxml2 gives up on a pattern that explodes.
-MAX_GIVEN_UP = 50
+MAX_GIVEN_UP = 20
 # For each fault libxml2 counts the siblings before it, to name its place. Beyond this it would take minutes.
 MAX_STEPS = 50_000_000
 _WIDE = 2_000

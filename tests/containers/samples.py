@@ -68,3 +68,14 @@ def faults(data: bytes, quotas: Quotas = Quotas()) -> dict[str, MalformedXML]:  
 
 def drain(member: Member, size: int = 1000) -> bytes:
     return b"".join(iter(lambda: member.stream.read(size), b""))
+
+
+def overlapping(members: int, content: bytes) -> bytes:
+    """A zip whose members share the same bytes: an honest ratio each, and none together."""
+    single = zipped([("a.xml", content)])
+    start, end = single.index(b"PK\x01\x02"), single.rindex(b"PK\x05\x06")
+    entry = single[start:end]
+    directory = b"".join(entry.replace(b"a.xml", b"%05d" % number) for number in range(members))
+    counts = members.to_bytes(2, "little") * 2
+    places = len(directory).to_bytes(4, "little") + start.to_bytes(4, "little")
+    return single[:start] + directory + single[end : end + 8] + counts + places + b"\0\0"

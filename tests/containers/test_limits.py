@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 import zstandard
-from tests.containers.samples import COMPRESSIONS, Packer, tarred, zipped
+from tests.containers.samples import COMPRESSIONS, Packer, overlapping, tarred, zipped
 
 from sluice.containers import Quotas, iter_members, limits, list_members
 from sluice.errors import MalformedXML
@@ -90,18 +90,7 @@ def test_members_that_overlap_do_not_hide_the_ratio() -> None:
     """Many entries of the directory share the same bytes, each with an honest ratio."""
     members = 50
     kernel = zlib.compress(bytes(MIB), 9)[2:-4]
-    single = zipped([("a.xml", bytes(MIB))])
-    start = single.index(b"PK\x01\x02")
-    end = single.rindex(b"PK\x05\x06")
-    entry = single[start:end]
-    directory = b"".join(entry.replace(b"a.xml", b"%05d" % number) for number in range(members))
-    tail = (
-        single[end : end + 8]
-        + members.to_bytes(2, "little") * 2
-        + len(directory).to_bytes(4, "little")
-        + start.to_bytes(4, "little")
-    )
-    bomb = single[:start] + directory + tail + b"\0\0"
+    bomb = overlapping(members, bytes(MIB))
     assert count(bomb, Quotas(max_ratio=100_000)) == members * MIB
     honest_ratio = MIB // len(kernel) + 1
     assert refusal(bomb, Quotas(max_ratio=honest_ratio)) == "archive_refused"

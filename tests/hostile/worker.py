@@ -9,17 +9,46 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.parsed import parse_path
+from tests.parsed import Parsed, parse_path
 
+from sluice.errors import PermanentError
 from sluice.feed.loading import load_feed
 
+ROOT = Path(__file__).parents[2]
 # Beyond what is loaded anyway. A batch has its rows, a piece and its tree in memory, and a record at its limit.
 MAX_EXTRA_BYTES = 1 << 30
+
+
+class Worker:
+    """This program, started: it parses each file in a process of its own."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.hostile.worker"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'include'}{os.pathsep}{ROOT}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def parse(self, feed: Path, path: Path) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps([str(feed), str(path)]), file=self._process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        assert "died" not in answer, answer
+        return answer
+
+    def close(self) -> None:
+        self._process.communicate()
 
 
 def main() -> None:
@@ -59,12 +88,26 @@ def _answer(folder: str, path: str, writing: int) -> None:
     """In the child: parse, and leave without cleaning up what is the parent's."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_virtual_bytes() + MAX_EXTRA_BYTES, hard))
-    parsed = parse_path(load_feed(Path(folder)), Path(path))
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.monotonic()
+    try:
+        parsed, error = parse_path(load_feed(Path(folder)), Path(path)), None
+    except PermanentError as refused:
+        parsed, error = None, str(refused)
+    cost = {
+        "seconds": time.monotonic() - started,
+        "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "error": error,
+    }
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    answer = {**cost, **(_outcome(parsed) if parsed else {})}
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(json.dumps(answer).encode())
+    os._exit(0)
+
+
+def _outcome(parsed: Parsed) -> dict[str, Any]:
     rejects = parsed.rejects
-    answer = {
-        "peak_kb": peak_kb,
+    return {
         "codes": [reject.reasons[0].code for reject in rejects],
         "messages": [reject.reasons[0].message for reject in rejects][:5],
         "places": [[reject.start_byte, reject.line] for reject in rejects][:5],
@@ -74,9 +117,6 @@ def _answer(folder: str, path: str, writing: int) -> None:
         "reject_bytes": Path(parsed.work.rejects(parsed.feed.feed, 1, 0)).stat().st_size,
         "is_conserved": parsed.is_conserved(),
     }
-    with os.fdopen(writing, "wb") as pipe:
-        pipe.write(json.dumps(answer).encode())
-    os._exit(0)
 
 
 def _resident_kb() -> int:

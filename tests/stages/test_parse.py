@@ -10,13 +10,12 @@ import re
 import zipfile
 from pathlib import Path
 from typing import Any
-from xml.parsers import expat
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from tests.documents import SHAPES, Stream, canonical, make_stream, records_of, streams
+from tests.documents import SHAPES, Stream, canonical, is_well_formed, make_stream, records_of, streams
 from tests.parsed import NUMBER, RUN_ID, Parsed, cut_parts, ledger_file, parse_cut, parse_data, parse_parts, tools_for
 from tests.parsed import write_feed as write
 
@@ -388,38 +387,6 @@ def feed_of(paths: tuple[tuple[str, ...], ...], folder: Path, options: str = "")
     return write(
         folder, f"{options}\nallow_empty: true\nnamespaces: {{default: ['', urn:d, urn:p]}}\ntables:\n{tables}"
     )
-
-
-def documents_in(data: bytes) -> list[bytes] | None:
-    """The documents that follow each other in these bytes, by expat; None where it does not see where one ends."""
-    found = []
-    while data := data.lstrip(b" \t\r\n").removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n"):
-        parser = expat.ParserCreate("utf-8")
-        try:
-            parser.Parse(data, True)
-            end = len(data)
-        except expat.ExpatError as error:
-            # junk after the root, or a declaration there
-            if error.code not in (9, 30) or not parser.ErrorByteIndex:
-                return [*found, data] if found or not re.search(rb"<\w", data) else None
-            end = parser.ErrorByteIndex
-        found.append(data[:end])
-        data = data[end:]
-    return found
-
-
-def is_well_formed(data: bytes) -> bool:
-    """Whether lxml takes each of the documents; what comes after the last one may be comments."""
-    documents = documents_in(data)
-    if not documents:
-        return False
-    for text in documents:
-        parser = etree.XMLParser(encoding="utf-8", no_network=True, load_dtd=False, resolve_entities="internal")  # type: ignore[arg-type]
-        try:
-            etree.fromstring(text, parser)
-        except etree.XMLSyntaxError:
-            return False
-    return True
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -40,13 +40,15 @@ class Member:
 
     ``stream`` gives decoded bytes, in order. Where ``is_plain``, it is the raw file itself, fit to be read by ranges;
     elsewhere a fault in the data is raised by the read after the one that gave the last good bytes. ``size`` counts
-    decoded bytes; None where only reading tells.
+    decoded bytes; None where only reading tells. ``outermost`` is the member of the file itself that this one is or
+    lies in, by the name that ``list_members`` gives it.
     """
 
     name: str
     stream: BinaryIO
     size: int | None
     is_plain: bool
+    outermost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,14 @@ def _walk_members(content: _Content, meter: Meter, only: frozenset[str] | None, 
         try:
             inner = _peel(stream, meter)
             if inner.kind == "plain":
-                yield Member(name, _as_file(inner.stream), None if inner.layers else size, False)
+                yield Member(name, _as_file(inner.stream), None if inner.layers else size, False, name)
             elif depth < meter.quotas.max_nesting:
                 for member in _walk_members(inner, meter, None, depth + 1):
-                    yield replace(member, name=f"{name}/{member.name}")
+                    yield replace(member, name=f"{name}/{member.name}", outermost=name)
             else:
-                raise refused(name, f"is an archive itself; quotas.max_nesting is {meter.quotas.max_nesting}")
+                raise refused(name, f"is an archive itself, beyond quotas.max_nesting ({meter.quotas.max_nesting})")
         except MalformedXML as fault:
-            yield Member(name, _as_file(Unreadable(fault)), size, False)
+            yield Member(name, _as_file(Unreadable(fault)), size, False, name)
 
 
 def _walk(content: _Content, meter: Meter) -> Iterator[tuple[str, int, Stream]]:

@@ -68,8 +68,11 @@ class Meter:
         self._decoded = 0
 
     def add_members(self, count: int) -> None:
+        self.expect_members(count)
         self._members += count
-        if self._members > self.quotas.max_members:
+
+    def expect_members(self, count: int) -> None:
+        if self._members + count > self.quotas.max_members:
             raise self._passed("archive_refused", "the archive has more members than", "max_members")
 
     def add_decoded(self, count: int) -> None:

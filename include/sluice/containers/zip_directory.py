@@ -62,6 +62,7 @@ def walk_directory(source: Readable, meter: Meter) -> Iterator[Entry]:
     Raises ``MalformedXML``.
     """
     end = _find_end(source)
+    meter.expect_members(end.entries)
     place, count = end.start, 0
     while place < end.start + end.size:
         meter.add_members(1)

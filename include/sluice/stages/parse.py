@@ -214,6 +214,9 @@ class _BatchParser:
                 tally.failed, tally.found = True, found_before + reader.records_seen
             records = 0 if keeps else reader.records_seen
             self._reject_part(section.part, section.member, fault, records)
+        if fault is not None:
+            # It holds the frames that it came through, which hold it; of many bad files that would fill the memory.
+            gc.collect(0)
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
     def _new_reader(self, section: Section) -> PieceReader:
@@ -313,7 +316,7 @@ class _BatchParser:
         if record.levels is None:
             return _too_large(record.end - record.start, self._feed.max_record_bytes)
         limit = self._feed.quotas.max_depth
-        return Reason("too_deep", f"the record has elements at level {record.levels:,}; quotas.max_depth is {limit:,}")
+        return Reason("too_deep", f"the record has elements at level {record.levels}, below quotas.max_depth ({limit})")
 
 
 def _prove(piece: Piece) -> None:

@@ -78,9 +78,8 @@ def _read_totals(connection: psycopg.Connection, run: Run) -> Totals:
 
 def _publish(connection: psycopg.Connection, tools: Tools, run: Run) -> str | None:
     """Publish what the run has parsed, all of it or nothing; returns why not."""
-    if not all(
-        _is_ready(tools, connection, run, number) for number, _, _ in ledger.read_batches(connection, run.run_id)
-    ):
+    numbers = [number for number, _, _ in ledger.read_batches(connection, run.run_id)]
+    if not all(_is_ready(tools, connection, run, number) for number in numbers):
         return None  # the parts of the batches that are not ready are unaccounted
     try:
         warehouse.transact(connection, lambda conn: _publish_or_refuse(conn, tools, run))
