@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parsed import cut_parts, ledger_file, parse_cut, tools_for, write_feed
+from tests.parsed import ledger_file, parse_cut, tools_for, write_feed
 
 from sluice import reading
 from sluice.cutting import cut_file
 from sluice.errors import SourceUnavailable
-from sluice.pieces import RAW_CAP_BYTES
-from sluice.reading import Digest, Section, StretchReader, Unreadable, sections
+from sluice.reading import Digest, Section, Unreadable, sections
 from sluice.records import Cut, Part
 from sluice.tools import Tools
 
@@ -252,72 +250,3 @@ def test_a_digest_is_right_or_none(data: bytes, steps: list[tuple[str, int]]) ->
             seen = max(seen, position + read)
     expected = hashlib.sha256(data).hexdigest() if gapless and seen == len(data) else None
     assert digest.hexdigest(len(data)) == expected
-
-
-# -- raw bytes --------------------------------------------------------------------------------------------------------
-
-
-def stretches(data: bytes) -> list[tuple[int, int]]:
-    """Where the records are."""
-    found, start = [], data.find(b"<rec>")
-    while start != -1:
-        end = data.index(b"</rec>", start) + 6
-        found.append((start, end - start))
-        start = data.find(b"<rec>", end)
-    return found
-
-
-def read_raw(tools: Tools, part: Part, wanted: list[tuple[int, int]]) -> list[bytes]:
-    section = next(opened := sections(tools, [part]))
-    assert isinstance(section, Section)
-    reader = StretchReader(section)
-    raws = [reader.read(*stretch) for stretch in wanted]
-    assert list(opened) == []
-    return raws
-
-
-@pytest.mark.parametrize("kind", ["plain", "gz", "zip", "latin-1"])
-@pytest.mark.parametrize("target", [1, 300, 1 << 20])
-def test_raw_bytes_are_read_back(kind: str, target: int, tools: Tools, tmp_path: Path) -> None:
-    """From a whole file, a range, a spooled piece or a member."""
-    data = document(*(f"é{number}" * 20 for number in range(30)))
-    stored = {
-        "plain": data,
-        "gz": gzip.compress(data),
-        "zip": zip_of({"m.xml": data}),
-        "latin-1": ("<?xml version='1.0' encoding='latin-1'?>" + data.decode()).encode("latin-1"),
-    }[kind]
-    decoded = stored.decode("latin-1").encode() if kind == "latin-1" else data
-    path = tmp_path / {"gz": "a.gz", "zip": "a.zip"}.get(kind, "a.xml")
-    path.write_bytes(stored)
-    read = []
-    for part in cut_parts(tools, path, target):
-        end = part.cut.end_byte or len(decoded)
-        wanted = [place for place in stretches(decoded) if part.cut.start_byte <= place[0] < end]
-        for some in (wanted, wanted[::3], wanted[-1:]):
-            assert read_raw(tools, part, some) == [decoded[start : start + length] for start, length in some]
-        read += wanted
-    assert sorted(read) == stretches(decoded)
-
-
-def test_long_raw_bytes_are_capped(tools: Tools, tmp_path: Path) -> None:
-    data = document("x" * 300_000, "y")
-    (tmp_path / "a.xml").write_bytes(data)
-    (part,) = parts_of(tmp_path / "a.xml")
-    first, second = read_raw(tools, part, stretches(data))
-    assert first == data[4 : 4 + RAW_CAP_BYTES]
-    assert second == b"<rec>y</rec>"
-
-
-def test_raw_bytes_that_cannot_be_read_any_more_are_left_away(tools: Tools, tmp_path: Path) -> None:
-    """What came before the fault is given; the record's place is known without its bytes."""
-    data = document(*(random.Random(number).randbytes(5000).hex() for number in range(20)))
-    path = tmp_path / "a.gz"
-    path.write_bytes(gzip.compress(data)[:-2000])
-    (part,) = parts_of(path)
-    raws = read_raw(tools, part, stretches(data))
-    assert raws[0] == data[stretches(data)[0][0] :][: stretches(data)[0][1]]
-    assert 0 < len(raws[-1]) < stretches(data)[-1][1]
-    path.write_bytes(gzip.compress(data)[:-30_000])
-    (part,) = parts_of(path)
-    assert read_raw(tools, part, stretches(data))[-1] == b""

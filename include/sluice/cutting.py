@@ -16,10 +16,10 @@ from sluice import containers
 from sluice.charsets import Utf8Stream
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
-from sluice.piece_reader import PIECE_BYTES, PieceReader
+from sluice.piece_reader import PIECE_BYTES, READ_BYTES, PieceReader
 from sluice.pieces import OversizeRecord, Piece
 from sluice.plan import Plan
-from sluice.reading import READ_BYTES, open_raw, quotas_of
+from sluice.reading import open_raw, quotas_of
 from sluice.records import Cut, LedgerFile, Part
 from sluice.scanner import PathTable
 from sluice.tools import Tools

@@ -16,13 +16,11 @@ from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
-from sluice.piece_reader import Readable
-from sluice.pieces import RAW_CAP_BYTES
+from sluice.piece_reader import PieceReader, Readable
 from sluice.records import LedgerFile, Part
+from sluice.scanner import PathTable
 from sluice.sources import source_for
 from sluice.tools import Tools
-
-READ_BYTES = 256 << 10
 
 
 @dataclass(slots=True)
@@ -193,31 +191,17 @@ def _member_sections(tools: Tools, parts: list[Part]) -> Iterator[Section | Unre
         yield Unreadable(part, missing)
 
 
-class StretchReader:
-    """Gives the decoded bytes of stretches of a section, whose offsets ascend, in one walk over it.
-
-    No more than one stretch is held, and none is longer than ``RAW_CAP_BYTES``. What the source does not give any more
-    is left away, to the point of empty bytes: the place of a record is known without them.
-    """
-
-    def __init__(self, section: Section) -> None:
-        self._stream = section.stream
-        self._buffer, self._start = b"", section.first_byte
-        self._is_over = False
-
-    def read(self, offset: int, length: int) -> bytes:
-        end = offset + min(length, RAW_CAP_BYTES)
-        while self._start + len(self._buffer) < end and not self._is_over:
-            self._read_on(offset)
-        return self._buffer[max(offset - self._start, 0) : max(end - self._start, 0)]
-
-    def _read_on(self, offset: int) -> None:
-        """Read more, and forget what lies before ``offset``."""
-        try:
-            chunk = self._stream.read(READ_BYTES)
-        except (MalformedXML, SourceChanged):
-            chunk = b""
-        kept = self._buffer[max(offset - self._start, 0) :]
-        self._start += len(self._buffer) - len(kept)
-        self._buffer = kept + chunk
-        self._is_over = not chunk
+def read_pieces(feed: Feed, section: Section, paths: PathTable, **options: Any) -> PieceReader:
+    """The pieces of a section, within the feed's limits; ``options`` are further ones of ``PieceReader``."""
+    return PieceReader(
+        section.stream,
+        paths,
+        max_record_bytes=feed.max_record_bytes,
+        max_header_bytes=feed.quotas.max_header_bytes,
+        max_depth=feed.quotas.max_depth,
+        context=section.context,
+        first_byte=section.first_byte,
+        first_line=section.first_line,
+        first_record=section.first_record,
+        **options,
+    )

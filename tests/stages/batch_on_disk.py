@@ -21,7 +21,21 @@ from sluice.workfiles import WorkFiles
 
 RUN_ID = 7
 NUMBER = 3
+HEAD = b"<Shop>"
 RECORD_BYTES = 100
+
+
+def raw_record(number: int) -> bytes:
+    """Of the file that the rows are supposed to come from: record ``number``, counted from 0."""
+    return b"<Order>%085d</Order>" % number
+
+
+def shop_file(records: int = 100) -> bytes:
+    return HEAD + b"".join(map(raw_record, range(records))) + b"</Shop>"
+
+
+def start_of(number: int) -> int:
+    return len(HEAD) + number * RECORD_BYTES
 
 
 def shop_feed(orders: list[Any], lines: list[Any] | None = None, notes: list[Any] | None = None) -> Feed:
@@ -60,7 +74,7 @@ def ledger_file(file_id: int, uri: str | None = None) -> LedgerFile:
 
 @dataclass
 class BatchOnDisk:
-    """Add parts and records, then ``write``. ``_rec`` counts records as they are added."""
+    """Add parts and records, then ``write``. ``_rec`` counts records as they are added; each has its own place."""
 
     feed: Feed
     root: Path
@@ -78,8 +92,8 @@ class BatchOnDisk:
     def tools(self) -> Tools:
         return Tools(self.feed, "", self.work, Clients())
 
-    def add_part(self, part_id: int, file: LedgerFile, *, failed: bool = False, context: bytes = b"") -> None:
-        self.parts.append(Part(part_id, file, Cut(context=context)))
+    def add_part(self, part_id: int, file: LedgerFile, *, failed: bool = False) -> None:
+        self.parts.append(Part(part_id, file, Cut()))
         if failed:
             self.failed.add(part_id)
 
@@ -96,7 +110,7 @@ class BatchOnDisk:
 
     def _add_record(self, table: str, part_id: int, **values: Any) -> int:
         record, self.records = self.records, self.records + 1
-        place = {"_member": "", "_record": record + 1, "_offset": record * RECORD_BYTES, "_length": RECORD_BYTES}
+        place = {"_member": "", "_record": record + 1, "_offset": start_of(record), "_length": RECORD_BYTES}
         row = {"_rec": record, "_part": part_id, **place, "_line": record + 2, **values}
         self.rows.setdefault(table, []).append(row)
         return record

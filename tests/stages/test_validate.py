@@ -21,7 +21,7 @@ from sluice.stages import validate
 from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
-from .batch_on_disk import NUMBER, RECORD_BYTES, RUN_ID, BatchOnDisk, ledger_file, shop_feed
+from .batch_on_disk import NUMBER, RUN_ID, BatchOnDisk, ledger_file, raw_record, shop_feed, shop_file, start_of
 
 POSITIVE = {"expect_column_values_to_be_between": {"column": "amount", "min_value": 0}}
 SOLD = {"expect_column_values_to_be_between": {"column": "qty", "min_value": 1}}
@@ -30,13 +30,13 @@ TOTAL = {"expect_column_sum_to_be_between": {"column": "amount", "max_value": 10
 
 @pytest.fixture(autouse=True)
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The source, replaced: each 100 bytes of a part are their offset as text. Gives the parts that were opened."""
+    """The source, replaced: each part is a ``shop_file``. Gives the parts that were opened."""
     calls: list[int] = []
 
     def sections(tools: Tools, parts: Sequence[Part]) -> Iterator[Section]:
         for part in parts:
             calls.append(part.part_id)
-            yield Section(part, "", io.BytesIO(b"".join(b"%0100d" % (100 * place) for place in range(100))))
+            yield Section(part, "", io.BytesIO(shop_file()))
 
     monkeypatch.setattr(validate, "sections", sections)
     return calls
@@ -49,15 +49,15 @@ def run(batch: BatchOnDisk) -> validate.ValidateSummary:
 def test_a_record_that_fails_is_rejected_with_its_place_its_bytes_and_the_reason(tmp_path: Path) -> None:
     """All that the quarantine needs, as parse's own rejects have it."""
     batch = BatchOnDisk(shop_feed([POSITIVE]), tmp_path)
-    batch.add_part(1, ledger_file(1), context=b"<Shop>")
+    batch.add_part(1, ledger_file(1))
     batch.add_order(1, "5.00")
     bad = batch.add_order(1, "-0.01")
     summary = run(batch.write())
     assert batch.verdict["rejected"] == [bad]
     (reject,) = batch.rejects
     assert (reject["part_id"], reject["ordinal"], reject["line"]) == (1, bad + 1, bad + 2)
-    assert (reject["start_byte"], reject["end_byte"]) == (bad * RECORD_BYTES, (bad + 1) * RECORD_BYTES)
-    assert (reject["raw"], reject["raw_is_whole"], reject["context"]) == (f"{100:0100}", True, "<Shop>")
+    assert (reject["start_byte"], reject["end_byte"]) == (start_of(bad), start_of(bad + 1))
+    assert (reject["raw"], reject["raw_is_whole"], reject["context"]) == (raw_record(1).decode(), True, "<Shop>")
     (reason,) = reject["reasons"]
     assert (reason["code"], reason["table"], reason["column"]) == ("expectation_failed", "orders", "amount")
     assert reason["value"] == "-0.01"
@@ -102,7 +102,7 @@ def test_several_root_tables_are_told_apart(tmp_path: Path, opened: list[int]) -
     summary = run(batch.write())
     assert [reject["ordinal"] for reject in batch.rejects] == [order + 1, note + 1]
     assert [reject["reasons"][0]["table"] for reject in batch.rejects] == ["orders", "notes"]
-    assert [reject["raw"] for reject in batch.rejects] == [f"{0:0100}", f"{100:0100}"]
+    assert [reject["raw"] for reject in batch.rejects] == [raw_record(0).decode(), raw_record(1).decode()]
     assert opened == [1]
     assert (summary.records, summary.rejected) == (3, 2)
 
@@ -343,7 +343,7 @@ def test_rejects_are_written_slice_by_slice_from_one_pass(
     batch.rows["orders"].reverse()
     assert run(batch.write()).rejected == 14
     assert [reject["ordinal"] for reject in batch.rejects] == [*range(1, 15, 2), *range(2, 15, 2)]
-    assert [int(reject["raw"]) for reject in batch.rejects] == [reject["start_byte"] for reject in batch.rejects]
+    assert all(reject["raw"] == raw_record(reject["ordinal"] - 1).decode() for reject in batch.rejects)
     assert {reason["value"] for reject in batch.rejects for reason in reject["reasons"]} == {"-1.00"}
     assert opened == [1, 2]
 
@@ -369,7 +369,7 @@ def test_members_of_one_archive_are_read_in_one_pass(tmp_path: Path, monkeypatch
     path = tmp_path / "in.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(20):
-            archive.writestr(f"{number}.xml", b"x" * 100 * number + b"%0100d" % number)
+            archive.writestr(f"{number}.xml", shop_file(number + 1))
     work = WorkFiles(str(tmp_path / "work"))
     (listed,) = source_for(str(path), Clients(), work, "shop").list_files(UriPattern(str(path)), [])
     file = LedgerFile(1, listed.uri, listed.version, listed.size_bytes, listed.modified_at, None)
@@ -379,5 +379,5 @@ def test_members_of_one_archive_are_read_in_one_pass(tmp_path: Path, monkeypatch
         batch.add_order(number, "-1")
         batch.rows["orders"][-1]["_member"] = f"{number}.xml"
     run(batch.write())
-    assert [int(reject["raw"]) for reject in batch.rejects] == list(range(20))
+    assert [reject["raw"] for reject in batch.rejects] == [raw_record(number).decode() for number in range(20)]
     assert len(passes) == 1

@@ -26,7 +26,7 @@ from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
 from sluice.pieces import Chain, OversizeRecord, Piece, brief_opening
 from sluice.plan import Plan
-from sluice.reading import Section, Unreadable, sections
+from sluice.reading import Section, Unreadable, read_pieces, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
 from sluice.rejects import RejectLog
 from sluice.scanner import PathTable
@@ -220,19 +220,13 @@ class _BatchParser:
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
     def _new_reader(self, section: Section) -> PieceReader:
-        return PieceReader(
-            section.stream,
+        return read_pieces(
+            self._feed,
+            section,
             self._paths,
-            self._check_root,
+            check_root=self._check_root,
             keep_leads=self._keeps_leads,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
-            max_record_bytes=self._feed.max_record_bytes,
-            max_header_bytes=self._feed.quotas.max_header_bytes,
-            max_depth=self._feed.quotas.max_depth,
-            context=section.context,
-            first_byte=section.first_byte,
-            first_line=section.first_line,
-            first_record=section.first_record,
         )
 
     def _parse_section(self, section: Section, reader: PieceReader, tally: _Tally) -> MalformedXML | None:

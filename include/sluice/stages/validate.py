@@ -26,8 +26,9 @@ from sluice import gate
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
+from sluice.fragments import FragmentReader
 from sluice.gate import FailingRecords, Judged
-from sluice.reading import Section, StretchReader, sections
+from sluice.reading import Section, sections
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
 from sluice.tabulate import MAX_REASONS
 from sluice.tools import Tools
@@ -244,25 +245,25 @@ def _make_rejects(tools: Tools, batch: Batch, rows: Rows, decision: Decision) ->
     parts = {part.part_id: part for part in batch.parts if part.part_id in with_rejects}
     for section in sections(tools, list(parts.values())):
         if isinstance(section, Section) and (section.part.part_id, section.member) in waiting:
-            yield from _rejects_of(decision, section, waiting.pop((section.part.part_id, section.member)))
+            yield from _rejects_of(tools.feed, decision, section, waiting.pop((section.part.part_id, section.member)))
         if not waiting:
             break
     for (part_id, member), own in waiting.items():
-        yield from _rejects_of(decision, Section(parts[part_id], member, io.BytesIO()), own)
+        yield from _rejects_of(tools.feed, decision, Section(parts[part_id], member, io.BytesIO()), own)
 
 
-def _rejects_of(decision: Decision, section: Section, places: pa.Table) -> Iterator[Reject]:
+def _rejects_of(feed: Feed, decision: Decision, section: Section, places: pa.Table) -> Iterator[Reject]:
     """The rejects of one section, a slice after the other, so that no more than a slice of them is held."""
-    reader, part = StretchReader(section), section.part
+    reader, part = FragmentReader(feed, section), section.part
     for start in range(0, places.num_rows, _SLICE_RECORDS):
         group = places.slice(start, _SLICE_RECORDS).to_pylist()
         reasons = gate.reasons_of(decision.failing, [place["_rec"] for place in group])
         for place in group:
-            raw = reader.read(place["_offset"], place["_length"])
+            raw, context = reader.read(place["_record"])
             yield Reject(
                 part.part_id, section.member, place["_record"], place["_line"], place["_offset"],
                 place["_offset"] + place["_length"], reasons[place["_rec"]][:MAX_REASONS], raw,
-                len(raw) == place["_length"], part.cut.context,
+                len(raw) == place["_length"], context,
             )  # fmt: skip
 
 
