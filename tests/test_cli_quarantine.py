@@ -60,7 +60,7 @@ def test_dismiss_needs_to_know_which_and_why(desk: Ground, capsys: pytest.Captur
     assert main(["dismiss", "items", "--note", "all"]) == 1
     assert "say which" in capsys.readouterr().err
     assert main(["dismiss", "items", "--code", "truncated", "--note", "sent again as c.xml"]) == 0
-    assert "1 entries dismissed" in capsys.readouterr().out
+    assert "1 entry dismissed" in capsys.readouterr().out
     main(["quarantine", "items", "--state", "dismissed"])
     assert "note: sent again as c.xml" in capsys.readouterr().out
 
@@ -73,7 +73,7 @@ def test_release_lets_the_next_run_load_what_is_held(
     ground.put("a.xml", items(item("a"), item("b", name="bad")))
     assert ground.run(feed) is not None
     assert main(["release", "items", "--note", "agreed"]) == 0
-    assert "1 parts released" in capsys.readouterr().out
+    assert "1 part released" in capsys.readouterr().out
     assert ground.run(feed) is None
     assert len(ground.tables(feed)["items"]) == 1
 

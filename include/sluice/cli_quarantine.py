@@ -54,7 +54,7 @@ def show(chosen: argparse.Namespace) -> int:
     from sluice import quarantine
 
     feed, selection = chosen.feed, selection_of(chosen)
-    states = [chosen.state] if chosen.state else ["open", "held"]
+    states = [chosen.state] if chosen.state else STATES if chosen.entry else ["open", "held"]
     with _warehouse() as connection:
         counts = quarantine.count_by_code(connection, feed, selection, states)
         entries = quarantine.list_entries(connection, feed, selection, states, chosen.limit)
@@ -102,8 +102,9 @@ def _describe(entry: Entry, with_raw: bool) -> Iterable[str]:
     if entry.note:
         yield f"    note: {entry.note}"
     for reason in entry.reasons:
-        where = f"{reason['table']}.{reason['column']} ({reason['path']}): " if reason.get("column") else ""
-        where = where or (f"{reason['path']}: " if reason.get("path") else "")
+        column = f"{reason['table']}.{reason['column']}" if reason.get("column") else ""
+        path = reason.get("path") or ""
+        where = f"{column} ({path}): " if column and path else f"{column or path}: " if column or path else ""
         value = f"; the value is {reason['value']!r}" if with_raw and reason.get("value") is not None else ""
         yield f"    {reason['code']}: {where}{reason['message']}{value}"
     if with_raw and entry.raw is not None:
@@ -148,7 +149,8 @@ def dismiss(chosen: argparse.Namespace) -> int:
         raise PermanentError("say which entries: --entry, --code, --file, --run, --since or --until")
     with _warehouse() as connection:
         closed = quarantine.dismiss(connection, chosen.feed, selection, chosen.note)
-    print(f"{closed:,} entries dismissed; they still count as quarantined")
+    entries = "1 entry" if closed == 1 else f"{closed:,} entries"
+    print(f"{entries} dismissed; what is dismissed still counts as quarantined")
     return 0
 
 
@@ -159,7 +161,8 @@ def release(chosen: argparse.Namespace) -> int:
 
     with _warehouse() as connection:
         released = ledger.release(connection, chosen.feed, like(chosen.file) if chosen.file else None, chosen.note)
-    print(f"{released:,} parts released; the next run of {chosen.feed} loads them")
+    parts = "1 part" if released == 1 else f"{released:,} parts"
+    print(f"{parts} released; the next run of {chosen.feed} loads {'it' if released == 1 else 'them'}")
     return 0
 
 
@@ -190,7 +193,9 @@ def _spell(selection: Selection) -> str:
 
 def declare_show(parser: argparse.ArgumentParser) -> None:
     declare_selection(parser)
-    parser.add_argument("--state", choices=STATES, help="entries in this state; those open and held by default")
+    parser.add_argument(
+        "--state", choices=STATES, help="entries in this state; by default those open and held, with --entry any"
+    )
     parser.add_argument("--raw", action="store_true", help="show values and bytes, too")
     parser.add_argument("--json", action="store_true", help="print the entries as JSON, with values and bytes")
     parser.add_argument("--limit", type=int, default=SHOWN, help=f"how many entries to show; {SHOWN} by default")

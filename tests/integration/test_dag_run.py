@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run_dag(airflow_metadata: None, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDag:
-    """Runs the DAG of ``orders`` for a logical date, with values of its form."""
+    """Runs a DAG, that of ``orders`` unless another is named, for a logical date, with values of its form."""
     parts = conninfo_to_dict(database)
     fields = {"conn_type": "postgres", "login": parts.pop("user"), "schema": parts.pop("dbname"), "extra": parts}
     monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", json.dumps(fields))
@@ -52,10 +53,10 @@ def run_dag(airflow_metadata: None, database: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("SLUICE_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("SLUICE_RETRY_SECONDS", "0")
 
-    def run(logical_date: dt.datetime | None = DAY, **form: Any) -> Outcome:
+    def run(logical_date: dt.datetime | None = DAY, dag_id: str = "orders", **form: Any) -> Outcome:
         from airflow.dag_processing.dagbag import DagBag
 
-        dag = DagBag(PROJECT / "dags").dags["orders"]
+        dag = DagBag(PROJECT / "dags").dags[dag_id]
         return Outcome(dag.test(logical_date=logical_date, run_conf=form))
 
     return run
@@ -142,6 +143,27 @@ def test_a_dry_run_leaves_the_tables_as_they_are(run_dag: RunDag, landing: Path,
     assert rows_of(database, "SELECT to_regclass('orders.orders')") == [(None,)]
     assert run_dag(DAY + dt.timedelta(hours=1)).state == "success"
     assert rows_of(database, "SELECT id FROM orders.orders") == [(1,)]
+
+
+def test_what_waits_in_the_quarantine_is_replayed_by_the_form(
+    run_dag: RunDag, landing: Path, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The selected entries pass under the feed's new mapping; the others stay as they are."""
+    orders = [ORDER.format(id=number, total=total) for number, total in enumerate(("1", "-1", "2", "x"), 1)]
+    drop(landing, "a.xml", *orders)
+    assert run_dag().state == "success"
+    states = "SELECT code, state FROM sluice.quarantine ORDER BY ordinal"
+    assert rows_of(database, states) == [("expectation_failed", "open"), ("not_a_number", "open")]
+
+    shutil.copytree(PROJECT / "tests" / "dags" / "feeds", tmp_path / "feeds")
+    feed_file = tmp_path / "feeds" / "orders" / "feed.yaml"
+    feed_file.write_text(feed_file.read_text().replace("min_value: 0", "min_value: -5"))
+    monkeypatch.setenv("SLUICE_FEEDS", str(tmp_path / "feeds"))
+    outcome = run_dag(None, "replay", feed="orders", code="expectation_failed", file="a.xml")
+    assert outcome.state == "success"
+    assert outcome.tasks["load"] == ["success"]
+    assert rows_of(database, states) == [("expectation_failed", "replayed"), ("not_a_number", "open")]
+    assert rows_of(database, "SELECT id FROM orders.orders ORDER BY id") == [(1,), (2,), (3,)]
 
 
 def test_a_missing_source_fails_at_once_and_says_so(run_dag: RunDag, landing: Path) -> None:
