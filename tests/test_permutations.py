@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ from hypothesis.stateful import (
 )
 from tests.model import BAD, Arrival, Part, Record, expect
 from tests.pause import Pause
-from tests.small_feeds import DATED, DELETING, ITEMS, KEYLESS, Ground, item, items
+from tests.small_feeds import DATED, DELETING, ITEMS, KEYLESS, Ground
 
 from sluice import warehouse
 from sluice.feed.model import Feed
@@ -142,7 +142,7 @@ class Loading(RuleBasedStateMachine):
     @precondition(lambda self: self.feed is self.strict and self.loaded)
     @rule(target=batches)
     def mend(self) -> Any:
-        """What was rejected passes from now on. Batches that are ready keep to the mapping that they were made under."""
+        """What was rejected passes from now on; batches that are ready keep to the mapping they were made under."""
         self.feed = self.mended
         return self.prepare({}, 2, reload="changed", **MARCH)
 
@@ -209,7 +209,7 @@ class Loading(RuleBasedStateMachine):
         assert self.ground.miscounted() == []
 
     def teardown(self) -> None:
-        """All that is left is loaded, what was rejected is replayed; then nothing that is loaded again changes a row."""
+        """The rest is loaded, what was rejected is replayed; then nothing that is loaded again changes a row."""
         if sys.exc_info()[0] is None:
             self.finish()
             self.tried["finished"] += 1
@@ -251,3 +251,61 @@ def test_whatever_happens_in_whatever_order(ground: Ground, name: str, monkeypat
         assert tried["finished"]
     finally:
         print(f"\n{name}: {', '.join(f'{count:,} {what}' for what, count in tried.items())}")
+
+
+# -- at the same moment -----------------------------------------------------------------------------------------------
+
+KEYS = "abcdef"
+UP = tuple(Record(key, 1 + at % 2, "up", (("x", ("m",)),)) for at, key in enumerate(KEYS))
+DOWN = tuple(Record(key, 2 - at % 2, "down", (("y", ()), ("z", ("m",)))) for at, key in reversed([*enumerate(KEYS)]))
+DELETED = tuple(replace(one, kind=("item", "gone", "status")[at % 3]) for at, one in enumerate(DOWN))
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "known"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["older first", "newer first"])
+@pytest.mark.parametrize("name", FEEDS)
+def test_two_merges_of_the_same_keys_at_once(
+    ground: Ground, name: str, order: tuple[int, int], is_new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits for the first and then sees what it did, though they have the keys in opposite order."""
+    monkeypatch.setattr(warehouse, "_RETRIED", ())
+    feed = ground.feed(FEEDS[name], source=SOURCE)
+    second = DELETED if feed.tables["items"].deletes else DOWN
+    # Without a key it is the versions of one file that meet.
+    arrivals = [plain("g", 1, *UP), plain("h" if feed.tables["items"].key else "g", 2, *second)]
+    if not is_new:
+        arrivals.insert(0, plain("f", 0, *UP[::2]))
+        ground.put(arrivals[0].path, arrivals[0].content, arrivals[0].modified)
+        assert ground.run(feed, **MARCH) is None
+    ready = [prepare(ground, feed, arrival) for arrival in arrivals[-2:]]
+    first, last = (ready[at] for at in order)
+    assert Pause(ground, monkeypatch).run(lambda: ground.load(feed, first), lambda: ground.load(feed, last))
+    tables, keys = expect(ground, feed, arrivals)
+    assert ground.tables(feed) == tables
+    assert keys is None or ground.keys(feed) == keys
+    assert ground.miscounted() == []
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_merges_of_other_keys_do_not_wait(ground: Ground, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no lock on a table or on a feed: the second is done before the first has committed."""
+    feed = ground.feed(FEEDS[name], source=SOURCE)
+    arrivals = [plain("f", 0, *UP), plain("g", 1, *UP[:3]), plain("h", 1, *UP[3:])]
+    ready = [prepare(ground, feed, arrival) for arrival in arrivals]
+    ground.load(feed, ready[0])
+    assert not Pause(ground, monkeypatch).run(lambda: ground.load(feed, ready[1]), lambda: ground.load(feed, ready[2]))
+    tables, keys = expect(ground, feed, arrivals)
+    assert ground.tables(feed) == tables
+    assert keys is None or ground.keys(feed) == keys
+
+
+def plain(name: str, minute: int, *records: Record) -> Arrival:
+    return Arrival(1, name, minute, (("", records),))
+
+
+def prepare(ground: Ground, feed: Feed, arrival: Arrival) -> int:
+    """Let one file arrive, and make it ready; returns the run, of one batch."""
+    ground.put(arrival.path, arrival.content, arrival.modified)
+    run_id, numbers = ground.prepare(feed, uri=ground.uri(arrival.path.replace("2026-03-01", "{date:%Y-%m-%d}")))
+    assert numbers == [0]
+    return run_id
