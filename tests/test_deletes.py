@@ -117,6 +117,14 @@ def test_updates_are_counted_as_ever(ground: Ground, feed: Feed) -> None:
     assert {row[0] for row in (*ground.tables(feed)["items"], *ground.keys(feed))} == {uri}
 
 
+def test_the_log_tells_of_deletes_where_there_are_any(ground: Ground, feed: Feed) -> None:
+    """As deletes, not as deleted rows: most of them may have found none."""
+    ground.put("a.xml", items(item("a")))
+    assert ground.summary(feed).line().endswith("; 1 new, 0 updated, 0 unchanged, 0 superseded")
+    ground.put("b.xml", items(gone("a", 2), gone("b"), deleted("c")))
+    assert ground.summary(feed).line().endswith("; 0 new, 0 updated, 0 unchanged, 0 superseded, 3 deletes")
+
+
 def test_the_keys_tell_which_record_decided(ground: Ground, feed: Feed) -> None:
     """The lineage in the keys table is that of the row, or of the delete."""
     run(ground, feed, "a.xml", item("a", 1), item("b", 1))
