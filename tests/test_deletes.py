@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event, current_thread
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
+from tests.pause import Pause
 from tests.small_feeds import DELETING, ITEMS, Ground, deleted, gone, item, items
 
 from sluice import ledger, warehouse
@@ -116,6 +115,14 @@ def test_updates_are_counted_as_ever(ground: Ground, feed: Feed) -> None:
     assert run(ground, feed, "b.xml", *again) == LoadCounts(inserted=1, updated=2, unchanged=1)
     uri = ground.uri("b.xml")
     assert {row[0] for row in (*ground.tables(feed)["items"], *ground.keys(feed))} == {uri}
+
+
+def test_the_log_tells_of_deletes_where_there_are_any(ground: Ground, feed: Feed) -> None:
+    """As deletes, not as deleted rows: most of them may have found none."""
+    ground.put("a.xml", items(item("a")))
+    assert ground.summary(feed).line().endswith("; 1 new, 0 updated, 0 unchanged, 0 superseded")
+    ground.put("b.xml", items(gone("a", 2), gone("b"), deleted("c")))
+    assert ground.summary(feed).line().endswith("; 0 new, 0 updated, 0 unchanged, 0 superseded, 3 deletes")
 
 
 def test_the_keys_tell_which_record_decided(ground: Ground, feed: Feed) -> None:
@@ -236,7 +243,7 @@ def test_a_run_under_an_older_mapping_cannot_miss_a_tombstone(ground: Ground) ->
     late, _ = ground.prepare(old)
     feed = ground.feed(DELETING)
     run(ground, feed, "b.xml", gone("a", 2), gone("b", 2), uri=ground.uri("b.xml"))
-    assert ground.load(old, late).done.counts == LoadCounts(inserted=2, superseded=1)
+    assert ground.load(old, late).counts == LoadCounts(inserted=2, superseded=1)
     assert rows(ground) == [("b", 3), ("c", 1)]
     assert keys(ground) == [("a", 2, True), ("b", 3, False), ("c", 1, False)]
 
@@ -279,37 +286,6 @@ def test_a_dry_run_deletes_nothing(ground: Ground) -> None:
 # -- at the same moment -----------------------------------------------------------------------------------------------
 
 
-class Pause:
-    """Stops the thread that is called `first` when it has merged, until `second` waits for it or is done."""
-
-    def __init__(self, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._ground, self._real = ground, ledger.store_counts
-        self.has_merged, self.may_commit = Event(), Event()
-        monkeypatch.setattr(ledger, "store_counts", self._store_counts)
-
-    def _store_counts(self, *arguments: Any) -> None:
-        self._real(*arguments)
-        if current_thread().name.startswith("first"):
-            self.has_merged.set()
-            assert self.may_commit.wait(20)
-
-    def run(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        with ThreadPoolExecutor(1, "first") as one, ThreadPoolExecutor(1, "second") as two:
-            futures = [one.submit(first)]
-            assert self.has_merged.wait(20)
-            futures.append(two.submit(second))
-            self._wait_until_blocked(futures[1])
-            self.may_commit.set()
-            for future in futures:
-                future.result(20)
-
-    def _wait_until_blocked(self, future: Future[Any]) -> None:
-        blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'sluice'"
-        deadline = time.monotonic() + 20
-        while self._ground.sql(blocked) == [(0,)] and not future.done():
-            assert time.monotonic() < deadline
-
-
 @pytest.mark.parametrize("before", [None, item("k", 1, parts=PARTS), gone("k", 1)], ids=["absent", "live", "deleted"])
 @pytest.mark.parametrize("order", [("insert", "delete"), ("delete", "insert")], ids="-".join)
 @FORMS
@@ -329,7 +305,7 @@ def test_a_delete_and_an_older_record_at_the_same_moment(
         ground.put(f"{name}.xml", items(record))
         ready[name] = ground.prepare(feed, uri=ground.uri(f"{name}.xml"))[0]
     loads = [lambda name=name: ground.load(feed, ready[name]) for name in order]
-    Pause(ground, monkeypatch).run(*loads)
+    assert Pause(ground, monkeypatch).run(*loads)
     assert (rows(ground), children(ground), keys(ground)) == ([], [], [("k", 3, True)])
     assert ground.miscounted() == []
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from tests.small_feeds import DELETING, Ground
 
 from sluice.errors import REJECT_CODES
 from sluice.feed import model
+from sluice.feed.keys import keys_layout
 from sluice.feed.loading import load_feed
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +28,7 @@ PARTS_OF_A_FEED = (
     model.Xsd,
     model.Quotas,
     model.Table,
+    model.Deletes,
     model.Column,
     model.RejectLimits,
     model.Retention,
@@ -54,6 +57,31 @@ def test_the_example_in_the_readme_is_a_feed(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "feed.yaml").write_text(example[1])
     assert list(load_feed(folder).tables) == ["orders", "lines"]
+
+
+def test_the_examples_of_deletes_delete(ground: Ground) -> None:
+    """The feed of docs/feeds.md loads, its file deletes two keys, and the query of docs/ledger.md finds them."""
+    section = FEEDS.split("### Deletes")[1]
+    declared, content = (re.search(rf"```{kind}\n(.+?)```", section, re.DOTALL) for kind in ("yaml", "xml"))
+    question = re.search(r'```sql\n([^`]+FROM sluice\."orders\.orders"[^`]+);', LEDGER)
+    assert declared
+    assert content
+    assert question
+    feed = ground.feed(declared[1], name="orders")
+    ground.put("a.xml", content[1])
+    assert ground.run(feed) is None
+    assert [(row[0], *row[3:]) for row in sorted(ground.sql(question[1]))] == [
+        ("17", ground.uri("a.xml"), 1),
+        ("18", ground.uri("a.xml"), 2),
+    ]
+
+
+def test_the_columns_of_a_keys_table_are_documented(ground: Ground) -> None:
+    """Those that every keys table has, each in docs/ledger.md."""
+    feed = ground.feed(DELETING)
+    section = LEDGER.split("## Keys")[1].split("##")[0]
+    names = [column.name for column in keys_layout(feed, "items") if column.name.startswith("_")]
+    assert re.findall(r"`(_\w+)`", section.split("Every merge")[0]) == names
 
 
 def test_every_table_of_the_ledger_is_documented() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
-from tests.small_feeds import ITEMS, KEYLESS, Ground, cut_items, item, items, zipped
+from tests.small_feeds import DELETING, ITEMS, KEYLESS, Ground, cut_items, item, items, zipped
 
-from sluice import ledger
+from sluice import ledger, warehouse
+from sluice.contest import Contest
 from sluice.records import LoadCounts
 from sluice.stages import split as split_stage
 
@@ -100,6 +103,41 @@ def test_another_record_of_the_part_takes_the_place_of_one_that_is_rejected_now(
     ground.run(feed)
     assert ground.tables(feed) == again
     assert [row[4] for row in again["items"]] == ["good"]
+
+
+@pytest.mark.parametrize("text", [ITEMS, DELETING], ids=["plain", "deleting"])
+def test_a_re_load_that_takes_rows_back_does_not_deadlock(
+    ground: Ground, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It locks them in the order of their keys, together with all others that were there."""
+    monkeypatch.setattr(warehouse, "_RETRIED", ())
+    ground.put("a.xml", items(item("a", 1, "bad"), item("z", 1, "worse")))
+    ground.run(ground.feed(strict(text)))
+    ground.put("b.xml", items(item("a", 2), item("z", 2)))
+    newer, _ = ground.prepare(ground.feed(strict(text)))
+    feed = ground.feed(strict(text).replace("bad", "worse"))
+    again, _ = ground.prepare(feed, reload="changed", uri=ground.uri("a.xml"))
+    has_inserted, is_awaited = Event(), Event()
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    real = Contest._find_contested
+
+    def find_contested(self: Contest, takes_back: bool) -> int:
+        if not takes_back:
+            has_inserted.set()
+            assert is_awaited.wait(20)
+        return real(self, takes_back)
+
+    monkeypatch.setattr(Contest, "_find_contested", find_contested)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(ground.load, feed, newer)]
+        assert has_inserted.wait(20)
+        futures.append(pool.submit(ground.load, feed, again))
+        while not futures[1].done() and ground.sql(waiting) == []:
+            time.sleep(0.01)
+        is_awaited.set()
+        counts = [future.result(20).counts for future in futures]
+    assert counts == [LoadCounts(inserted=1, updated=1), LoadCounts(superseded=1)]
+    assert ground.sql("SELECT id, rev FROM items.items ORDER BY id") == [("a", 2), ("z", 2)]
 
 
 def test_only_parts_of_an_older_mapping_are_changed(ground: Ground, text: str) -> None:

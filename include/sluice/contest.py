@@ -1,15 +1,15 @@
 """Who wins a key: the staged record, or the one that was there before.
 
-New keys are inserted first; then the rows that were there already are locked; only then a statement of its own, which
-sees all that others have committed meanwhile, decides who wins. Locks are taken by key, ascending, so that parallel
-merges do not deadlock.
+New keys are inserted first; then the rows that were there already are locked, those that a re-load takes back among
+them; only then statements of their own, which see all that others have committed meanwhile, decide what becomes of
+them. Locks are taken by key, ascending, so that parallel merges do not deadlock.
 """
 
 from __future__ import annotations
 
 import psycopg
 
-from sluice.family import ROOT_LINEAGE, STAGED, FamilyStatements
+from sluice.family import IS_AGAIN, ROOT_LINEAGE, STAGED, FamilyStatements
 from sluice.feed.keys import quoted_keys_table
 from sluice.feed.model import Feed
 from sluice.records import Run
@@ -21,11 +21,15 @@ class Contest(FamilyStatements):
     were put there.
     """
 
-    def contest(self, *, may_meet: bool, is_again: bool) -> None:
-        """``may_meet`` says whether any key can be there already, ``is_again`` whether parts are loaded again."""
+    def contest(self, *, may_meet: bool, is_again: bool, takes_back: bool) -> None:
+        """``may_meet`` says whether any key can be there already, ``is_again`` whether parts are loaded again,
+        ``takes_back`` whether what these gave before and give no more goes from here.
+        """
         self._insert_new(may_meet=may_meet)
-        while contested := self._find_contested():
+        while contested := self._find_contested(takes_back):
             if self._lock_contested() == contested:
+                if takes_back:
+                    self._remove_not_given_again()
                 self._replace_contested(is_again)
                 break
             self._insert_new(may_meet=True)  # a re-load has removed keys since we met them
@@ -38,13 +42,16 @@ class Contest(FamilyStatements):
         """Replace the locked rows that lose."""
         raise NotImplementedError
 
-    def _find_contested(self) -> int:
-        """Note the records whose keys were there already; returns how many."""
+    def _find_contested(self, takes_back: bool) -> int:
+        """Note the records whose keys were there already, and, without a record, the keys to take back; returns how
+        many.
+        """
+        records = "SELECT * FROM winners w WHERE NOT EXISTS (SELECT FROM {decided} a WHERE a._rec = w._rec)"
+        if takes_back:
+            self._find_not_given_again()
+            records += " UNION ALL SELECT * FROM gone"
         self._execute("DROP TABLE IF EXISTS pg_temp.contested")
-        self._execute(
-            "CREATE TEMP TABLE contested ON COMMIT DROP AS SELECT w.* FROM winners w"
-            f" WHERE NOT EXISTS (SELECT FROM {{decided}} a WHERE a._rec = w._rec) ORDER BY {quoted(self._key, 'w')}"
-        )
+        self._execute(f"CREATE TEMP TABLE contested ON COMMIT DROP AS {records} ORDER BY {quoted(self._key)}")
         self._execute("ANALYZE contested")
         return int(self._fetch("SELECT count(*) FROM contested"))
 
@@ -52,6 +59,23 @@ class Contest(FamilyStatements):
         """Lock their rows, in the order of their keys; returns how many there are."""
         rows = f"SELECT FROM {{arena}} t WHERE {self._same_key('t', 'c')} FOR UPDATE"
         return int(self._fetch(f"SELECT count(*) FROM contested c CROSS JOIN LATERAL ({rows}) AS locked"))
+
+    def _find_not_given_again(self) -> None:
+        """Note the keys of what the parts gave when they were loaded before, and give no more; tombstones too."""
+        self._execute("DROP TABLE IF EXISTS pg_temp.gone")
+        self._execute("CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT * FROM winners WHERE false")
+        self._execute(
+            f"INSERT INTO gone ({quoted(self._key)}) SELECT {quoted(self._key, 't')} FROM {{arena}} t"
+            " JOIN (SELECT DISTINCT _file FROM stage_parts WHERE _is_again) f ON f._file = t._file"
+            f" WHERE {IS_AGAIN} AND NOT EXISTS (SELECT FROM winners w WHERE {self._same_key('w', 't')})"
+        )
+
+    def _remove_not_given_again(self) -> None:
+        """Remove them, but for what somebody else has replaced before it was locked."""
+        still = f"SELECT FROM {{arena}} t WHERE {self._same_key('t', 'g')} AND {IS_AGAIN}"
+        self._execute(f"DELETE FROM gone g WHERE NOT EXISTS ({still})")
+        for target in dict.fromkeys([*self._targets(), self._names["arena"]]):
+            self._delete_rows(target, "gone")
 
 
 class KeysContest(Contest):
@@ -67,7 +91,7 @@ class KeysContest(Contest):
         """Leave in ``winners`` only the records that stand, and note them in the keys table."""
         self._execute("DROP TABLE IF EXISTS pg_temp.won, pg_temp.beating")
         self._execute("CREATE TEMP TABLE won (_rec bigint) ON COMMIT DROP")
-        self.contest(may_meet=True, is_again=is_again)
+        self.contest(may_meet=True, is_again=is_again, takes_back=is_again)
         self._execute("ANALYZE won")
         self._execute("DELETE FROM winners w WHERE NOT EXISTS (SELECT FROM won WHERE won._rec = w._rec)")
         self._execute("ANALYZE winners")

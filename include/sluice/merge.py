@@ -14,7 +14,7 @@ import psycopg
 
 from sluice.contest import Contest, KeysContest
 from sluice.errors import PermanentError
-from sluice.family import CHILD_LINEAGE, IS_AGAIN, ROOT_LINEAGE, STAGED
+from sluice.family import CHILD_LINEAGE, ROOT_LINEAGE, STAGED
 from sluice.feed.layout import quote_text
 from sluice.feed.model import Feed
 from sluice.records import LoadCounts, Run
@@ -46,12 +46,11 @@ class FamilyMerge(Contest):
             self._remove_older_versions()
         self._create_work_tables()
         is_again = bool(self._fetch("SELECT EXISTS (SELECT FROM stage_parts WHERE _is_again)"))
-        if is_again:
-            self._remove_not_given_again()
         if self._keys is not None:
             self._keys.decide(is_again)
             self._remove_deleted()
-        self.contest(may_meet=is_again or bool(self._table.key), is_again=is_again)
+        takes_back = is_again and self._keys is None
+        self.contest(may_meet=is_again or bool(self._table.key), is_again=is_again, takes_back=takes_back)
         self._insert_children()
         return self._count()
 
@@ -115,19 +114,6 @@ class FamilyMerge(Contest):
             rows = f"SELECT ctid AS place FROM {target} t WHERE t._file = o.file_id OFFSET 0"
             places = f"SELECT c.place FROM ({older}) o CROSS JOIN LATERAL ({rows}) c"
             self._execute(f"DELETE FROM {target} WHERE ctid = ANY (ARRAY({places}))")
-
-    def _remove_not_given_again(self) -> None:
-        """What the parts gave when they were loaded before, and give no more; tombstones too."""
-        known = self._keys.target if self._keys else self._target(self._root)
-        self._execute(
-            f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT {quoted(self._key, 't')} FROM {known} t"
-            " JOIN (SELECT DISTINCT _file FROM stage_parts WHERE _is_again) f ON f._file = t._file"
-            f" WHERE {IS_AGAIN} AND NOT EXISTS (SELECT FROM winners w WHERE {self._same_key('w', 't')})"
-            f" ORDER BY {quoted(self._key, 't')} FOR UPDATE OF t"
-        )
-        for target in [*self._targets(), *([known] if self._keys else [])]:
-            self._delete_rows(target, "gone")
-        self._execute("DROP TABLE gone")
 
     def _remove_deleted(self) -> None:
         """What the winners delete, if it was there."""
