@@ -167,6 +167,8 @@ def records_of(stream: Stream) -> list[Record]:
 def documents_in(data: bytes) -> list[bytes] | None:
     """The documents that follow each other in these bytes, by expat; None where it does not see where one ends."""
     found = []
+    # A byte order mark at the end, of a document that has nothing more, is none that expat would pass over.
+    data = re.sub(rb"(?:\xef\xbb\xbf|[ \t\r\n])+\Z", b"", data)
     while data := data.lstrip(b" \t\r\n").removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n"):
         parser = expat.ParserCreate("utf-8")
         try:

@@ -122,6 +122,9 @@ def cut_parts(tools: Tools, path: Path, target: int) -> list[Part]:
 
 
 def parse_cut(feed: Feed, path: Path, target: int) -> Parsed:
-    """The file cut as split would cut it for batches of ``target`` bytes."""
-    tools = tools_for(feed, path.parent)
+    """The file cut as split would cut it for batches of ``target`` bytes.
+
+    It has work files of its own: those of ``parse_path`` are read when they are asked for.
+    """
+    tools = tools_for(feed, path.parent / "cut")
     return parse_parts(tools, cut_parts(tools, path, target))

@@ -12,7 +12,6 @@ from tests.parsed import write_feed
 
 from sluice import plan as plan_module
 from sluice import sightings, xmlio
-from sluice.errors import PermanentError
 from sluice.plan import Plan
 from sluice.walk import NIL, Rows
 
@@ -260,14 +259,6 @@ def test_within_the_record_all_is_seen(extract: Extract) -> None:
     full = {"note": "x", "id": "7", "n": "2", "all": '<lines n="2"><line/><line/></lines>', "head": "h", "r": "1"}
     rest = {"note": None, "id": "8", "n": None, "all": "<lines><line/></lines>", "head": "h", "r": "1"}
     assert extracted.rows("lines") == [full, full, rest]
-
-
-@pytest.mark.parametrize("path", ["..", "../.."])
-def test_the_text_of_an_ancestor_of_the_record_is_refused(path: str, tmp_path: Path) -> None:
-    """It would be the text of all records around, differently for each cut of the file."""
-    feed = write_feed(tmp_path, "tables:" + GROUPS % path)
-    with pytest.raises(PermanentError, match=r"things\.c: \.\..* above the record"):
-        Plan(feed)
 
 
 def test_whether_ancestors_are_read(tmp_path: Path) -> None:

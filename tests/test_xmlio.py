@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from sluice import xmlio
 from sluice.charsets import Utf8Stream
@@ -469,3 +470,21 @@ def test_hints_in_a_document_load_no_schema(tmp_path: Path, listener: Listener) 
         )
         assert valid(xmlio.Schemas(tmp_path, ["main.xsd"]), text) is True
     assert listener.calls == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<r>a<b>b</b>c<b/> <b> <c>d\r\n</c></b>\u0085\u2028&amp;&lt;&#13;&#x1F600;</r>",
+        "<r xml:space='default'>  <a> x </a>\t</r>",
+        "<!DOCTYPE r [<!ENTITY e 'in <i>an</i> entity'><!ENTITY f '&e;, &e;'>]><r>a&f;b<a>&e;</a></r>",
+        "<r>a<!-- b -->c<?p d?>e<![CDATA[<f>&g;]]>h<a><!-- --></a></r>",
+        "<r>" + "<a>x" * 2000 + "</a>y" * 2000 + "</r>",
+        "<r/>",
+    ],
+)
+def test_the_text_of_an_element_is_all_text_in_it(text: str) -> None:
+    """Of the element alone, without what follows it."""
+    root = etree.fromstring(text.encode(), xmlio.new_parser(has_doctype=False, may_grow=False))
+    for element in root.iter():
+        assert xmlio.spell_text(element) == "".join(element.itertext())

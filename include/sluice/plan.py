@@ -13,12 +13,11 @@ from typing import Any
 
 from lxml import etree
 
-from sluice.errors import PermanentError
 from sluice.feed.model import Column, Feed, Table
 from sluice.feed.paths import Path, Step, parse_path
 from sluice.nodes import FIRST, LIST, ONE, Cell, Mark, Node, TablePlan, Test, UpwardPath, compile_test
 from sluice.sightings import Known, Sightings
-from sluice.walk import Extracted, Rows, Walk
+from sluice.walk import TAKEN_FACTOR, Extracted, Rows, Walk
 from sluice.xmlio import Element
 
 # A hostile document may invent a name for each of its elements; no more are remembered.
@@ -61,6 +60,7 @@ class Plan:
         self._by_tag: dict[str, TablePlan | None] = {}
         # Beyond that a few bytes of a record would fill the memory.
         self.max_rows = feed.quotas.max_rows_per_record
+        self.max_taken = TAKEN_FACTOR * feed.max_record_bytes
         # The last ancestor that each upward path began at, and the values found: neighbouring rows share them.
         self.looked_up: dict[UpwardPath, tuple[Element, list[Any], int]] = {}
         for name, table in feed.tables.items():
@@ -128,11 +128,6 @@ class Plan:
     def _add_path(self, plan: TablePlan, path: Path, cell: Cell) -> None:
         attributes = self._names.attribute_names(path.attribute) if path.attribute else ()
         if path.up:
-            if path.up > plan.xml_depth and not path.steps and not attributes:
-                raise PermanentError(
-                    f"{plan.name}.{cell.column}: {path} is the text of an element above the record, with all that is in"
-                    " the file; name an element or attribute in it"
-                )
             steps = tuple((frozenset(self._names.element_names(step.name)), self._tests(step)) for step in path.steps)
             plan.upward.append(UpwardPath(path.up, steps, attributes, cell))
             return
@@ -225,7 +220,7 @@ class Plan:
         """
         walk = Walk(self, element, record, rows)
         walk.begin_row(element, plan, (), not plan.is_delete)
-        return Extracted(walk.several, walk.copied)
+        return Extracted(walk.several, walk.copied + walk.nested)
 
     def content_before_records(self, ancestor: Element) -> list[Element]:
         """The children of an element above the records, up to the first that leads to one."""

@@ -119,6 +119,8 @@ class BatchTables:
             self._block_bytes += copied
         except RecordTooLarge as error:
             found.append(Reason("record_too_large", str(error)))
+            for begun in (*self._rows.values(), *self._delete_rows.values()):
+                begun.drop(record)
         if found:
             self._reasons[record] = found
         self._block_bytes += place.length

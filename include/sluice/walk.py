@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.nodes import LIST, ONE, Cell, Node, TablePlan, Test, UpwardPath
 from sluice.sightings import Known
-from sluice.xmlio import XSI_NIL, Element, spell_fragment
+from sluice.xmlio import XSI_NIL, Element, spell_fragment, spell_text
 
 if TYPE_CHECKING:
     from sluice.plan import Plan
@@ -17,6 +17,8 @@ MAX_SEVERAL = 20
 # How long the values may be that its rows take from above them, together; and one value that each record takes.
 MAX_COPIED_CHARACTERS = 16 << 20
 MAX_HEADER_CHARACTERS = 64 << 10
+# How often all that is in a record may be taken.
+TAKEN_FACTOR = 4
 
 
 class _Nil:
@@ -40,6 +42,13 @@ class Rows:
     def clear(self) -> None:
         self.cut(0)
 
+    def drop(self, record: int) -> None:
+        """Take back the rows of the record that came last."""
+        count = len(self.records)
+        while count and self.records[count - 1] == record:
+            count -= 1
+        self.cut(count)
+
     def cut(self, count: int) -> None:
         """Keep the first ``count`` rows."""
         for column in (self.cells, self.records, self.positions):
@@ -51,7 +60,9 @@ class RecordTooLarge(Exception):
 
 
 class Extracted(NamedTuple):
-    """What was found too often, and how many characters were taken from above the rows, for each of them anew."""
+    """What was found too often, and how many characters were taken more than once, or may be: from above the rows, and
+    of elements that hold others.
+    """
 
     several: list[SeveralValues]
     copied: int
@@ -72,7 +83,7 @@ def value_of(element: Element, cell: Cell) -> Any:
     if cell.is_xml:
         return spell_fragment(element)
     if len(element):
-        return "".join(element.itertext())  # type: ignore[arg-type]
+        return spell_text(element)
     text = element.text
     if text is None:
         return NIL if element.get(XSI_NIL) in ("true", "1") else ""
@@ -82,7 +93,7 @@ def value_of(element: Element, cell: Cell) -> Any:
 class Walk:
     """One walk through one record."""
 
-    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_sightings", "copied", "several")
+    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_sightings", "copied", "nested", "several")
 
     def __init__(self, plan: Plan, element: Element, record: int, rows: dict[str, Rows]) -> None:
         self._plan = plan
@@ -92,6 +103,7 @@ class Walk:
         self._rows = rows
         self._row_count = 0
         self.copied = 0
+        self.nested = 0
         self.several: list[SeveralValues] = []
 
     def begin_row(
@@ -125,7 +137,10 @@ class Walk:
             if value is not None:
                 self._store(cells, cell, value, table)
         for cell in node.texts:
-            self._store(cells, cell, value_of(element, cell), table)
+            value = value_of(element, cell)
+            if len(element):
+                self._count_nested(value)
+            self._store(cells, cell, value, table)
         if is_witness and (names := element.keys()):
             self._sightings.note_attributes(node.known, names)
         edges = node.edges
@@ -141,7 +156,7 @@ class Walk:
                 continue
             is_new = is_witness
             for tests, below in found:
-                if tests and not all(test.holds(child) for test in tests):
+                if tests and not (tests[0].holds(child) and all(test.holds(child) for test in tests[1:])):
                     continue
                 child_table = below.table
                 if child_table is None:
@@ -200,6 +215,15 @@ class Walk:
         self._count_copies(path, known[2], is_above_record)
         for value in known[1]:
             self._store(cells, path.cell, value, table)
+
+    def _count_nested(self, value: Any) -> None:
+        """What lies in one another may be taken once by each of many columns."""
+        self.nested += len(value)
+        if self.nested > self._plan.max_taken:
+            raise RecordTooLarge(
+                f"the columns take more than {self._plan.max_taken:,} characters ({TAKEN_FACTOR} times"
+                " max_record_bytes) of elements that lie in one another"
+            )
 
     def _values_at(self, ancestor: Element, path: UpwardPath, is_above_record: bool) -> Iterator[Any]:
         for found in self._find_below(ancestor, path.steps, is_above_record):

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from tests.airflow_home import PROJECT
 
+from sluice.feed.rules import OWN_DAGS
+
 FEEDS = PROJECT / "tests" / "dags" / "feeds"
 HEAVY = ("pandas", "great_expectations", "numba", "boto3", "botocore", "pyarrow", "lxml", "psycopg", "numpy")
-OWN = ("housekeeping", "replay")  # DAGs that are there whatever the feeds are
+OWN = sorted(OWN_DAGS)
 READ_DAG_FILE = """
 import json, runpy, sys
 from airflow import settings

@@ -65,7 +65,7 @@ MISTAKES = {
     "record in a record": (
         "/Orders/Deleted",
         "¦/Orders/Order/Deleted",
-        "lies within the records '/Orders/Order'",
+        "lies within the records '/Orders/Order', and a record holds no other records; where an element in a record",
         None,
     ),
     "record around records": (
@@ -86,7 +86,14 @@ MISTAKES = {
     "bad path": ("revision: Revision\n    c", "revision: ¦Revision//No\n    c", "expected a name", None),
     "absolute path": ("revision: Revision\n    c", "revision: ¦/Revision\n    c", "starts at the root", None),
     "prefix of a path": ("revision: Revision\n    c", "revision: ¦exd:R\n    c", "'exd' is not declared", "ext"),
-    "way out": ("revision: Revision\n    c", "revision: ¦../../@a\n    c", "leads out of the document", None),
+    "way out": ("revision: Revision\n    c", "revision: ¦../../@a\n    c", "there is 1 element above", "../@a"),
+    "text above": ("revision: Revision\n    c", "revision: ¦..\n    c", "as in '../@id'", None),
+    "path to records": (
+        "revision: Revision\n    c",
+        "revision: ¦../Order/R\n    c",
+        "the records '/Orders/Order'",
+        None,
+    ),
     "no key": (
         f"    key: id\n    version: [changed, revision]\n{DELETES}",
         "    ¦deletes: {column: status, values: D}\n",

@@ -16,6 +16,8 @@ from tests.feed_language.conftest import ORDERS
 from sluice.errors import FeedInvalid, FeedProblem
 from sluice.feed.loading import feed_names, feeds_root, load_feed, load_feeds
 from sluice.feed.model import Feed
+from sluice.feed.rules import OWN_DAGS
+from sluice.plan import Plan
 
 WriteFeed = Callable[..., Path]
 HERE = "¦"  # stands in a spoilt feed where the mistake must be reported
@@ -122,7 +124,21 @@ SINGLE_MISTAKES = {
     "relative record path": ("record: /Orders", "record: ¦Orders", "starts at the document's root", "/Orders/Order"),
     "attribute as record": ("record: /Orders/Order", "record: ¦/Orders/Order/@id", "names elements only", None),
     "rows above": ("rows: Note", "rows: ¦../Note", "names elements below the parent's row", None),
-    "path out of the document": ("../../../Author", "¦../../../../../Author", "out of the document", None),
+    "path out of the document": (
+        "../../../Author",
+        "¦../../../../../Author",
+        "out of the document: there are 4 elements above",
+        "../../../../Author",
+    ),
+    "out of the document without an end": ("text: .", "text: ¦../../../../..", "leads out of the document", None),
+    "text of the root": ("text: .", "text: ¦../../../..", "as in '../../../../@id'", None),
+    "text above the record": ("sku: Sku", "sku: ¦../../..", "is an element above the record, and its text", None),
+    "path to the records": (
+        "sku: Sku",
+        "sku: ¦../../../Order/@id",
+        "leads to where the records '/Orders/Order' are",
+        None,
+    ),
     "unknown prefix": ("sku: Sku", "sku: ¦exd:Sku", "the prefix 'exd' is not declared", "ext"),
     "prefix of XML": ("namespaces:", "namespaces:\n  ¦xsi: urn:x", "has its meaning from XML itself", None),
     "prefix without URI": ("namespaces:", "namespaces:\n  a: ¦[]", "at least one namespace URI", None),
@@ -296,6 +312,51 @@ def test_uri(write_feed: WriteFeed, uri: str) -> None:
     assert load_feed(write_feed(text)).source.uri == uri
 
 
+@pytest.mark.parametrize(
+    "path", ["..", "../..", "../../..", "../../../@id", "../../../../@id", "../../../../Sender/Id"]
+)
+def test_upward_paths(write_feed: WriteFeed, path: str) -> None:
+    """Within the record a path takes whole elements, above it attributes, and elements that no record lies in."""
+    feed = load_feed(write_feed(ORDERS.replace("text: .", f"text: {path}")))
+    assert feed.tables["notes"].columns["text"].path == (path,)
+    Plan(feed)
+
+
+TWO_ROOTS = """\
+feed: orders
+source: {uri: /landing/*}
+namespaces: {a: urn:a, b: urn:b}
+tables:
+  first: {record: ¦%s, columns: {c: "@c"}}
+  second: {record: ¦%s, columns: {c: "@c"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wrong", "hint"),
+    [
+        ("/r/rec", "/r/rec/sub", 1, "make 'second' a child table: `parent: first`, `rows: sub`"),
+        ("/r/rec/a/b:sub", "/r/rec", 0, "make 'first' a child table: `parent: second`, `rows: a/b:sub`"),
+        ("/r", "/r/rec", 1, "make 'second' a child table: `parent: first`, `rows: rec`"),
+        ("/a:r/rec", "/b:r/rec/sub", 1, "make 'second' a child table: `parent: first`, `rows: sub`"),
+    ],
+)
+def test_records_within_records(write_feed: WriteFeed, first: str, second: str, wrong: int, hint: str) -> None:
+    """The inner table is told to be a child, whichever stands first; records are found by their local names."""
+    text = TWO_ROOTS % (first, second)
+    before = HERE.join(text.split(HERE)[: wrong + 1]).replace(HERE, "")
+    (problem,) = problems_of(write_feed(text.replace(HERE, "")))
+    assert problem.message.endswith(f"and a record holds no other records; {hint}")
+    assert (problem.line, problem.column) == (before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def test_records_beside_records(write_feed: WriteFeed) -> None:
+    """Names that only begin alike are others, and so are those below another element."""
+    for second in ("/r/record", "/r/group/rec", "/r/group/rec2/sub", "/s/rec/sub"):
+        feed = load_feed(write_feed((TWO_ROOTS % ("/r/rec", second)).replace(HERE, "")))
+        assert list(feed.roots) == ["first", "second"]
+
+
 def test_circle_of_parents(write_feed: WriteFeed) -> None:
     """Parents that form a circle are told, at each table of it."""
     found = problems_of(write_feed(ORDERS.replace("parent: orders", "parent: notes")))
@@ -408,6 +469,13 @@ class TestFolder:
         (problem,) = problems_of(write_feed(name="invoices"))
         assert (problem.line, problem.column, problem.suggestion) == (1, 7, "invoices")
 
+    @pytest.mark.parametrize("name", sorted(OWN_DAGS))
+    def test_name_of_a_dag(self, write_feed: WriteFeed, name: str) -> None:
+        """A feed's DAG has its name, and these are taken."""
+        (problem,) = problems_of(write_feed(ORDERS.replace("feed: orders", f"feed: {name}"), name))
+        assert (problem.line, problem.column, problem.suggestion) == (1, 7, f"{name}_feed")
+        assert f"{name!r} is a DAG of Sluice's own" in problem.message
+
     def test_schema_files(self, write_feed: WriteFeed) -> None:
         """XSDs lie in the folder, and exist."""
         folder = write_feed(ORDERS.replace("tables:", "xsd: {files: [order.xsd, types/base.xsd]}\ntables:", 1))
@@ -425,6 +493,14 @@ class TestFolder:
         (folder / "link.xsd").symlink_to(tmp_path / "elsewhere.xsd")
         (problem,) = problems_of(folder)
         assert "lies outside the feed's folder" in problem.message
+
+    @pytest.mark.parametrize("file", ["a" * 300, "circle.xsd"])
+    def test_schema_files_that_are_none(self, write_feed: WriteFeed, file: str) -> None:
+        """What the system has against a name is told like any mistake."""
+        folder = write_feed(ORDERS.replace("tables:", f"xsd: {{files: {file}}}\ntables:", 1))
+        (folder / "circle.xsd").symlink_to("circle.xsd")
+        (problem,) = problems_of(folder)
+        assert (problem.where, "this is no name of a file" in problem.message) == ("xsd.files", True)
 
 
 class TestFeeds:

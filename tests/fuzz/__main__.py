@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.fuzz.engine import fuzz, shrink
-from tests.fuzz.targets import Feeds, Parser, Splitter, Target
+from tests.fuzz.targets import Feeds, Parser, Splitter, Target, open_scratch
 
 TARGETS = ("splitter", "parser", "feeds")
 
@@ -25,7 +24,7 @@ def main() -> None:
     chosen = parser.parse_args()
     names = chosen.target or TARGETS
     print(f"fuzz: seed {chosen.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="sluice-fuzz-") as folder:
+    with open_scratch() as folder:
         targets = [target for target in all_targets(Path(folder)) if target.name in names]
         findings = sum(_run(target, chosen.seconds / len(targets), chosen.seed) for target in targets)
     sys.exit(1 if findings else 0)

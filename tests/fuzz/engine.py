@@ -65,7 +65,7 @@ def fuzz(target: Target, seconds: float, seed: int, most_findings: int = 5) -> T
             tally.kept += 1
         if time.monotonic() > deadline or len(tally.findings) >= most_findings:
             break
-    tally.edges = len(tracer.known)
+    tally.edges = len({edge for edge, _ in tracer.known})
     return tally
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import yaml
 
 MAX_BYTES = 8_000
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 _HIDDEN = (
     b"<!--<rec>-->", b"<!--</rec>--", b"<![CDATA[<rec/>]]>", b"<![CDATA[</root>", b"]]>", b"-->", b"?>",
@@ -24,10 +30,11 @@ _YAML = (
     b"!!python/object:os.system ", b"!!binary x", b"2024-01-01", b"type: numeric(9,2)", b"type: text[]",
     b"path: ../@x", b"a[b='c']", b"key: a", b"version: file_date", b"quotas: {max_depth: 16}",
     b"encoding: utf-8", b"expectations:", b"mostly: 2", b"\t", b"? ", b"---\n", b"...", b"%YAML 1.1", b"# ",
+    b"zz:", b"/", b"../", b"..", b"@", b"[a/@b='c']", b".", b"_",
     b"\xe2\x80\xa8", b"\x00", b"deletes: {column: a, values: [x]}", b"xsd: {files: ../x}",
 )  # fmt: skip
 _XML_TOKENS = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<[^<>]*>|[^<]+|<", re.DOTALL)
-_YAML_TOKENS = re.compile(rb"[^\n]*\n?|\w+|\W")
+_YAML_TOKENS = re.compile(rb"\n *|\w+|\W")
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "utf-8-sig")
 
 Change = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
@@ -49,6 +56,8 @@ class Mutator:
 
     def _insert(self, data: bytes, pick: random.Random, corpus: Sequence[bytes]) -> bytes:
         place = pick.randint(0, len(data))
+        if pick.random() < 0.5:
+            place = max((match.start() for match in self._tokens.finditer(data) if match.start() <= place), default=0)
         return data[:place] + pick.choice(self._words) * pick.choice((1, 1, 1, 2, 40)) + data[place:]
 
     def _splice(self, data: bytes, pick: random.Random, corpus: Sequence[bytes]) -> bytes:
@@ -108,6 +117,87 @@ def _encode_anew(data: bytes, pick: random.Random, corpus: Sequence[bytes]) -> b
     return (declared + text).encode(name, "replace")
 
 
+_IN_TEXTS = (
+    "zz:",
+    "/",
+    "../",
+    "..",
+    "@",
+    ".",
+    "[a='b']",
+    "[a/@b='c']",
+    "_",
+    " ",
+    "%Y",
+    "*",
+    "x",
+    "1",
+    "é",
+    "(9,2)",
+    "[]",
+)
+_VALUES: tuple[Any, ...] = (
+    "",
+    "x",
+    ".",
+    "..",
+    "a/b",
+    "@a",
+    "/r/a",
+    "text",
+    "date[]",
+    0,
+    1,
+    -1,
+    1e9,
+    True,
+    None,
+    [],
+    {},
+    ["a"],
+)
+
+
+def _change_node(data: bytes, pick: random.Random, corpus: Sequence[bytes]) -> bytes:
+    """A change that leaves YAML what it is: bytes put anywhere seldom do."""
+    try:
+        document = yaml.load(data, Loader=_Loader)
+        places = [*_places(document)]
+        if not places:
+            return data
+        holder, key = pick.choice(places)
+        _change_at(holder, key, pick, places)
+        return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000).encode()
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):
+        return data
+
+
+def _change_at(holder: Any, key: Any, pick: random.Random, places: Sequence[tuple[Any, Any]]) -> None:
+    value, (other, other_key) = holder[key], pick.choice(places)
+    action = pick.randrange(6)
+    if action == 0:
+        del holder[key]
+    elif action == 1:
+        holder[key] = copy.deepcopy(other[other_key])
+    elif action == 2:
+        holder[key] = pick.choice(_VALUES)
+    elif action == 3 and isinstance(holder, dict):
+        holder[other_key if isinstance(other, dict) else pick.choice("abt")] = copy.deepcopy(value)
+    elif isinstance(value, str):
+        place = pick.randint(0, len(value))
+        holder[key] = value[:place] + pick.choice(_IN_TEXTS) + value[place + pick.choice((0, 0, 0, 1, 3)) :]
+
+
+def _places(value: Any, levels: int = 12) -> Iterator[tuple[Any, Any]]:
+    """All places in a document: the mapping or list, and the key or index in it."""
+    items = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
+    for key, inner in items if levels else ():
+        yield value, key
+        yield from _places(inner, levels - 1)
+
+
 SPLITTER = Mutator(_XML_TOKENS, _HIDDEN, [_append_document, _append_document])
 PARSER = Mutator(_XML_TOKENS, _HIDDEN, [_append_document, _encode_anew])
-FEEDS = Mutator(_YAML_TOKENS, _YAML, [])
+FEEDS = Mutator(_YAML_TOKENS, _YAML, [_change_node] * 20)

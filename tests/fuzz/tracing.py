@@ -21,7 +21,9 @@ class Tracer:
     def __init__(self, files: tuple[str, ...]) -> None:
         self._files = files
         self._is_ours: dict[CodeType, bool] = {}
-        self.known: set[Edge] = set()
+        self._hits: dict[Edge, int] = {}
+        self.known: set[tuple[Edge, int]] = set()
+        """Each edge with how often one input took it, roughly: once, up to three times, up to seven times, …"""
         self._has_monitoring = sys.version_info >= (3, 12)
 
     @contextmanager
@@ -34,6 +36,8 @@ class Tracer:
             yield
         finally:
             stop()
+            self.known.update((edge, count.bit_length()) for edge, count in self._hits.items())
+            self._hits.clear()
 
     def _owns(self, code: CodeType) -> bool:
         found = self._is_ours.get(code)
@@ -53,11 +57,12 @@ class Tracer:
         code = frame.f_code
         if not self._owns(code):
             return None
-        known, last = self.known, 0
+        hits, last = self._hits, 0
 
         def on_line(frame: FrameType, event: str, argument: Any) -> Any:
             nonlocal last
-            known.add((code, last, frame.f_lineno))
+            edge = (code, last, frame.f_lineno)
+            hits[edge] = hits.get(edge, 0) + 1
             last = frame.f_lineno
             return on_line
 
@@ -80,11 +85,12 @@ class Tracer:
 
     def _on_monitored_line(self, code: CodeType, line: int) -> Any:
         if self._owns(code):
-            self.known.add((code, -1, line))
+            self._hits[code, -1, line] = 1
         return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
 
     def _on_branch(self, code: CodeType, offset: int, destination: int) -> Any:
         if self._owns(code):
-            self.known.add((code, offset, destination))
+            edge = (code, offset, destination)
+            self._hits[edge] = self._hits.get(edge, 0) + 1
             return None
         return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]

@@ -7,6 +7,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
+import stat
 import struct
 import tarfile
 import zipfile
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import zstandard
 from tests.containers.samples import overlapping, zipped
 
 MILLION = 1_000_000
@@ -90,6 +93,21 @@ def zip_of(names: list[str]) -> Write:
     return write
 
 
+def zip_with_link(file: BinaryIO) -> None:
+    info = zipfile.ZipInfo("a.xml")
+    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+
+
+def lying_zip(file: BinaryIO) -> None:
+    """A member of 100 MB, of which the directory says that it has four bytes."""
+    data = bytearray(zipped([("a.xml", REC + b" " * BIG + b"</rec></r>")]))
+    place = data.rindex(b"PK\x01\x02") + 24
+    data[place : place + 4] = (4).to_bytes(4, "little")
+    file.write(data)
+
+
 def tar_of(name: str, kind: bytes) -> Write:
     def write(file: BinaryIO) -> None:
         with tarfile.open(fileobj=file, mode="w") as archive:
@@ -113,7 +131,7 @@ def nested_zip(levels: int) -> Write:
 
 
 def zip_of_many(count: int) -> Write:
-    """A directory of so many members, which share the same bytes."""
+    """A directory of so many members (ten thousand, or a multiple), which share the same bytes."""
 
     def write(file: BinaryIO) -> None:
         single = zipped([("00000000.xml", b"<r/>")])
@@ -156,16 +174,21 @@ PATTERN = (
     '<xs:restriction base="xs:string"><xs:pattern value="{}"/></xs:restriction></xs:simpleType></xs:attribute>'
     "</xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element></xs:schema>"
 )
-INCLUDE = (
-    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:include schemaLocation="http://127.0.0.1:9/types.xsd"/>'
+FROM_WEB = (
+    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:{} schemaLocation="http://127.0.0.1:9/types.xsd"/>'
     '<xs:element name="r"/></xs:schema>'
 )
+
+
+def feed_of(paths: list[str]) -> str:
+    columns = ", ".join(f'c{number}: "{path}"' for number, path in enumerate(paths))
+    return f"tables: {{things: {{record: /r/rec, columns: {{{columns}}}}}}}"
+
+
 # A hundred columns, each of which looks for its own among a hundred thousand elements.
-PREDICATES = (
-    "tables: {things: {record: /r/rec, columns: {"
-    + ", ".join(f"c{number}: \"l[@t='{number}'][a/b/c='x']\"" for number in range(100))
-    + "}}}"
-)
+PREDICATES = feed_of([f"l[@t='{number}'][a/b/c='x']" for number in range(100)])
+# A hundred columns, each of which compares all the text below an element, one level further down each time.
+DEEP_PREDICATES = feed_of(["a/" * levels + "a[a='y']" for levels in range(99)])
 
 _TUPLES: dict[str, tuple[Write, str | None, int]] = {
     # entities
@@ -177,6 +200,14 @@ _TUPLES: dict[str, tuple[Write, str | None, int]] = {
         around(b"<!DOCTYPE r [<!ENTITY e '" + b"a" * 100_000 + b"'>]>" + REC, b"&e;", 50_000, b"</rec></r>"),
         "refused_dtd", 0,
     ),
+    "billion laughs of parameter entities": (
+        lambda f: f.write(
+            b"<!DOCTYPE r [<!ENTITY % e0 'aaaaaaaaaa'>"
+            + b"".join(b"<!ENTITY %% e%d '%s'>" % (n, b"&#37;e%d;" % (n - 1) * 10) for n in range(1, 10))
+            + b"%e9;]>" + R + b"</r>"
+        ),
+        "unresolved_entity", 0,
+    ),
     "an entity in itself": (
         lambda f: f.write(b"<!DOCTYPE r [<!ENTITY a '&b;'><!ENTITY b '&a;'>]><r><rec>&a;</rec></r>"),
         "refused_dtd", 0,
@@ -186,6 +217,23 @@ _TUPLES: dict[str, tuple[Write, str | None, int]] = {
         "unresolved_entity", 0,
     ),
     "50,000 entities": (numbered(b"<!DOCTYPE r [", b"<!ENTITY e%d 'x'>", 50_000, b"]>" + R + b"</r>"), None, 1),
+    "an entity that is a file": (
+        lambda f: f.write(b"<!DOCTYPE r [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><r><rec>&e;</rec></r>"),
+        "unresolved_entity", 0,
+    ),
+    "an entity from the web": (
+        lambda f: f.write(b"<!DOCTYPE r [<!ENTITY e SYSTEM 'http://127.0.0.1:9/e'>]><r><rec>&e;</rec></r>"),
+        "unresolved_entity", 0,
+    ),
+    "a DTD from the web": (
+        lambda f: f.write(b"<!DOCTYPE r SYSTEM 'http://127.0.0.1:9/r.dtd'>" + R + b"</r>"), None, 1,
+    ),
+    "an XInclude of a file": (
+        lambda f: f.write(
+            REC + b"<i:include xmlns:i='http://www.w3.org/2001/XInclude' href='/etc/passwd' parse='text'/></rec></r>"
+        ),
+        None, 2,
+    ),
     # depth
     "10,000 levels": (
         lambda f: f.write(REC + b"<a>" * 10_000 + b"</a>" * 10_000 + b"</rec></r>"), "too_deep", 1,
@@ -223,6 +271,8 @@ _TUPLES: dict[str, tuple[Write, str | None, int]] = {
     # compression
     "a gzip bomb": (packed(gzip.compress, REC, b" ", BIG, b"</rec></r>"), "archive_refused", 0),
     "a bzip2 bomb": (packed(bz2.compress, REC, b" ", BIG, b"</rec></r>"), "archive_refused", 0),
+    "an xz bomb": (packed(lzma.compress, REC, b" ", BIG, b"</rec></r>"), "archive_refused", 0),
+    "a zstd bomb": (packed(zstandard.compress, REC, b" ", BIG, b"</rec></r>"), "archive_refused", 0),
     "a gzip bomb in gzip": (
         packed(lambda data: gzip.compress(gzip.compress(data)), REC, b" ", BIG, b"</rec></r>"),
         "archive_refused", 0,
@@ -231,15 +281,18 @@ _TUPLES: dict[str, tuple[Write, str | None, int]] = {
         packed(lambda data: gzip.compress(gzip.compress(gzip.compress(data))), R, b"", 0, b"</r>"),
         "archive_refused", 0,
     ),
+    "a zip bomb": (
+        packed(lambda data: zipped([("a.xml", data)]), REC, b" ", BIG, b"</rec></r>"), "archive_refused", 0,
+    ),
+    "a zip that lies about a size": (lying_zip, "archive_broken", 0),
+    "a zip with a link": (zip_with_link, "archive_refused", 0),
+    "a zip that climbs as Windows does": (zip_of(["..\\..\\x.xml"]), "archive_refused", 0),
     "a zip that climbs": (zip_of(["../../etc/cron.d/x.xml"]), "archive_refused", 0),
     "a zip from the root": (zip_of(["/etc/cron.d/x.xml"]), "archive_refused", 0),
     "a zip with one name twice": (zip_of(["a.xml", "a.xml"]), None, 2),
     "a tar with a link": (tar_of("a.xml", tarfile.SYMTYPE), "archive_refused", 0),
     "a tar with a device": (tar_of("a.xml", tarfile.CHRTYPE), "archive_refused", 0),
     "zip in zip": (nested_zip(1), "archive_refused", 0),
-    "zips that overlap": (
-        lambda f: f.write(overlapping(1_000, R + b" " * 10 * MILLION + b"</r>")), "archive_refused", 0,
-    ),
     "a tar that climbs": (tar_of("../../x.xml", tarfile.REGTYPE), "archive_refused", 0),
     "a tar with a hard link": (tar_of("a.xml", tarfile.LNKTYPE), "archive_refused", 0),
     # other things
@@ -269,9 +322,24 @@ _TUPLES: dict[str, tuple[Write, str | None, int]] = {
 
 CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
     "a bomb of zips in zips": Case(nested_zip(6), "archive_refused", 0, NESTED, many=2),
+    "members of a zip that overlap": Case(
+        lambda f: f.write(overlapping(1_000, R + b" " * 10 * MILLION + b"</r>")), "archive_refused", 0, many=2
+    ),
     "a zip of 10,000,000 members": Case(zip_of_many(10 * MILLION), "archive_refused", 0, EMPTY),
     "a tar of 10,000,000 members": Case(tar_of_many(10 * MILLION), "archive_refused", 0, EMPTY),
-    "an XSD from the web": Case(around(R, b"", 0, b"</r>"), None, 0, XSD_FEED, INCLUDE, error=r"main\.xsd"),
+    "an XSD that includes from the web": Case(
+        around(R, b"", 0, b"</r>"), None, 0, XSD_FEED, FROM_WEB.format("include"), error=r"main\.xsd"
+    ),
+    "an XSD that imports from the web": Case(
+        around(R, b"", 0, b"</r>"), None, 0, XSD_FEED, FROM_WEB.format("import namespace='urn:x'"), error=r"main\.xsd"
+    ),
+    "an XSD that the document names": Case(
+        around(
+            b"<r xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:noNamespaceSchemaLocation='http://127.0.0.1:9/r'>",
+            b"<rec id='1'/>", 1, b"</r>",
+        ),
+        None, 1, XSD_FEED, PATTERN.format("1"),
+    ),
     "a pattern of an XSD that explodes": Case(
         in_record(b"<rec id='", b"x", 2000, b"'/>"), "xsd_invalid", 2, XSD_FEED, PATTERN.format("1|(x+x+)+y")
     ),
@@ -281,5 +349,17 @@ CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
     ),
     "paths that look for their elements": Case(
         in_record(b"<rec>", b"<l t='1'><a><b><c>y</c></b></a></l>", 100_000, b"</rec>"), None, 3, PREDICATES
+    ),
+    "paths that take long texts in one another": Case(
+        in_record(b"<rec>" + b"<a>" * 101, b"<b>xxxxxxxx</b>", 600_000, b"</a>" * 101 + b"</rec>"),
+        "record_too_large", 2, feed_of(["a/" * levels + "a" for levels in range(99)]),
+    ),
+    "many records of such texts": Case(
+        around(b"<r>", b"<rec>" + b"<a>" * 100 + b"<b>xxxxxxxx</b>" * 6000 + b"</a>" * 100 + b"</rec>", 200, b"</r>"),
+        None, 200, feed_of(["a/" * levels + "a" for levels in range(99)]),
+    ),
+    "paths that compare long texts": Case(
+        in_record(b"<rec>" + b"<a>" * 101, b"<b>xxxxxxxx</b>", 600_000, b"</a>" * 101 + b"</rec>"),
+        None, 3, DEEP_PREDICATES,
     ),
 }  # fmt: skip

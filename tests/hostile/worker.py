@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,22 +81,25 @@ def _in_child(folder: str, path: str) -> dict[str, Any]:
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) or not answer:
         return {"died": os.waitstatus_to_exitcode(status)}
-    answer = json.loads(answer)
-    return {**answer, "extra_mb": max(answer["peak_kb"] - _resident_kb(), 0) / 1024}
+    parsed: dict[str, Any] = json.loads(answer)
+    return parsed
 
 
 def _answer(folder: str, path: str, writing: int) -> None:
     """In the child: parse, and leave without cleaning up what is the parent's."""
+    _warm_up()  # a fork does not have the pages of libraries until it looks at them
+    resident_kb = _forget_peak()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_virtual_bytes() + MAX_EXTRA_BYTES, hard))
-    started = time.monotonic()
+    started, used = time.monotonic(), time.process_time()
     try:
         parsed, error = parse_path(load_feed(Path(folder)), Path(path)), None
     except PermanentError as refused:
         parsed, error = None, str(refused)
     cost = {
         "seconds": time.monotonic() - started,
-        "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "cpu_seconds": time.process_time() - used,
+        "extra_mb": (_status_kb("VmHWM") - resident_kb) / 1024,
         "error": error,
     }
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
@@ -119,8 +123,16 @@ def _outcome(parsed: Parsed) -> dict[str, Any]:
     }
 
 
-def _resident_kb() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+def _forget_peak() -> int:
+    """Begin to measure the peak of memory anew, where the system allows it; returns what is resident now."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _status_kb("VmRSS")
+
+
+def _status_kb(name: str) -> int:
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:")]
+    return int(line.split()[1])
 
 
 def _virtual_bytes() -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sluice.feed.draft import FILE_DATE, Draft, path_faults, read_path, texts_in
+from sluice.feed.climbing import climb_faults, way_to
+from sluice.feed.draft import FILE_DATE, Draft, Item, prefix_faults, read_path, texts_in
 from sluice.feed.faults import Fault, Loc, nearest
 from sluice.feed.paths import Path, Step
 
@@ -24,7 +26,7 @@ def broken_deletes(drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -
             yield from _forms(draft)
             yield from _column(draft)
             yield from _columns(draft)
-            yield from _paths(draft, namespaces)
+            yield from _paths(draft, drafts, namespaces)
     yield from _records(drafts, namespaces)
 
 
@@ -87,44 +89,76 @@ def _columns(draft: Draft) -> Iterator[Fault]:
         yield Fault(_loc(draft, "columns"), message, at_key=True)
 
 
-def _paths(draft: Draft, namespaces: Mapping[str, Any]) -> Iterator[Fault]:
-    record = read_path(draft.deletes.get("record"))
+def _paths(draft: Draft, drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
+    record, records = read_path(draft.deletes.get("record")), record_paths(drafts)
     for loc, text in texts_in(draft.deletes.get("record"), _loc(draft, "record")):
-        yield from path_faults(loc, text, None, namespaces)
-    levels = len(record.steps) if record and record.is_absolute else None
+        yield from prefix_faults(loc, text, namespaces)
+    way = way_to(record) if record and record.is_absolute else None
     columns = draft.deletes.get("columns")
     for name, paths in columns.items() if isinstance(columns, Mapping) else ():
         for loc, text in texts_in(paths, _loc(draft, "columns", name)):
-            yield from path_faults(loc, text, levels, namespaces)
+            yield from prefix_faults(loc, text, namespaces)
+            yield from climb_faults(loc, text, way, records)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record path and where it stands; ``table`` takes a row from each, None where they only delete."""
+
+    loc: Loc
+    path: Path
+    table: str | None
+
+
+def _declared_records(drafts: Mapping[str, Draft]) -> list[_Record]:
+    """Those of tables, then those that only delete."""
+    items: list[tuple[Item, str | None]] = []
+    items += [(item, draft.name) for draft in drafts.values() for item in draft.texts("record")]
+    items += [
+        (item, None)
+        for draft in drafts.values()
+        for item in texts_in(draft.deletes.get("record"), _loc(draft, "record"))
+    ]
+    paths = ((loc, read_path(text), table) for (loc, text), table in items)
+    return [_Record(loc, path, table) for loc, path, table in paths if path is not None]
+
+
+def record_paths(drafts: Mapping[str, Draft]) -> list[Path]:
+    """The paths of all records of a feed, also of those that only delete."""
+    return [record.path for record in _declared_records(drafts)]
 
 
 def _records(drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
     """An element is one record only, and what lies within a record is no record of its own."""
-    declared = [item for draft in drafts.values() for item in draft.texts("record")]
-    deleting = [
-        item for draft in drafts.values() for item in texts_in(draft.deletes.get("record"), _loc(draft, "record"))
-    ]
-    seen: list[Path] = []
-    for loc, text in (*declared, *deleting):
-        path = read_path(text)
-        if path is None:
-            continue
-        clashes = (_clash(path, other, namespaces) for other in seen)
-        if message := next(filter(None, clashes), None):
-            yield Fault(loc, message)
-        seen.append(path)
+    records = _declared_records(drafts)
+    for index, record in enumerate(records):
+        clashes = (_clash(record, other, namespaces) for other in records[:index])
+        if fault := next(filter(None, clashes), None):
+            yield fault
 
 
-def _clash(path: Path, other: Path, namespaces: Mapping[str, Any]) -> str | None:
-    pairs = list(zip(path.steps, other.steps, strict=False))
+def _clash(record: _Record, other: _Record, namespaces: Mapping[str, Any]) -> Fault | None:
+    pairs = list(zip(record.path.steps, other.path.steps, strict=False))
     if any(one.name.local != two.name.local for one, two in pairs):
         return None
-    if len(path.steps) != len(other.steps):
-        inner, outer = (path, other) if len(path.steps) > len(pairs) else (other, path)
-        return f"{inner.text!r} lies within the records {outer.text!r}, and a record holds no other records"
+    if len(record.path.steps) > len(pairs):
+        return _nested(record, other, record.loc)
+    if len(other.path.steps) > len(pairs):
+        # Of two tables it is the inner one that is declared wrongly, whichever stands first.
+        return _nested(other, record, other.loc if record.table else record.loc)
     if all(_same_namespace(one, two, namespaces) for one, two in pairs):
-        return f"{path.text!r} is a record of this feed already"
+        return Fault(record.loc, f"{record.path.text!r} is a record of this feed already")
     return None
+
+
+def _nested(inner: _Record, outer: _Record, loc: Loc) -> Fault:
+    message = f"{inner.path.text!r} lies within the records {outer.path.text!r}, and a record holds no other records"
+    if inner.table and outer.table:
+        rows = inner.path.text.split("/", len(outer.path.steps) + 1)[-1]
+        message += f"; make {inner.table!r} a child table: `parent: {outer.table}`, `rows: {rows}`"
+    elif outer.table:
+        message += "; where an element in a record deletes it, name it under `column` with `values`"
+    return Fault(loc, message)
 
 
 def _same_namespace(one: Step, two: Step, namespaces: Mapping[str, Any]) -> bool:

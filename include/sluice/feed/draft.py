@@ -87,18 +87,9 @@ def read_path(text: Any) -> Path | None:
         return None
 
 
-def path_faults(loc: Loc, text: str, levels: int | None, namespaces: Mapping[str, Any]) -> Iterator[Fault]:
-    """What is wrong with a path that parses: a prefix that nobody declared, a way out of the document.
-
-    ``levels`` says how many elements lie on the way from the document to the one where the path starts, that one
-    included; None where that is not known.
-    """
+def prefix_faults(loc: Loc, text: str, namespaces: Mapping[str, Any]) -> Iterator[Fault]:
+    """The prefixes of a path that nobody declared."""
     path = read_path(text)
-    if path is None:
-        return
-    for prefix in sorted(path.prefixes - namespaces.keys() - BUILT_IN_PREFIXES.keys()):
+    for prefix in sorted(path.prefixes - namespaces.keys() - BUILT_IN_PREFIXES.keys()) if path else ():
         message = f"the prefix {prefix!r} is not declared under `namespaces`"
         yield Fault(loc, message, nearest(prefix, namespaces))
-    if levels is not None and path.up >= levels:
-        above = "nothing" if levels == 1 else f"{levels - 1} element{'s' if levels > 2 else ''}"
-        yield Fault(loc, f"{text!r} leads out of the document: there is {above} above the row's element")

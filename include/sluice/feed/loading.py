@@ -80,9 +80,14 @@ def _folder_faults(folder: Path, data: Any) -> Iterator[Fault]:
 
 
 def _schema_file_faults(folder: Path, file: str, loc: tuple[str | int, ...]) -> Iterator[Fault]:
-    path, root = (folder / file).resolve(), folder.resolve()
-    if not path.is_relative_to(root):
+    try:
+        path, root = (folder / file).resolve(), folder.resolve()
+        is_inside, is_file = path.is_relative_to(root), path.is_file()
+    except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
+        yield Fault(loc, f"this is no name of a file: {getattr(error, 'strerror', None) or 'links in a circle'}")
+        return
+    if not is_inside:
         yield Fault(loc, f"{file!r} lies outside the feed's folder")
-    elif not path.is_file():
+    elif not is_file:
         known = sorted(str(found.relative_to(folder)) for found in folder.rglob("*.xsd"))
         yield Fault(loc, f"there is no file {file!r} in the feed's folder", nearest(file, known))

@@ -106,7 +106,8 @@ class Xsd(Strict):
     scope: Literal["record", "file"] = Field(
         "record",
         description="`record` checks each record as a document of its own (its ancestors and this one record);"
-        " `file` checks the whole document, keys and unique IDs included, and rejects it whole.",
+        " `file` checks the whole document, keys, key references and unique IDs included (not IDREF, which libxml2 does"
+        " not check), and rejects it whole.",
     )
 
 
@@ -199,7 +200,9 @@ class RunRules(Strict):
 class Feed(Strict):
     """Files of one kind from one sender: a whole feed file."""
 
-    feed: Identifier = Field(description="The feed's name; that of its folder.")
+    feed: Identifier = Field(
+        description="The feed's name; that of its folder and of its DAG, so not `replay` or `housekeeping`."
+    )
     description: str = Field("", description="What it is; shown in the Airflow UI and as the schema's comment.")
     owner: str = Field("sluice", description="Who answers for it; the owner of the DAG.")
     tags: Texts = Field((), description="Tags of the DAG.")

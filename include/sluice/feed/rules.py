@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sluice.feed.delete_rules import broken_deletes
-from sluice.feed.draft import FILE_DATE, Draft, Item, list_items, mapping_at, path_faults, read_path, texts_in
+from sluice.feed.climbing import Way, climb_faults, way_to
+from sluice.feed.delete_rules import broken_deletes, record_paths
+from sluice.feed.draft import FILE_DATE, Draft, Item, list_items, mapping_at, prefix_faults, read_path, texts_in
 from sluice.feed.faults import Fault, Loc, nearest
 from sluice.feed.paths import BUILT_IN_PREFIXES
 from sluice.feed.types import TypeProblem, parse_type
 
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
+OWN_DAGS = frozenset({"housekeeping", "replay"})
+"""The DAGs that are there whatever the feeds are; a feed's DAG has the feed's name."""
 SYSTEM_SCHEMAS = frozenset({"information_schema", "sluice"})
 RUN_EXPECTATIONS = (
     "expect_table_row_count_to_be_between",
@@ -34,6 +37,7 @@ def broken_rules(document: Any) -> Iterator[Fault]:
     drafts = {
         name: Draft(name, table) for name, table in mapping_at(document, "tables").items() if isinstance(table, Mapping)
     }
+    yield from _feed_name(document)
     yield from _schema_name(document)
     yield from _namespaces(document)
     if drafts and not any(draft.is_root for draft in drafts.values()):
@@ -62,6 +66,13 @@ def _schema_name(document: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(name, str) and (name in SYSTEM_SCHEMAS or name.startswith("pg_")):
         loc: Loc = ("target", "schema") if own is not None else ("feed",)
         yield Fault(loc, f"the schema {name!r} is not free for tables; name another under `target: {{schema: …}}`")
+
+
+def _feed_name(document: Mapping[str, Any]) -> Iterator[Fault]:
+    name = document.get("feed")
+    if isinstance(name, str) and name in OWN_DAGS:
+        message = f"the DAG of a feed has the feed's name, and {name!r} is a DAG of Sluice's own; take another name"
+        yield Fault(("feed",), message, f"{name}_feed")
 
 
 def _namespaces(document: Mapping[str, Any]) -> Iterator[Fault]:
@@ -174,18 +185,19 @@ def _ancestors(draft: Draft, drafts: Mapping[str, Draft]) -> list[Draft]:
 
 
 def _paths(draft: Draft, drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
-    levels = _levels(draft, drafts)
+    way, records = _way(draft, drafts), record_paths(drafts)
     for loc, text in (*draft.texts("record"), *draft.texts("rows"), *draft.column_paths):
-        yield from path_faults(loc, text, levels, namespaces)
+        yield from prefix_faults(loc, text, namespaces)
+    for loc, text in draft.column_paths:
+        yield from climb_faults(loc, text, way, records)
 
 
-def _levels(draft: Draft, drafts: Mapping[str, Draft]) -> int | None:
-    """How many elements lie on the way from the document down to a row of the table, the row included."""
-    line = [draft, *_ancestors(draft, drafts)]
-    if not line[-1].is_root:
-        return None
+def _way(draft: Draft, drafts: Mapping[str, Draft]) -> Way | None:
+    """The way from the document down to a row of the table; None where that is not known."""
+    line = [*reversed(_ancestors(draft, drafts)), draft]
     paths = [read_path(table.table.get("record" if table.is_root else "rows")) for table in line]
-    return None if None in paths else sum(len(path.steps) for path in paths if path)
+    known = [path for path in paths if path is not None]
+    return way_to(*known) if line[0].is_root and len(known) == len(line) else None
 
 
 def _expectations(items: Iterable[tuple[Loc, Any]], draft: Draft) -> Iterator[Fault]:
