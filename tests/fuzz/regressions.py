@@ -12,6 +12,8 @@ FOUND: dict[str, tuple[bytes, ...]] = {
     "parser": (
         # Two byte order marks and an instruction at the end of a file: the reference was wrong.
         b"\x01\x86<root><rec/></root>\xef\xbb\xbf\xef\xbb\xbf <?end?>",
+        # A fault in the middle of a file of which records are kept: a cut one keeps more, as it should.
+        b"\x05\0<root><rec x='1'/><rec></a></rec><rec x='2'/></root>",
     ),
     "feeds": (
         # The name of an XSD that is longer than a name of a file can be: it was an error of the system.

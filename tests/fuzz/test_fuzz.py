@@ -137,7 +137,7 @@ def test_a_planted_fault_is_found(fault: str, targets: dict[str, Target], monkey
     """In the package, not in the harness: each is what somebody may well forget."""
     name, plant = PLANTED[fault]
     plant(monkeypatch)
-    assert fuzz(targets[name], 60, 1, most_findings=1).findings
+    assert fuzz(targets[name], 300, 1, most_findings=1).findings
 
 
 def test_changes_are_repeatable_and_bounded() -> None:
