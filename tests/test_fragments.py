@@ -36,11 +36,16 @@ def whole(path: Path) -> Part:
     return Part(1, ledger_file(path), Cut())
 
 
-def read(tools: Tools, part: Part, ordinals: list[int]) -> list[tuple[bytes, bytes]]:
+def offsets(data: bytes) -> list[int]:
+    """Where the records begin."""
+    return [match.start() for match in re.finditer(b"<rec>", data)]
+
+
+def read(tools: Tools, part: Part, wanted: list[int]) -> list[tuple[bytes, bytes]]:
     section = next(opened := sections(tools, [part]))
     assert isinstance(section, Section)
     reader = FragmentReader(tools.feed, section)
-    found = [reader.read(ordinal) for ordinal in ordinals]
+    found = [reader.read(offset) for offset in wanted]
     assert list(opened) == []
     return found
 
@@ -58,16 +63,17 @@ def test_records_are_found_again(kind: str, target: int, tools: Tools, tmp_path:
     }[kind]
     path = tmp_path / {"gz": "a.gz", "zip": "a.zip"}.get(kind, "a.xml")
     path.write_bytes(stored)
-    expected = [b"", *re.findall(b"<rec>.*?</rec>", data)]
-    parts = cut_parts(tools, path, target)
+    decoded = stored.decode("latin-1").encode() if kind == "latin-1" else data
+    records = re.findall(b"<rec>.*?</rec>", decoded)
+    expected = dict(zip(offsets(decoded), records, strict=True))
     seen: list[bytes] = []
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
-        end = following.cut.first_record if following else len(expected)
-        ordinals = list(range(part.cut.first_record, end))
-        for some in (ordinals, ordinals[::3], ordinals[-1:]):
-            assert [raw for raw, _ in read(tools, part, some)] == [expected[ordinal] for ordinal in some]
-        seen += [raw for raw, _ in read(tools, part, ordinals)]
-    assert seen == expected[1:]
+    for part in cut_parts(tools, path, target):
+        end = part.cut.end_byte or len(decoded)
+        own = [offset for offset in expected if part.cut.start_byte <= offset < end]
+        for some in (own, own[::3], own[-1:]):
+            assert [raw for raw, _ in read(tools, part, some)] == [expected[offset] for offset in some]
+        seen += [raw for raw, _ in read(tools, part, own)]
+    assert seen == records
 
 
 @pytest.mark.parametrize("target", [1, 1 << 20])
@@ -79,15 +85,11 @@ def test_the_context_makes_a_document_of_a_record(target: int, tmp_path: Path) -
         for day in range(3)
     )
     path = tmp_path / "a.xml"
-    path.write_text(f"<r xmlns:x='urn:x'>{groups}</r>")
+    data = f"<r xmlns:x='urn:x'>{groups}</r>".encode()
+    path.write_bytes(data)
     parts = cut_parts(tools, path, target)
     assert (len(parts) > 1) == (target == 1)
-    found = [
-        fragment
-        for part in parts
-        for fragment in read(tools, part, list(range(part.cut.first_record, 13)))
-        if fragment[0]
-    ]
+    found = [fragment for part in parts for fragment in read(tools, part, offsets(data)) if fragment[0]]
     assert [raw for raw, _ in found] == [b"<rec>%d</rec>" % number for number in range(4)] * 3
     for number, (raw, context) in enumerate(found):
         root = etree.fromstring(context + raw + b"</group></r>")
@@ -98,7 +100,7 @@ def test_the_context_makes_a_document_of_a_record(target: int, tmp_path: Path) -
 def test_long_records_are_capped(tools: Tools, tmp_path: Path) -> None:
     data = document("x" * 300_000, "y")
     (tmp_path / "a.xml").write_bytes(data)
-    (first, _), (second, _) = read(tools, whole(tmp_path / "a.xml"), [1, 2])
+    (first, _), (second, _) = read(tools, whole(tmp_path / "a.xml"), offsets(data))
     assert first == data[4 : 4 + RAW_CAP_BYTES]
     assert second == b"<rec>y</rec>"
 
@@ -108,9 +110,19 @@ def test_what_cannot_be_read_any_more_is_left_away(tools: Tools, tmp_path: Path)
     data = document(*(random.Random(number).randbytes(500_000).hex() for number in range(3)))
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(data)[:-2000])
-    found = read(tools, whole(path), [1, 3, 4])
+    first, _, last = offsets(data)
+    found = read(tools, whole(path), [first, last, len(data)])
     assert found[0] == (data[4 : 4 + RAW_CAP_BYTES], b"<r>")
     assert found[1:] == [(b"", b""), (b"", b"")]
+
+
+def test_a_place_without_a_record_gives_nothing(tools: Tools, tmp_path: Path) -> None:
+    """And does not keep the others from being found."""
+    data = document("x", "y")
+    (tmp_path / "a.xml").write_bytes(data)
+    first, second = offsets(data)
+    found = read(tools, whole(tmp_path / "a.xml"), [0, first, first + 1, second])
+    assert [raw for raw, _ in found] == [b"", b"<rec>x</rec>", b"", b"<rec>y</rec>"]
 
 
 def test_a_file_that_has_changed_gives_nothing(tools: Tools, tmp_path: Path) -> None:

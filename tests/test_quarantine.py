@@ -55,7 +55,8 @@ def test_a_file_that_cannot_be_read_is_one_entry_for_all_its_records(ground: Gro
     assert [row[4:8] for row in ground.ledger()] == [("quarantined", 3, 3, 0)]
 
 
-def test_only_open_entries_of_the_parts_are_closed(ground: Ground) -> None:
+def test_what_other_parts_have_stays_open(ground: Ground) -> None:
+    """What was dismissed and passes after all keeps its note."""
     feed = ground.feed(ITEMS)
     for name in "abc":
         ground.put(f"{name}.xml", items("<Item/>", item("x")))
@@ -65,4 +66,4 @@ def test_only_open_entries_of_the_parts_are_closed(ground: Ground) -> None:
         parts = [part for (part,) in connection.execute("SELECT part_id FROM sluice.quarantine ORDER BY entry_id")]
         quarantine.close_others(connection, Run(99, feed.feed, "", 1, "", "all", False), parts[:2])
     rows = ground.sql("SELECT state, note, closed_at IS NOT NULL FROM sluice.quarantine ORDER BY entry_id")
-    assert rows == [("dismissed", "known", False), ("replayed", None, True), ("open", None, False)]
+    assert rows == [("replayed", "known", True), ("replayed", None, True), ("open", None, False)]

@@ -90,5 +90,5 @@ def _part_from_json(data: dict[str, Any]) -> Part:
         data["part_id"],
         LedgerFile(**{**file, "modified_at": modified_at, "file_date": file_date}),
         Cut(**{**cut, "context": context, "tail": tail}),
-        None if wanted is None else frozenset((member, ordinal) for member, ordinal in wanted),
+        None if wanted is None else frozenset((member, offset) for member, offset in wanted),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from sluice.feed.layout import PLACE
 from sluice.feed.model import Feed, Table
 from sluice.records import Run
 from sluice.staging import staged
@@ -14,7 +15,6 @@ from sluice.warehouse import query
 
 ROOT_LINEAGE = ("_file", "_member", "_record", "_offset", "_file_date", "_file_modified", "_run", "_loaded_at")
 CHILD_LINEAGE = ("_file", "_member", "_record", "_run", "_loaded_at")
-KEYLESS = ("_file", "_member", "_record")
 
 STAGED = "{stage} s USING (_rec) JOIN stage_parts sp USING (_part)"
 # The batch holds all that its parts give now, so what they gave when they were loaded before counts for nothing.
@@ -31,7 +31,7 @@ class FamilyStatements:
         self._root = root
         self._table: Table = feed.tables[root]
         self._children = feed.family_of(root)[1:]
-        self._key = tuple(self._table.key) or KEYLESS
+        self._key = tuple(self._table.key) or PLACE
         self._names = {
             "feed": feed.feed,
             "root": self._target(root),

@@ -14,29 +14,33 @@ from sluice.scanner import PathTable
 
 
 class FragmentReader:
-    """Gives records of a section by their ordinals, which ascend, in one walk over it. No more than a piece is held.
+    """Gives records of a section by their offsets, which ascend, in one walk over it. No more than a piece is held.
 
     What the source does not give any more is left away: the place of a record is known without its bytes.
     """
 
     def __init__(self, feed: Feed, section: Section) -> None:
         plan = Plan(feed)
-        keeps_leads = plan.reads_ancestor_content or feed.xsd is not None
+        self._needs_leads = plan.reads_ancestor_content
+        keeps_leads = self._needs_leads or feed.xsd is not None
         self._pieces = _sound_pieces(read_pieces(feed, section, PathTable(plan.local_paths), keep_leads=keeps_leads))
-        self._chains: list[Chain] = []
         self._piece: Piece | None = None
+        self._index_of: dict[int, int] = {}
+        self._chains: list[Chain] = []
 
-    def read(self, ordinal: int) -> tuple[bytes, bytes]:
+    def read(self, offset: int) -> tuple[bytes, bytes]:
         """The raw bytes of a record (``RAW_CAP_BYTES`` at most) and its context; both empty where it is not found."""
-        while self._piece is None or ordinal >= self._piece.first_record + len(self._chains):
+        while self._piece is None or offset >= self._piece.offset + len(self._piece.body):
             self._piece = next(self._pieces, None)
             if self._piece is None:
                 return b"", b""
+            self._index_of = {start: index for index, start in enumerate(self._piece.starts.tolist())}
             self._chains = list(self._piece.record_chains())
-        index = ordinal - self._piece.first_record
-        if index < 0:
+        index = self._index_of.get(offset)
+        if index is None:
             return b"", b""
-        return self._piece.raw(index)[:RAW_CAP_BYTES], brief_opening(self._piece.prolog, self._chains[index])
+        context = brief_opening(self._piece.prolog, self._chains[index], self._needs_leads)
+        return self._piece.raw(index)[:RAW_CAP_BYTES], context
 
 
 def _sound_pieces(reader: PieceReader) -> Iterator[Piece]:

@@ -349,24 +349,43 @@ def store_counts(
         )
 
 
-def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> None:
-    """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now."""
-    for part_id in sorted(found):
-        conn.execute(
-            """INSERT INTO sluice.holds (part_id, run_id, generation, found, reason)
-               SELECT %(part)s, %(run)s, %(generation)s, %(found)s, %(reason)s
-               WHERE NOT EXISTS (SELECT FROM sluice.loads WHERE part_id = %(part)s AND edition = %(edition)s)
-               ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
-                   found = excluded.found, reason = excluded.reason, held_at = now(), is_released = false""",
-            {
-                "part": part_id,
-                "run": run.run_id,
-                "generation": run.generation,
-                "found": found[part_id],
-                "reason": reason,
-                "edition": run.edition,
-            },
-        )
+def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> None:
+    """Give the ledger rows of this run what the standing load of these parts says; all rows were there already."""
+    conn.execute(
+        """UPDATE sluice.loads l SET state = s.state, found = s.found, quarantined = s.quarantined, inserted = 0,
+               updated = 0, unchanged = 0, superseded = s.loaded, deleted = 0, bytes_read = 0, sha256 = s.sha256
+           FROM (SELECT DISTINCT ON (part_id) * FROM sluice.loads
+                 WHERE part_id = ANY(%(parts)s) AND edition <> %(edition)s
+                 ORDER BY part_id, generation DESC, loaded_at DESC) s
+           WHERE l.part_id = s.part_id AND l.edition = %(edition)s""",
+        {"parts": list(part_ids), "edition": run.edition},
+    )
+
+
+def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> set[int]:
+    """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now;
+    returns those that it keeps out.
+    """
+    ids = sorted(found)
+    rows = conn.execute(
+        """INSERT INTO sluice.holds (part_id, run_id, generation, found, reason)
+           SELECT part_id, %(run)s, %(generation)s, found, %(reason)s
+           FROM unnest(%(parts)s::bigint[], %(found)s::bigint[]) AS h (part_id, found)
+           WHERE NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id AND l.edition = %(edition)s)
+           ORDER BY part_id
+           ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
+               found = excluded.found, reason = excluded.reason, held_at = now(), is_released = false
+           RETURNING part_id""",
+        {
+            "run": run.run_id,
+            "generation": run.generation,
+            "reason": reason,
+            "parts": ids,
+            "found": [found[part_id] for part_id in ids],
+            "edition": run.edition,
+        },
+    )
+    return {part_id for (part_id,) in rows}
 
 
 def find_released(conn: psycopg.Connection, part_ids: Iterable[int]) -> set[int]:

@@ -94,16 +94,18 @@ ALTER TABLE sluice.quarantine
     ADD CONSTRAINT quarantine_state_check CHECK (state IN ('open', 'held', 'replayed', 'dismissed'));
 COMMENT ON TABLE sluice.quarantine IS 'Rejected records (ordinal set) and rejected files or parts (ordinal null), raw, with reason and place.';
 -- One entry for each place: what fails again keeps its entry, with the new reason.
-CREATE UNIQUE INDEX IF NOT EXISTS quarantine_place_idx ON sluice.quarantine (part_id, member, coalesce(ordinal, 0))
-    WHERE state IN ('open', 'held');
+-- Not by ordinal, which depends on what the mapping takes for records.
+DROP INDEX IF EXISTS sluice.quarantine_place_idx;
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_offset_idx ON sluice.quarantine
+    (part_id, member, (CASE WHEN ordinal IS NULL THEN -1 ELSE start_byte END)) WHERE state <> 'replayed';
 CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state, code);
 CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
 CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
 
 CREATE TABLE IF NOT EXISTS sluice.replays (
     run_id bigint NOT NULL, entry_id bigint NOT NULL, code text NOT NULL, message text NOT NULL,
-    outcome text CHECK (outcome IN ('loaded', 'rejected', 'closed')), PRIMARY KEY (run_id, entry_id));
-COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (closed: somebody else had dealt with it).';
+    outcome text CHECK (outcome IN ('loaded', 'rejected', 'held', 'closed')), PRIMARY KEY (run_id, entry_id));
+COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (held: by the gate, with its part; closed: somebody else had dealt with it).';
 CREATE INDEX IF NOT EXISTS replays_entry_idx ON sluice.replays (entry_id);
 
 CREATE VIEW sluice.latest_loads AS

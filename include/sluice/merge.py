@@ -98,7 +98,7 @@ class FamilyMerge(Contest):
     def _pick_by_place(self) -> None:
         """All records of the newest versions; a version that comes after a newer one was loaded gives none."""
         self._execute(
-            "CREATE TEMP TABLE winners ON COMMIT DROP AS SELECT s._rec, sp._file, s._member, s._record FROM {stage} s"
+            "CREATE TEMP TABLE winners ON COMMIT DROP AS SELECT s._rec, sp._file, s._member, s._offset FROM {stage} s"
             f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {_IS_OUTDONE}) sp USING (_part)"
         )
 
@@ -176,9 +176,10 @@ class FamilyMerge(Contest):
     def _insert_children(self) -> None:
         for child in self._children:
             own = [*positions(self._feed, child), *self._feed.tables[child].columns]
-            values = [quoted(self._table.key, "s"), quoted(own, "c"), self._lineage(CHILD_LINEAGE, "s")]
+            lineage = CHILD_LINEAGE if self._table.key else (*CHILD_LINEAGE, "_offset")
+            values = [quoted(self._table.key, "s"), quoted(own, "c"), self._lineage(lineage, "s")]
             self._execute(
-                f"INSERT INTO {self._target(child)} ({quoted([*self._table.key, *own, *CHILD_LINEAGE])})"
+                f"INSERT INTO {self._target(child)} ({quoted([*self._table.key, *own, *lineage])})"
                 f" SELECT {', '.join(filter(None, values))}"
                 f" FROM applied a JOIN {STAGED} JOIN {staged(self._feed, child)} c USING (_rec)"
             )

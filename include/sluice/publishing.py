@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from sluice import ledger, quarantine, replay, warehouse
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.merge import FamilyMerge
-from sluice.records import Batch, LoadCounts, Part, PartOutcome, Reject, Run, Totals
+from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, Run, Totals
 from sluice.staging import COPY_ROWS, Staging
 from sluice.tools import Tools
 
@@ -97,7 +97,7 @@ class BatchPublisher:
             return self._publish_parts(conn, frozenset(self._parts))
         claims = replay.claim(conn, self._run, self._parts)
         done = self._publish_records(conn, claims) if self._batch.is_selection else self._publish_again(conn, claims)
-        replay.note_outcomes(conn, self._run, self._parts, claims)
+        replay.note_outcomes(conn, self._run, self._parts, claims, self._verdict.held_parts)
         return done
 
     def publish_into_new_tables(self, conn: psycopg.Connection) -> Published:
@@ -106,7 +106,10 @@ class BatchPublisher:
         return self.publish(conn)
 
     def refuse(self, conn: psycopg.Connection, reason: str) -> None:
-        """Hold all parts of a run that may not be published, with what would have been rejected of them."""
+        """Hold all parts of a run that may not be published, with what would have been rejected of them.
+
+        What a replay was about stays in the quarantine as it is.
+        """
         ledger.lock_parts(conn, self._parts)
         self._hold(conn, frozenset(self._parts), reason)
 
@@ -135,13 +138,15 @@ class BatchPublisher:
         claimed = ledger.claim_parts(conn, self._run, states)
         before = ledger.find_loads_before(conn, self._run, claimed)
         outdated = {part for part, generation in before.items() if generation > self._run.generation}
-        mine = frozenset(claimed) - outdated
+        lost = {part for part in before.keys() - outdated if outcomes[part].is_lost}
+        mine = frozenset(claimed) - outdated - lost
         counts = self._merge(conn, mine, mine & before.keys())
         # A re-load under a later mapping came first: what it made of these records stands.
         counts |= {part: LoadCounts(superseded=outcomes[part].found) for part in outdated}
-        quarantine.store_rejects(conn, self._run, self._parts, self._rejects(mine))
+        quarantine.store_rejects(conn, self._run, self._parts, self._rejects(mine | lost))
         quarantine.close_others(conn, self._run, mine)
-        quarantined = self._quarantined(mine)
+        quarantined = self._quarantined(mine | lost)
+        self._check_counts(mine, counts, quarantined)
         ledger.store_counts(
             conn,
             self._run,
@@ -157,19 +162,36 @@ class BatchPublisher:
                 for part in claimed
             ],
         )
-        self._hold(conn, held, self._verdict.reason)
+        # Their file could not be read: what an earlier load made of it stands, rows and counts.
+        ledger.repeat_counts(conn, self._run, lost)
+        is_held = self._hold(conn, held, self._verdict.reason)
         return Published(
-            parts_known=len(states) - len(claimed),
+            parts_known=len(states) - len(claimed) + len(held) - len(is_held),
             found=sum(outcomes[part].found for part in claimed),
             quarantined=sum(quarantined.values()),
-            held=sum(outcomes[part].found for part in held),
+            held=sum(outcomes[part].found for part in is_held),
             counts=sum(counts.values(), LoadCounts()),
         )
 
-    def _hold(self, conn: psycopg.Connection, parts: Set[int], reason: str) -> None:
-        ledger.hold_parts(conn, self._run, {part: self._verdict.outcomes[part].found for part in parts}, reason)
-        waiting = parts - ledger.find_loads_before(conn, self._run, parts).keys()
+    def _check_counts(self, parts: Set[int], counts: Mapping[int, LoadCounts], quarantined: Mapping[int, int]) -> None:
+        """Nothing is committed that does not add up."""
+        for part in parts:
+            found, loaded = self._verdict.outcomes[part].found, counts.get(part, LoadCounts()).loaded
+            if found != loaded + quarantined[part]:
+                name = self._parts[part].file.uri
+                told = f"{found} records found, but {loaded} loaded + {quarantined[part]} quarantined"
+                raise PermanentError(f"{name}: {told}; nothing was loaded")
+
+    def _hold(self, conn: psycopg.Connection, parts: Set[int], reason: str) -> Set[int]:
+        """Keep parts out that nobody has loaded by now; returns which."""
+        if self._run.is_replay:
+            return parts  # their entries are in the quarantine, and stay there
+        found = {part: self._verdict.outcomes[part].found for part in parts}
+        held = ledger.hold_parts(conn, self._run, found, reason)
+        waiting = held - ledger.find_loads_before(conn, self._run, held).keys()
         quarantine.store_rejects(conn, self._run, self._parts, self._rejects(waiting), state="held")
+        quarantine.forget_held(conn, self._run, waiting)
+        return held
 
     def _publish_again(self, conn: psycopg.Connection, claims: replay.Claims) -> Published:
         """Parts that had been quarantined as a whole, or some member of them: all of it once more."""
@@ -198,27 +220,35 @@ class BatchPublisher:
     def _publish_records(self, conn: psycopg.Connection, claims: replay.Claims) -> Published:
         """Records that had been quarantined, each by its place; the rest of their parts stays as it is."""
         parts = frozenset(part for part, _, _ in claims)
-        rejects = (r for r in self._rejects(parts) if (r.part_id, r.member, r.ordinal) in claims)
-        rejected = quarantine.store_rejects(conn, self._run, self._parts, rejects)
+        rejected: set[Place] = set()
+
+        def rejects() -> Iterator[Reject]:
+            for reject in self._rejects(parts):
+                if reject.place in claims:
+                    rejected.add(reject.place)
+                    yield reject
+
+        quarantine.store_rejects(conn, self._run, self._parts, rejects())
         counts = self._merge(conn, parts, frozenset(), self._records_of(claims.keys()))
         passed = sum(c.loaded for c in counts.values())
-        if passed + rejected != len(claims):
-            raise PermanentError(f"of {len(claims)} entries to replay, {passed} passed and {rejected} did not")
+        if passed + len(rejected) != len(claims):
+            raise PermanentError(f"of {len(claims)} entries to replay, {passed} passed and {len(rejected)} did not")
         replay.move_counts(conn, counts)
+        quarantine.close(conn, [entry for place, entry in claims.items() if place not in rejected])
         return Published(
             parts_known=len(self._parts) - len(parts),
             found=len(claims),
-            quarantined=rejected,
+            quarantined=len(rejected),
             counts=sum(counts.values(), LoadCounts()),
         )
 
-    def _records_of(self, places: Set[replay.Place]) -> pa.Array:
+    def _records_of(self, places: Set[Place]) -> pa.Array:
         """The numbers (``_rec``) of the records that stand in these places and were not rejected by parse."""
         work, found = self._tools.work, []
         for name in (*self._feed.roots, *(f"{name}.deletes" for name in self._deleting)):
             with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
-                rows = pq.ParquetFile(file).read(columns=["_rec", "_part", "_member", "_record"]).to_pylist()
-            found += [r["_rec"] for r in rows if (r["_part"], r["_member"], r["_record"]) in places]
+                rows = pq.ParquetFile(file).read(columns=["_rec", "_part", "_member", "_offset"]).to_pylist()
+            found += [r["_rec"] for r in rows if (r["_part"], r["_member"], r["_offset"]) in places]
         return pa.array(found, pa.int64())
 
     # -- rows ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The quarantine: where rejected records and files wait, raw, with the reason and the place.
 
-There is one entry for each place (part, archive member, ordinal). What is rejected again keeps its entry, with the new
-reason; what passes leaves it ``replayed``.
+There is one entry for each place (part, archive member, offset of the record). What is rejected again keeps its entry,
+with the new reason; what passes leaves it ``replayed``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ from sluice.records import Part, Reason, Reject, Run, Selection
 _STORE = """INSERT INTO sluice.quarantine AS q (feed, file_id, part_id, run_id, generation, member, ordinal, line,
         start_byte, end_byte, code, message, reasons, raw, raw_is_whole, context, records, state)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (part_id, member, coalesce(ordinal, 0)) WHERE state IN ('open', 'held') DO UPDATE SET
-        run_id = excluded.run_id, generation = excluded.generation, line = coalesce(excluded.line, q.line),
-        code = excluded.code, message = excluded.message, reasons = excluded.reasons, records = excluded.records,
+    ON CONFLICT (part_id, member, (CASE WHEN ordinal IS NULL THEN -1 ELSE start_byte END)) WHERE state <> 'replayed'
+    DO UPDATE SET
+        run_id = excluded.run_id, generation = excluded.generation, ordinal = excluded.ordinal,
+        line = coalesce(excluded.line, q.line), start_byte = coalesce(excluded.start_byte, q.start_byte),
+        end_byte = coalesce(excluded.end_byte, q.end_byte),
+        code = excluded.code, message = excluded.message, reasons = excluded.reasons,
+        records = CASE WHEN excluded.code IN ('source_changed', 'source_gone', 'worker_died') THEN q.records
+            ELSE excluded.records END,
         raw = coalesce(excluded.raw, q.raw), context = coalesce(excluded.context, q.context),
         raw_is_whole = CASE WHEN excluded.raw IS NULL THEN q.raw_is_whole ELSE excluded.raw_is_whole END,
-        state = excluded.state"""
+        state = CASE WHEN q.state = 'dismissed' AND q.code = excluded.code THEN q.state
+            WHEN q.state = 'open' THEN q.state ELSE excluded.state END"""
 
 
 def store_rejects(
@@ -75,7 +81,22 @@ def close_others(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) ->
     """Close what earlier loads of these parts had rejected, and the load of this run, which has come first, has not."""
     conn.execute(
         """UPDATE sluice.quarantine SET state = 'replayed', closed_at = now()
-           WHERE part_id = ANY(%s) AND (state = 'held' OR (state = 'open' AND run_id <> %s))""",
+           WHERE part_id = ANY(%s) AND (state = 'held' OR (state IN ('open', 'dismissed') AND run_id <> %s))""",
+        [list(part_ids), run.run_id],
+    )
+
+
+def close(conn: psycopg.Connection, entries: Iterable[int]) -> None:
+    """Close entries whose records have passed."""
+    conn.execute(
+        "UPDATE sluice.quarantine SET state = 'replayed', closed_at = now() WHERE entry_id = ANY(%s)", [list(entries)]
+    )
+
+
+def forget_held(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> None:
+    """Remove what an earlier run would have rejected of parts that were held, and are held again."""
+    conn.execute(
+        "DELETE FROM sluice.quarantine WHERE part_id = ANY(%s) AND state = 'held' AND run_id <> %s",
         [list(part_ids), run.run_id],
     )
 

@@ -66,7 +66,7 @@ class Cut:
 class Part:
     """A ``Cut`` of a file as the ledger numbers it; the unit of exactly-once.
 
-    A replay may want only some of its records: ``wanted`` names them by (member, ordinal).
+    A replay may want only some of its records: ``wanted`` names them by (member, offset of the first byte).
     """
 
     part_id: int
@@ -107,12 +107,19 @@ class Reason:
     value: str | None = None
 
 
+Place = tuple[int, str, int | None]
+"""Where something was rejected: part, archive member, and the offset of the record; None for all of it.
+
+Not the ordinal: which one a record has depends on what the mapping takes for records.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record, or a whole part, on its way into the quarantine.
 
     ``ordinal`` (from 1) is None where a whole part is meant; ``records`` says how many records the entry stands for.
-    ``raw`` holds at most the cap of ``reading.RAW_CAP_BYTES``; ``raw_is_whole`` tells whether anything was cut off.
+    ``raw`` holds at most the cap of ``pieces.RAW_CAP_BYTES``; ``raw_is_whole`` tells whether anything was cut off.
     """
 
     part_id: int
@@ -127,11 +134,15 @@ class Reject:
     context: bytes = b""
     records: int = 1
 
+    @property
+    def place(self) -> Place:
+        return self.part_id, self.member, None if self.ordinal is None else self.start_byte
+
 
 @dataclass(frozen=True, slots=True)
 class PartOutcome:
     """What parse made of one part. ``rejected`` counts records; with ``failed`` all of ``found`` are quarantined
-    together.
+    together. ``is_lost`` says that the part could not be looked at, so that nothing is known of what it holds.
     """
 
     part_id: int
@@ -140,6 +151,7 @@ class PartOutcome:
     bytes_read: int
     failed: bool = False
     sha256: str | None = None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ its lock, and an entry is closed in the transaction that loads it: it passes onc
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -17,11 +17,12 @@ import psycopg
 from sluice import quarantine, warehouse, xmlio
 from sluice.ledger import PART_COLUMNS, as_part
 from sluice.reading import Section
-from sluice.records import LoadCounts, Part, Reason, Reject, Run, Selection
+from sluice.records import LoadCounts, Part, Place, Reason, Reject, Run, Selection
 
-Place = tuple[int, str, int | None]
 Claims = Mapping[Place, int]
-"""Entries by their place: part, archive member, and ordinal (None for all of it)."""
+"""Entries by their place."""
+KEPT_AT_ONCE = 200
+_OFFSET = "CASE WHEN q.ordinal IS NOT NULL THEN q.start_byte END"
 
 
 def register(conn: psycopg.Connection, run: Run, selection: Selection) -> int:
@@ -44,7 +45,7 @@ def read_parts(conn: psycopg.Connection, run_id: int, number: int | None = None)
     """The parts of a replay (of one batch of it), each with the records that are wanted of it, or None for all."""
     rows = conn.execute(
         f"""SELECT {PART_COLUMNS},
-                array_agg(q.member ORDER BY q.entry_id), array_agg(q.ordinal ORDER BY q.entry_id)
+                array_agg(q.member ORDER BY q.entry_id), array_agg({_OFFSET} ORDER BY q.entry_id)
             FROM sluice.replays r JOIN sluice.quarantine q USING (entry_id) JOIN sluice.parts p USING (part_id)
             JOIN sluice.files f ON f.file_id = p.file_id
             WHERE r.run_id = %(run)s AND (%(number)s::integer IS NULL OR p.part_id = ANY (
@@ -55,11 +56,11 @@ def read_parts(conn: psycopg.Connection, run_id: int, number: int | None = None)
     return [replace(as_part(row[:-2]), wanted=_wanted(row[-2], row[-1])) for row in rows]
 
 
-def _wanted(members: Iterable[str], ordinals: list[int | None]) -> frozenset[tuple[str, int]] | None:
+def _wanted(members: Iterable[str], offsets: list[int | None]) -> frozenset[tuple[str, int]] | None:
     """All of a part is wanted where a file, a member or the part itself had been rejected."""
-    if None in ordinals:
+    if None in offsets:
         return None
-    return frozenset((member, ordinal) for member, ordinal in zip(members, ordinals, strict=True) if ordinal)
+    return frozenset((member, offset) for member, offset in zip(members, offsets, strict=True) if offset is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Kept:
     member: str
     ordinal: int
     line: int | None
-    start_byte: int | None
+    start_byte: int
     end_byte: int | None
     section: Section | None
 
@@ -83,19 +84,25 @@ class Kept:
 
 
 def read_kept(dsn: str, part: Part, places: Collection[tuple[str, int]]) -> Iterator[Kept]:
-    """What the quarantine has kept of these records of a part, given by member and ordinal."""
+    """What the quarantine has kept of these records of a part, given by member and offset; some at a time."""
+    wanted = sorted(places)
     with warehouse.connect(dsn) as connection:
-        rows = connection.execute(
-            """SELECT q.member, q.ordinal, q.line, q.start_byte, q.end_byte,
-                   CASE WHEN q.raw_is_whole THEN q.raw END, q.context
-               FROM sluice.quarantine q WHERE q.part_id = %s AND q.state = 'open' AND q.ordinal IS NOT NULL
-               ORDER BY q.member, q.ordinal""",
-            [part.part_id],
-        ).fetchall()
+        for start in range(0, len(wanted), KEPT_AT_ONCE):
+            yield from _read_some_kept(connection, part, wanted[start : start + KEPT_AT_ONCE])
+
+
+def _read_some_kept(conn: psycopg.Connection, part: Part, places: Sequence[tuple[str, int]]) -> Iterator[Kept]:
+    rows = conn.execute(
+        """SELECT q.member, q.ordinal, q.line, q.start_byte, q.end_byte,
+               CASE WHEN q.raw_is_whole THEN q.raw END, q.context
+           FROM sluice.quarantine q JOIN unnest(%s::text[], %s::bigint[]) AS p (member, start_byte)
+               USING (member, start_byte)
+           WHERE q.part_id = %s AND q.state = 'open' AND q.ordinal IS NOT NULL ORDER BY q.member, q.start_byte""",
+        [[member for member, _ in places], [offset for _, offset in places], part.part_id],
+    ).fetchall()
     for member, ordinal, line, start, end, raw, context in rows:
-        if (member, ordinal) in places:
-            section = _section(part, member, ordinal, line, start, raw, context) if raw and context else None
-            yield Kept(part, member, ordinal, line, start, end, section)
+        section = _section(part, member, ordinal, line, start, raw, context) if raw and context else None
+        yield Kept(part, member, ordinal, line, start, end, section)
 
 
 def _section(part: Part, member: str, ordinal: int, line: int, start: int, raw: bytes, context: bytes) -> Section:
@@ -109,13 +116,13 @@ def claim(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> Claims
     The caller holds the locks of the parts.
     """
     rows = conn.execute(
-        """SELECT q.part_id, q.member, q.ordinal, q.entry_id
+        f"""SELECT q.part_id, q.member, {_OFFSET}, q.entry_id
            FROM sluice.replays r JOIN sluice.quarantine q USING (entry_id)
            WHERE r.run_id = %s AND r.outcome IS NULL AND q.part_id = ANY(%s) AND q.state = 'open'
-             AND q.generation <= %s ORDER BY q.entry_id FOR UPDATE OF q""",
+             AND q.generation <= %s ORDER BY q.entry_id FOR UPDATE OF q""".encode(),
         [run.run_id, list(part_ids), run.generation],
     )
-    return {(part, member, ordinal): entry for part, member, ordinal, entry in rows}
+    return {(part, member, offset): entry for part, member, offset, entry in rows}
 
 
 def move_counts(conn: psycopg.Connection, counts: Mapping[int, LoadCounts]) -> None:
@@ -132,20 +139,16 @@ def move_counts(conn: psycopg.Connection, counts: Mapping[int, LoadCounts]) -> N
         )
 
 
-def note_outcomes(conn: psycopg.Connection, run: Run, part_ids: Iterable[int], claims: Claims) -> None:
-    """Close the claimed entries whose records passed, and say of each entry on these parts what came of it.
-
-    An entry that was rejected again was renewed by this run; what somebody else had closed before counts for nothing.
+def note_outcomes(
+    conn: psycopg.Connection, run: Run, part_ids: Iterable[int], claims: Claims, held: Iterable[int]
+) -> None:
+    """Say of each entry of the replay on these parts what came of it: what this run has claimed was loaded, rejected
+    again, or, with its part, ``held`` by the gate; what somebody else had closed before counts for nothing.
     """
     conn.execute(
-        """UPDATE sluice.quarantine SET state = 'replayed', closed_at = now()
-           WHERE entry_id = ANY(%s) AND state = 'open' AND run_id <> %s AND ordinal IS NOT NULL""",
-        [list(claims.values()), run.run_id],
-    )
-    conn.execute(
         """UPDATE sluice.replays r SET outcome = CASE WHEN r.entry_id <> ALL(%s) THEN 'closed'
-               WHEN q.state = 'replayed' THEN 'loaded' ELSE 'rejected' END
+               WHEN q.state = 'replayed' THEN 'loaded' WHEN q.part_id = ANY(%s) THEN 'held' ELSE 'rejected' END
            FROM sluice.quarantine q
            WHERE q.entry_id = r.entry_id AND r.run_id = %s AND q.part_id = ANY(%s)""",
-        [list(claims.values()), run.run_id, list(part_ids)],
+        [list(claims.values()), list(held), run.run_id, list(part_ids)],
     )

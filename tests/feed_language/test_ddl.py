@@ -62,14 +62,15 @@ class TestLayout:
         lineage = ["_file", "_member", "_record", "_run", "_loaded_at"]
         assert names(change_feed(), "lines") == ["id", "_n1", "sku", "name", *lineage]
         assert names(change_feed(), "notes") == ["id", "_n1", "_n2", "author", "text", *lineage]
-        assert names(change_feed(KEYLESS), "notes") == ["_n1", "_n2", "author", "text", *lineage]
+        place = [*lineage[:3], "_offset", *lineage[3:]]
+        assert names(change_feed(KEYLESS), "notes") == ["_n1", "_n2", "author", "text", *place]
 
     def test_primary_key(self, change_feed: ChangeFeed) -> None:
         """The key is the root's, or the record's place in its file; below it, the positions."""
         assert primary_key(change_feed(), "orders") == ("id",)
         assert primary_key(change_feed(), "notes") == ("id", "_n1", "_n2")
-        assert primary_key(change_feed(KEYLESS), "orders") == ("_file", "_member", "_record")
-        assert primary_key(change_feed(KEYLESS), "lines") == ("_file", "_member", "_record", "_n1")
+        assert primary_key(change_feed(KEYLESS), "orders") == ("_file", "_member", "_offset")
+        assert primary_key(change_feed(KEYLESS), "lines") == ("_file", "_member", "_offset", "_n1")
 
     def test_never_empty(self, change_feed: ChangeFeed) -> None:
         """Key, version and lineage are NOT NULL; a required column is not, so that it can be added later."""

@@ -61,8 +61,9 @@ _ORIGIN = (
     LayoutColumn("_member", "text", False, "The archive member in that file; empty where the file is no archive."),
     LayoutColumn("_record", "bigint", False, "The ordinal of the record in the file or member, from 1."),
 )
+_OFFSET = LayoutColumn("_offset", "bigint", False, "Where the record begins, in decoded bytes of the file or member.")
 _ORDER = (
-    LayoutColumn("_offset", "bigint", False, "Where the record begins, in decoded bytes of the file or member."),
+    _OFFSET,
     LayoutColumn("_file_date", "date", False, "The date in the file's URI; -infinity where it has none."),
     LayoutColumn("_file_modified", "timestamptz", False, "When the source last modified the file."),
 )
@@ -71,6 +72,8 @@ _LOADING = (
     LayoutColumn("_loaded_at", "timestamptz", False, "When the row was loaded.", "now()"),
 )
 ROOT_LINEAGE = (*_ORIGIN, *_ORDER, *_LOADING)
+PLACE = ("_file", "_member", "_offset")
+"""The identity of a record without a key. Its ordinal is none: that depends on what else the feed takes for records."""
 
 
 def column_layout(feed: Feed, table: str) -> list[LayoutColumn]:
@@ -78,14 +81,15 @@ def column_layout(feed: Feed, table: str) -> list[LayoutColumn]:
     declared = _declared_columns(feed, table)
     if feed.tables[table].is_root:
         return [*declared, *ROOT_LINEAGE]
-    return [*_inherited_key(feed, table), *_positions(feed, table), *declared, *_ORIGIN, *_LOADING]
+    place = () if feed.tables[feed.root_of(table)].key else (_OFFSET,)
+    return [*_inherited_key(feed, table), *_positions(feed, table), *declared, *_ORIGIN, *place, *_LOADING]
 
 
 def primary_key(feed: Feed, table: str) -> tuple[str, ...]:
     """The columns of the primary key: the root's key, or the record's place; for a child table its positions too."""
     root = feed.tables[feed.root_of(table)]
     positions = tuple(column.name for column in _positions(feed, table))
-    return (root.key or tuple(column.name for column in _ORIGIN)) + positions
+    return (root.key or PLACE) + positions
 
 
 def indexes(feed: Feed) -> list[Index]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,6 +39,8 @@ from sluice.workfiles import open_scratch
 # Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
 # before that was noticed, or is wrong as a whole.
 _NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid", "wrong_encoding"}
+# Faults that say nothing about what a part holds: an earlier load of it stands.
+_TELLS_NOTHING = {"source_changed", "worker_died"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +125,20 @@ class _Tally:
     """The outcome of one part while it is being read."""
 
     missing: set[tuple[str, int]] = field(default_factory=set)
-    """What a replay wants of the part and has not met yet, by member and ordinal."""
+    """What a replay wants of the part and has not met yet, by member and offset."""
     found: int = 0
     bytes_read: int = 0
     failed: bool = False
+    is_lost: bool = False
     fault: MalformedXML | None = None
     """Why a replay could not go on reading."""
 
-    def takes(self, section: Section, ordinal: int) -> bool:
+    def takes(self, section: Section, offset: int) -> bool:
         """Whether this record is wanted; counts it then."""
         if section.part.wanted is not None:
-            if (section.member, ordinal) not in self.missing:
+            if (section.member, offset) not in self.missing:
                 return False
-            self.missing.discard((section.member, ordinal))
+            self.missing.discard((section.member, offset))
         self.found += 1
         return True
 
@@ -164,7 +167,7 @@ class _BatchParser:
             elif part.wanted is not None:
                 self._look_into_quarantine(tools, part)
         return [
-            PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id))
+            PartOutcome(part_id, t.found, 0, t.bytes_read, t.failed, digests.get(part_id), t.is_lost)
             for part_id, t in self._tallies.items()
         ]
 
@@ -185,7 +188,7 @@ class _BatchParser:
         if part.wanted is not None:
             tally.fault = tally.fault or error
         else:
-            tally.failed = True
+            tally.failed, tally.is_lost = True, error.code in _TELLS_NOTHING
             self._reject_part(part, part.cut.member, error, tally.found)
 
     def _look_into_quarantine(self, tools: Tools, part: Part) -> None:
@@ -194,10 +197,10 @@ class _BatchParser:
         if not tally.missing:
             return
         for kept in replay.read_kept(tools.dsn, part, tally.missing):
-            if kept.section is not None and not self._plan.reads_ancestor_content:
+            if kept.section is not None:
                 self._run_section(kept.section, tally)
-            if (kept.member, kept.ordinal) in tally.missing:
-                tally.missing.discard((kept.member, kept.ordinal))
+            if (kept.member, kept.start_byte) in tally.missing:
+                tally.missing.discard((kept.member, kept.start_byte))
                 tally.found += 1
                 self._rejects.add(kept.reject(_why_gone(tally.fault)))
 
@@ -212,6 +215,7 @@ class _BatchParser:
             keeps = self._keeps_records and fault.code not in _NEVER_IN_PART and tally.found > found_before
             if not keeps:
                 tally.failed, tally.found = True, found_before + reader.records_seen
+                tally.is_lost = fault.code in _TELLS_NOTHING
             records = 0 if keeps else reader.records_seen
             self._reject_part(section.part, section.member, fault, records)
         if fault is not None:
@@ -238,7 +242,7 @@ class _BatchParser:
                     self._reject_oversize(section, item, tally)
                 elif item.is_remnant or (reader.fault and self._validity.judges_documents):
                     _prove(item)
-                elif section.part.wanted is not None and not _wanted_of(section, item):
+                elif section.part.wanted is not None and not _holds_any(item, section.member, tally.missing):
                     continue  # the file was proven when it was parsed first
                 else:
                     last_root = self._parse_piece(section, item, tally)
@@ -275,8 +279,9 @@ class _BatchParser:
             message = "records come out of entities of the document's DTD"
             raise MalformedXML("refused_dtd", message, offset=piece.offset, line=piece.first_line)
         self._validity.look_at(root, piece)
-        for element, place in zip(elements, _places(section, piece), strict=True):
-            if tally.takes(section, place.ordinal):
+        places = _places(section, piece, self._plan.reads_ancestor_content)
+        for element, place in zip(elements, places, strict=True):
+            if tally.takes(section, place.offset):
                 self._take_record(element, place)
 
     def _take_record(self, element: xmlio.Element, place: RecordPlace) -> None:
@@ -297,12 +302,12 @@ class _BatchParser:
         self._rejects.add(_part_reject(part, member, fault, records))
 
     def _reject_oversize(self, section: Section, record: OversizeRecord, tally: _Tally) -> None:
-        if not tally.takes(section, record.ordinal):
+        if not tally.takes(section, record.start):
             return
         length = record.end - record.start
         place = RecordPlace(
             section.part.part_id, section.member, record.ordinal, record.start, length, record.line,
-            lambda: (record.raw, brief_opening(record.prolog, record.chain)),
+            lambda: (record.raw, brief_opening(record.prolog, record.chain, self._plan.reads_ancestor_content)),
         )  # fmt: skip
         self._tables.reject(place, [self._why_left_out(record)])
 
@@ -331,13 +336,12 @@ def _why_gone(fault: MalformedXML | None) -> Reason:
     return Reason("source_gone", f"{fault.message}, and what the quarantine has kept is not enough to read it again")
 
 
-def _wanted_of(section: Section, piece: Piece) -> bool:
-    """Whether a replay wants a record of this piece."""
-    ordinals = range(piece.first_record, piece.first_record + len(piece.starts))
-    return any(member == section.member and ordinal in ordinals for member, ordinal in section.part.wanted or ())
+def _holds_any(piece: Piece, member: str, places: Set[tuple[str, int]]) -> bool:
+    """Whether a record of this piece begins at one of these places."""
+    return any((member, start) in places for start in piece.starts.tolist())
 
 
-def _places(section: Section, piece: Piece) -> Iterator[RecordPlace]:
+def _places(section: Section, piece: Piece, needs_leads: bool) -> Iterator[RecordPlace]:
     starts, ends, lines = piece.starts.tolist(), piece.ends.tolist(), piece.lines().tolist()
     for index, (start, end, line, chain) in enumerate(zip(starts, ends, lines, piece.record_chains(), strict=True)):
         yield RecordPlace(
@@ -347,12 +351,12 @@ def _places(section: Section, piece: Piece) -> Iterator[RecordPlace]:
             offset=start,
             length=end - start,
             line=line,
-            fragment=partial(_fragment, piece, index, chain),
+            fragment=partial(_fragment, piece, index, chain, needs_leads),
         )
 
 
-def _fragment(piece: Piece, index: int, chain: Chain) -> tuple[bytes, bytes]:
-    return piece.raw(index), brief_opening(piece.prolog, chain)
+def _fragment(piece: Piece, index: int, chain: Chain, needs_leads: bool) -> tuple[bytes, bytes]:
+    return piece.raw(index), brief_opening(piece.prolog, chain, needs_leads)
 
 
 def _too_large(length: int, limit: int) -> Reason:

@@ -129,7 +129,7 @@ def validate(tools: Tools, run_id: int, number: int) -> ValidateSummary:
     rows = _BatchRows(tools, run_id, batch)
     decision = decide(feed, batch, rows)
     held_parts = decision.held_parts(batch)
-    rejected = _write_rejects(tools, run_id, batch, rows, decision)
+    rejected = _write_rejects(tools, run_id, batch, rows, decision, held_parts)
     _write_data_docs(tools, run_id, number, decision.results)
     work.write_json(work.verdict(feed.feed, run_id, number), _verdict(decision, held_parts))
     records, held = sum(kept.values()), sum(kept[part_id] for part_id in held_parts)
@@ -224,23 +224,24 @@ class _BatchRows:
         return rows.filter(pc.is_in(rows["_part"], pa.array(self._parts, pa.int64())))
 
 
-def _write_rejects(tools: Tools, run_id: int, batch: Batch, rows: Rows, decision: Decision) -> int:
-    """Write the gate's rejects with their raw bytes; returns how many there are."""
+def _write_rejects(
+    tools: Tools, run_id: int, batch: Batch, rows: Rows, decision: Decision, held_parts: Sequence[int]
+) -> int:
+    """Write the gate's rejects with their raw bytes; returns how many there are in parts that are not held.
+
+    A held part needs them too: it may have been released, and then only these records of it are kept out.
+    """
     count = 0
     with tools.work.open_write(tools.work.gate_rejects(tools.feed.feed, run_id, batch.number)) as file:
         for reject in _make_rejects(tools, batch, rows, decision) if decision.failing else ():
             file.write(json.dumps(to_json(reject)).encode() + b"\n")
-            count += 1
+            count += reject.part_id not in held_parts
     return count
 
 
 def _make_rejects(tools: Tools, batch: Batch, rows: Rows, decision: Decision) -> Iterator[Reject]:
-    """The rejects, in one pass over the parts that have some; those whose bytes cannot be read any more come last.
-
-    Those in held parts are left out: such a part waits as a whole, and is judged anew when it is released.
-    """
-    held = set(decision.held_parts(batch))
-    waiting = {key: own for key, own in _read_places(tools.feed, rows, decision).items() if key[0] not in held}
+    """The rejects, in one pass over the parts that have some; those whose bytes cannot be read any more come last."""
+    waiting = _read_places(tools.feed, rows, decision)
     with_rejects = {part_id for part_id, _ in waiting}
     parts = {part.part_id: part for part in batch.parts if part.part_id in with_rejects}
     for section in sections(tools, list(parts.values())):
@@ -259,7 +260,7 @@ def _rejects_of(feed: Feed, decision: Decision, section: Section, places: pa.Tab
         group = places.slice(start, _SLICE_RECORDS).to_pylist()
         reasons = gate.reasons_of(decision.failing, [place["_rec"] for place in group])
         for place in group:
-            raw, context = reader.read(place["_record"])
+            raw, context = reader.read(place["_offset"])
             yield Reject(
                 part.part_id, section.member, place["_record"], place["_line"], place["_offset"],
                 place["_offset"] + place["_length"], reasons[place["_rec"]][:MAX_REASONS], raw,
