@@ -186,7 +186,8 @@ def _tables(feed: Feed, standing: list[Placed]) -> dict[str, list[Any]]:
     root = feed.tables["items"]
     rows: dict[str, list[Any]] = {name: [] for name in feed.tables}
     for one in standing:
-        record, file, place = one.record, (one.uri, one.arrival.version), one.lineage[:2]
+        record, file = one.record, (one.uri, one.arrival.version)
+        place = one.lineage[: 2 if root.key else 3]
         status = (None,) if "status" in root.columns else ()
         rows["items"].append((*file, record.key, record.rev, record.name, *status, *one.lineage))
         own = (record.key,) if root.key else ()

@@ -41,7 +41,7 @@ def offsets(data: bytes) -> list[int]:
     return [match.start() for match in re.finditer(b"<rec>", data)]
 
 
-def read(tools: Tools, part: Part, wanted: list[int]) -> list[tuple[bytes, bytes]]:
+def read(tools: Tools, part: Part, wanted: list[int]) -> list[tuple[bytes, bytes | None]]:
     section = next(opened := sections(tools, [part]))
     assert isinstance(section, Section)
     reader = FragmentReader(tools.feed, section)
@@ -92,6 +92,7 @@ def test_the_context_makes_a_document_of_a_record(target: int, tmp_path: Path) -
     found = [fragment for part in parts for fragment in read(tools, part, offsets(data)) if fragment[0]]
     assert [raw for raw, _ in found] == [b"<rec>%d</rec>" % number for number in range(4)] * 3
     for number, (raw, context) in enumerate(found):
+        assert context is not None
         root = etree.fromstring(context + raw + b"</group></r>")
         assert root.nsmap == {"x": "urn:x"}
         assert (root.find("group").get("day"), root.findtext("group/head")) == (f"{number // 4}", f"{number // 4}!")  # type: ignore[union-attr]
@@ -113,7 +114,7 @@ def test_what_cannot_be_read_any_more_is_left_away(tools: Tools, tmp_path: Path)
     first, _, last = offsets(data)
     found = read(tools, whole(path), [first, last, len(data)])
     assert found[0] == (data[4 : 4 + RAW_CAP_BYTES], b"<r>")
-    assert found[1:] == [(b"", b""), (b"", b"")]
+    assert found[1:] == [(b"", None), (b"", None)]
 
 
 def test_a_place_without_a_record_gives_nothing(tools: Tools, tmp_path: Path) -> None:
@@ -134,4 +135,4 @@ def test_a_file_that_has_changed_gives_nothing(tools: Tools, tmp_path: Path) -> 
 
     (tmp_path / "a.xml").touch()
     part = whole(tmp_path / "a.xml")
-    assert FragmentReader(tools.feed, Section(part, "", Changing())).read(1) == (b"", b"")
+    assert FragmentReader(tools.feed, Section(part, "", Changing())).read(1) == (b"", None)

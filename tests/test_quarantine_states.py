@@ -160,6 +160,16 @@ def test_header_values_come_from_what_the_quarantine_has_kept(ground: Ground) ->
     assert ground.sql("SELECT id, head FROM items.items ORDER BY id") == [("a", "h"), ("b", "h")]
 
 
+@pytest.mark.parametrize("declaration", ["", "<?xml version='1.0'?>"])
+def test_a_record_that_is_the_document_needs_nothing_before_it(ground: Ground, declaration: str) -> None:
+    lone = STRICT.replace("/Items/Item", "/Item")
+    path = ground.put("a.xml", declaration + item("a", name="bad"))
+    ground.run(ground.feed(lone))
+    path.unlink()
+    ground.replay(ground.feed(ITEMS.replace("/Items/Item", "/Item")))
+    assert ids(ground) == ["a"]
+
+
 # -- the gate ---------------------------------------------------------------------------------------------------------
 
 

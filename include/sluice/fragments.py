@@ -28,17 +28,17 @@ class FragmentReader:
         self._index_of: dict[int, int] = {}
         self._chains: list[Chain] = []
 
-    def read(self, offset: int) -> tuple[bytes, bytes]:
-        """The raw bytes of a record (``RAW_CAP_BYTES`` at most) and its context; both empty where it is not found."""
+    def read(self, offset: int) -> tuple[bytes, bytes | None]:
+        """The raw bytes of a record (``RAW_CAP_BYTES`` at most), empty where it is not found, and its context."""
         while self._piece is None or offset >= self._piece.offset + len(self._piece.body):
             self._piece = next(self._pieces, None)
             if self._piece is None:
-                return b"", b""
+                return b"", None
             self._index_of = {start: index for index, start in enumerate(self._piece.starts.tolist())}
             self._chains = list(self._piece.record_chains())
         index = self._index_of.get(offset)
         if index is None:
-            return b"", b""
+            return b"", None
         context = brief_opening(self._piece.prolog, self._chains[index], self._needs_leads)
         return self._piece.raw(index)[:RAW_CAP_BYTES], context
 

@@ -43,15 +43,15 @@ def opening(prolog: bytes, chain: Chain) -> bytes:
 
 
 @lru_cache(8)
-def brief_opening(prolog: bytes, chain: Chain, needs_leads: bool = False) -> bytes:
+def brief_opening(prolog: bytes, chain: Chain, needs_leads: bool = False) -> bytes | None:
     """``opening``, or where that is long the start tags alone: what one record may cost the quarantine is bounded.
 
-    Empty where that is still too long, and where ``needs_leads`` says that start tags alone are not enough.
+    None where that is still too long, and where ``needs_leads`` says that start tags alone are not enough.
     """
     if len(prolog) + sum(len(ancestor.lead or b"") for ancestor in chain) <= CONTEXT_CAP_BYTES:
         return opening(prolog, chain)
     tags = b"".join(ancestor.tag for ancestor in chain)
-    return tags if len(tags) <= CONTEXT_CAP_BYTES and not needs_leads else b""
+    return tags if len(tags) <= CONTEXT_CAP_BYTES and not needs_leads else None
 
 
 def closing(chain: Chain) -> bytes:

@@ -28,7 +28,8 @@ _STORE = """INSERT INTO sluice.quarantine AS q (feed, file_id, part_id, run_id, 
         code = excluded.code, message = excluded.message, reasons = excluded.reasons,
         records = CASE WHEN excluded.code IN ('source_changed', 'source_gone', 'worker_died') THEN q.records
             ELSE excluded.records END,
-        raw = coalesce(excluded.raw, q.raw), context = coalesce(excluded.context, q.context),
+        raw = coalesce(excluded.raw, q.raw),
+        context = CASE WHEN excluded.raw IS NULL THEN q.context ELSE excluded.context END,
         raw_is_whole = CASE WHEN excluded.raw IS NULL THEN q.raw_is_whole ELSE excluded.raw_is_whole END,
         state = CASE WHEN q.state = 'dismissed' AND q.code = excluded.code THEN q.state
             WHEN q.state = 'open' THEN q.state ELSE excluded.state END"""
@@ -71,7 +72,7 @@ def _row(run: Run, part: Part, reject: Reject, state: str) -> tuple[Any, ...]:
         Jsonb([asdict(reason) for reason in reject.reasons]),
         reject.raw or None,
         reject.raw_is_whole,
-        reject.context or None,
+        reject.context,
         reject.records,
         state,
     )
@@ -105,7 +106,8 @@ def read_reject(data: Mapping[str, Any]) -> Reject:
     """A reject from its JSON line, as ``records.to_json`` wrote it."""
     fields = dict(data)
     fields["reasons"] = tuple(Reason(**reason) for reason in data["reasons"])
-    fields["raw"], fields["context"] = data["raw"].encode("latin-1"), data["context"].encode("latin-1")
+    fields["raw"] = data["raw"].encode("latin-1")
+    fields["context"] = None if data["context"] is None else data["context"].encode("latin-1")
     return Reject(**fields)
 
 

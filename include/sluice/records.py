@@ -120,6 +120,7 @@ class Reject:
 
     ``ordinal`` (from 1) is None where a whole part is meant; ``records`` says how many records the entry stands for.
     ``raw`` holds at most the cap of ``pieces.RAW_CAP_BYTES``; ``raw_is_whole`` tells whether anything was cut off.
+    ``context`` is what must stand before it to make a document; None where that is not known, or too long.
     """
 
     part_id: int
@@ -131,7 +132,7 @@ class Reject:
     reasons: tuple[Reason, ...]
     raw: bytes = b""
     raw_is_whole: bool = True
-    context: bytes = b""
+    context: bytes | None = None
     records: int = 1
 
     @property

@@ -51,5 +51,6 @@ def _to_json(reject: Reject) -> dict[str, Any]:
     """As ``records.to_json`` has it, at a fraction of its cost: there may be a million of them."""
     values = {name: getattr(reject, name) for name in _REJECT_FIELDS}
     values["reasons"] = [{name: getattr(reason, name) for name in _REASON_FIELDS} for reason in reject.reasons]
-    values["raw"], values["context"] = reject.raw.decode("latin-1"), reject.context.decode("latin-1")
+    values["raw"] = reject.raw.decode("latin-1")
+    values["context"] = None if reject.context is None else reject.context.decode("latin-1")
     return values

@@ -101,7 +101,7 @@ def _read_some_kept(conn: psycopg.Connection, part: Part, places: Sequence[tuple
         [[member for member, _ in places], [offset for _, offset in places], part.part_id],
     ).fetchall()
     for member, ordinal, line, start, end, raw, context in rows:
-        section = _section(part, member, ordinal, line, start, raw, context) if raw and context else None
+        section = _section(part, member, ordinal, line, start, raw, context) if raw and context is not None else None
         yield Kept(part, member, ordinal, line, start, end, section)
 
 

@@ -40,7 +40,7 @@ class RecordPlace:
     offset: int
     length: int
     line: int
-    fragment: Callable[[], tuple[bytes, bytes]]
+    fragment: Callable[[], tuple[bytes, bytes | None]]
 
     def reject(self, reasons: Sequence[Reason]) -> Reject:
         raw, context = self.fragment()

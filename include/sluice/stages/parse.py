@@ -355,7 +355,7 @@ def _places(section: Section, piece: Piece, needs_leads: bool) -> Iterator[Recor
         )
 
 
-def _fragment(piece: Piece, index: int, chain: Chain, needs_leads: bool) -> tuple[bytes, bytes]:
+def _fragment(piece: Piece, index: int, chain: Chain, needs_leads: bool) -> tuple[bytes, bytes | None]:
     return piece.raw(index), brief_opening(piece.prolog, chain, needs_leads)
 
 
