@@ -10,12 +10,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.small_feeds import ITEMS, KEYLESS, Ground, item, items
+from tests.small_feeds import ITEMS, KEYLESS, MOMENT, Ground, item, items
 
 from sluice import ledger
+from sluice.attempts import RETRIES, Attempts
+from sluice.records import Cut, LedgerFile, Part
+from sluice.stages.fetch import fetch
 from sluice.stages.load import load
 from sluice.stages.reconcile import reconcile
 from sluice.stages.split import split
+from sluice.stages.validate import validate
 from sluice.warehouse import connect
 
 AS_ONE = "publish: run\nrejects: {max_records: 1}"
@@ -209,34 +213,85 @@ parse.parse(Tools(load_feed(Path(feed_folder)), "", WorkFiles(work), Clients()),
 """
 
 
-def test_a_part_that_kills_its_worker_is_given_up_after_four_deaths(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("killers", "deaths"), [(1, 4), (3, 5)])
+def test_a_part_that_kills_its_worker_is_given_up(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, killers: int, deaths: int
 ) -> None:
-    """The others of its batch are loaded; two deaths are blamed on nobody, two on the part alone."""
+    """Within the tries of its task, and the others of its batch are loaded. Two deaths are blamed on nobody, two on the
+    part alone; of several such parts, one each.
+    """
     monkeypatch.undo()
-    feed = ground.feed(ITEMS, more="rejects: {max_files: 1}")
-    for name in ("a", "deadly", "z"):
+    feed = ground.feed(ITEMS, more=f"rejects: {{max_files: {killers}}}")
+    for name in ("a", "z"):
         ground.put(f"{name}.xml", items(item(name)))
-    from sluice.stages.fetch import fetch
-    from sluice.stages.validate import validate
-
+    for number in range(killers):
+        ground.put(f"b{number}.xml", items(item("deadly")))
     tools = ground.tools(feed)
     run_id = fetch(tools, ground.request(feed)).run_id
     (batch,) = split(tools, run_id).batches
     command = [sys.executable, "-c", KILLER, str(feed.folder), ground.work.root, str(run_id), str(batch.number)]
-    codes = [subprocess.run(command, check=False).returncode for _ in range(5)]
-    assert codes == [-signal.SIGKILL] * 4 + [0]
+    codes = [subprocess.run(command, check=False).returncode for _ in range(deaths + 1)]
+    assert codes == [-signal.SIGKILL] * deaths + [0]
+    assert len(codes) <= 1 + RETRIES
     validate(tools, run_id, batch.number)
     ground.load(feed, run_id, batch.number)
     assert ground.reconcile(feed, run_id) is None
     assert [row[2] for row in ground.tables(feed)["items"]] == ["a", "z"]
-    assert ground.sql("SELECT code, ordinal FROM sluice.quarantine") == [("worker_died", None)]
-    assert ground.replay(feed).totals.loaded == 1  # a machine with more memory, a mended library
+    assert ground.sql("SELECT code, ordinal FROM sluice.quarantine") == [("worker_died", None)] * killers
+    assert ground.replay(feed).totals.loaded == killers  # a machine with more memory, a mended library
+
+
+def parts_of(*names: str) -> list[Part]:
+    file = LedgerFile(1, "s3://b/a.xml", "1", 1, MOMENT, None)
+    return [Part(ord(name), file, Cut()) for name in names]
+
+
+def go_through(ground: Ground, deadly: str, parts: str = "abcdefgh", errors: int = 0) -> tuple[int, str, str]:
+    """Try to parse ``parts`` until a try comes to its end. Those in ``deadly`` kill the worker each time, unless it is
+    one of the first ``errors`` tries: those end with an error. Returns the tries, and the parts parsed and given up.
+    """
+    path = ground.work.attempts("items", 1, 0)
+    for number in range(1, 100):
+        attempts, parsed = Attempts(ground.work, path).__enter__(), ""
+        for group in attempts.divide(parts_of(*parts)):
+            names = "".join(chr(part.part_id) for part in group)
+            if set(names) & set(deadly):
+                break  # without a word
+            parsed += names
+        else:
+            attempts.__exit__(None, None, None)
+            return number, "".join(sorted(parsed)), "".join(sorted(map(chr, attempts.given_up)))
+        if number <= errors:
+            attempts.__exit__(OSError, OSError(), None)
+    raise AssertionError("no try came to its end")
+
+
+@pytest.mark.parametrize("deadly", ["a", "h", "ah", "de", "abc", "fgh", "adh"])
+def test_parts_that_kill_workers_do_not_use_up_the_tries_of_their_task(ground: Ground, deadly: str) -> None:
+    """Up to three in a batch are found out by the tries that the task has, one spare try for an error included."""
+    tries, parsed, given_up = go_through(ground, deadly, errors=1)
+    assert tries <= 1 + RETRIES
+    assert given_up == deadly
+    assert parsed == "".join(sorted(set("abcdefgh") - set(deadly)))
+    assert go_through(ground, deadly) == (1, parsed, deadly)  # a task that is cleared gives the same
+
+
+def test_more_parts_than_that_are_found_out_when_the_task_is_cleared(ground: Ground) -> None:
+    """It goes on where it was, and each death more finds one more; nothing is given up that killed nobody."""
+    assert go_through(ground, "bcdefg") == (2 + 6 + 1, "ah", "bcdefg")
+
+
+def test_a_part_that_a_worker_died_on_by_chance_is_forgiven(ground: Ground) -> None:
+    path = ground.work.attempts("items", 1, 0)
+    for _ in range(2):
+        Attempts(ground.work, path).__enter__()
+    chance = Attempts(ground.work, path).__enter__()
+    assert [part.part_id for part in next(chance.divide(parts_of("a", "b")))] == [ord("a")]
+    assert go_through(ground, "", "ab") == (1, "ab", "")
+    assert not Attempts(ground.work, path).is_careful
 
 
 def test_an_error_is_no_death(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sluice.attempts import Attempts
-
     path = ground.work.attempts("items", 1, 0)
 
     def fail() -> None:
