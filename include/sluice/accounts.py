@@ -24,8 +24,8 @@ _ACCOUNTED = """sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN 
         SELECT FROM sluice.loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))"""
 # Of these, what the run did itself: where runs overlap, each part is counted by the one that loaded it.
 _OWN = f"{_ACCOUNTED} AND (l.part_id IS NULL OR l.run_id = %(run)s)"
-_QUARANTINED_WHOLE = f"""sluice.quarantine q JOIN sluice.files f USING (file_id)
-    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_OWN})"""
+# What these loads quarantined whole, whatever became of it later.
+_QUARANTINED_WHOLE = f"""(SELECT m.file_id, l.part_id, unnest(l.quarantined_whole) AS member FROM {_OWN}) w"""
 
 
 def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[Any, ...]]:
@@ -50,7 +50,7 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
     sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
     select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
     files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
-    whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
+    whole = _account(conn, run, f"SELECT count(DISTINCT (file_id, member)) FROM {_QUARANTINED_WHOLE}")[0][0]
     listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
     return Totals(
         files=files,
@@ -87,10 +87,14 @@ def find_held(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
 
 
 def find_quarantined_files(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
-    """(uri with its member, code, message) of what was quarantined whole."""
-    name = "f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END"
-    select = f"SELECT {name}, q.code, q.message FROM {_QUARANTINED_WHOLE}"
-    return _account(conn, run, f"{select} ORDER BY q.entry_id LIMIT {SHOWN}")
+    """(uri with its member, code, message) of what was quarantined whole, with the reason of whoever tried it last."""
+    name = "f.uri || CASE WHEN w.member <> '' THEN '!' || w.member ELSE '' END"
+    shown = f"(SELECT * FROM {_QUARANTINED_WHOLE} ORDER BY part_id, member LIMIT {SHOWN}) w"
+    select = f"""SELECT {name}, q.code, q.message FROM {shown} JOIN sluice.files f USING (file_id)
+        CROSS JOIN LATERAL (SELECT code, message FROM sluice.quarantine q
+            WHERE q.file_id = w.file_id AND q.part_id = w.part_id AND q.member = w.member AND q.ordinal IS NULL
+            ORDER BY entry_id DESC LIMIT 1) q ORDER BY w.part_id, w.member"""
+    return _account(conn, run, select)
 
 
 def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | None) -> None:

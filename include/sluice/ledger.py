@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
-VERSION = 3
+VERSION = 4
 """Of the ledger's tables. The comment on the schema holds it."""
 _MARK = f"Sluice: ledger, quarantine and tombstones; version {VERSION}"
 
@@ -324,7 +324,11 @@ def find_loads_before(conn: psycopg.Connection, run: Run, part_ids: Iterable[int
 def store_counts(
     conn: psycopg.Connection, run: Run, rows: Iterable[tuple[int, int, int, LoadCounts, int, str | None]]
 ) -> None:
-    """Complete ledger rows: (part id, found, quarantined, counts, bytes read, sha256)."""
+    """Complete ledger rows: (part id, found, quarantined, counts, bytes read, sha256).
+
+    They also keep what was quarantined whole, since a replay that is rejected again makes the entry its own.
+    """
+    rows = list(rows)
     with conn.cursor() as cursor:
         cursor.executemany(
             """UPDATE sluice.loads
@@ -347,6 +351,13 @@ def store_counts(
                 for part_id, found, quarantined, c, size, sha256 in rows
             ],
         )
+    conn.execute(
+        """UPDATE sluice.loads l SET quarantined_whole = q.members
+           FROM (SELECT part_id, array_agg(member ORDER BY member) AS members FROM sluice.quarantine
+                 WHERE part_id = ANY(%s) AND ordinal IS NULL AND state = 'open' AND run_id = %s GROUP BY part_id) q
+           WHERE l.part_id = q.part_id AND l.edition = %s""",
+        [[part_id for part_id, *_ in rows], run.run_id, run.edition],
+    )
 
 
 def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> None:

@@ -100,6 +100,18 @@ CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state
 CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
 CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
 
+-- A load keeps to itself what it quarantined whole, since the entry goes on to whoever rejects the same again.
+DO $$ BEGIN IF NOT EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = 'sluice.loads'::regclass AND attname = 'quarantined_whole') THEN
+    ALTER TABLE sluice.loads ADD COLUMN quarantined_whole text[] NOT NULL DEFAULT '{}';
+    UPDATE sluice.loads l SET quarantined_whole = w.members
+        FROM (SELECT l.part_id, l.edition, array_agg(DISTINCT q.member) AS members
+            FROM sluice.loads l JOIN sluice.quarantine q USING (part_id)
+            WHERE q.ordinal IS NULL AND (q.run_id = l.run_id OR l.state = 'quarantined') GROUP BY 1, 2) w
+        WHERE (l.part_id, l.edition) = (w.part_id, w.edition);
+END IF; END $$;
+COMMENT ON COLUMN sluice.loads.quarantined_whole IS 'The archive members that this load quarantined whole; an empty text for the part itself.';
+
 CREATE TABLE IF NOT EXISTS sluice.replays (
     run_id bigint NOT NULL, entry_id bigint NOT NULL, code text NOT NULL, message text NOT NULL,
     outcome text CHECK (outcome IN ('loaded', 'rejected', 'closed')), PRIMARY KEY (run_id, entry_id));
