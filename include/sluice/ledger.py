@@ -266,20 +266,12 @@ def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[
     return [(number, list(parts), size) for number, parts, size in rows]
 
 
-def read_run_parts(conn: psycopg.Connection, run_id: int) -> list[int]:
-    """The ids of the parts of a run's files."""
-    rows = conn.execute(
-        "SELECT part_id FROM sluice.manifest JOIN sluice.parts USING (file_id) WHERE run_id = %s", [run_id]
-    )
-    return [part_id for (part_id,) in rows]
-
-
 # -- loads ------------------------------------------------------------------------------------------------------------
 
 
 def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> list[int]:
     """Write the ledger rows of these parts (part id to ``loaded`` or ``quarantined``); returns the ids that were still
-    free for this edition.
+    free for this edition. A hold on them goes; that a person had released it is noted with the load, which spends that.
 
     Waits for every other transaction that is loading one of them, under whatever edition. The rows are invisible until
     the caller's transaction commits.
@@ -293,7 +285,13 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
         [run.edition, run.run_id, run.generation, ids, [states[part_id] for part_id in ids]],
     )
     claimed = [part_id for (part_id,) in rows]
-    conn.execute("DELETE FROM sluice.holds WHERE NOT is_released AND part_id = ANY(%s)", [claimed])
+    conn.execute(
+        """WITH spent AS (DELETE FROM sluice.holds WHERE part_id = ANY(%s) RETURNING *)
+           UPDATE sluice.loads l SET release_note = coalesce(spent.note, '') FROM spent
+           WHERE spent.is_released AND spent.generation = l.generation
+             AND (l.part_id, l.edition) = (spent.part_id, %s)""",
+        [claimed, run.edition],
+    )
     return claimed
 
 
@@ -361,14 +359,19 @@ def store_counts(
 
 
 def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> None:
-    """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now."""
+    """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now.
+
+    What a person has released stays so: a run that other files keep back has not spent it.
+    """
     for part_id in sorted(found):
         conn.execute(
             """INSERT INTO sluice.holds (part_id, run_id, generation, found, reason)
                SELECT %(part)s, %(run)s, %(generation)s, %(found)s, %(reason)s
                WHERE NOT EXISTS (SELECT FROM sluice.loads WHERE part_id = %(part)s AND edition = %(edition)s)
                ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
-                   found = excluded.found, reason = excluded.reason, held_at = now(), is_released = false""",
+                   found = excluded.found, reason = excluded.reason, held_at = now(),
+                   is_released = holds.is_released AND holds.generation = excluded.generation,
+                   note = CASE WHEN holds.generation = excluded.generation THEN holds.note END""",
             {
                 "part": part_id,
                 "run": run.run_id,
@@ -380,17 +383,18 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
         )
 
 
-def find_released(conn: psycopg.Connection, part_ids: Iterable[int]) -> set[int]:
-    """Of these parts those that were held and that a person has released: no gate holds them again."""
+def find_released(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> set[int]:
+    """Of these parts those that the run's mapping held and that a person has released: no gate holds them again."""
     rows = conn.execute(
-        "SELECT part_id FROM sluice.holds WHERE is_released AND part_id = ANY(%s)", [list(part_ids)]
+        "SELECT part_id FROM sluice.holds WHERE is_released AND generation = %s AND part_id = ANY(%s)",
+        [run.generation, list(part_ids)],
     ).fetchall()
     return {part_id for (part_id,) in rows}
 
 
 def release(conn: psycopg.Connection, feed: str, file: str | None, note: str | None) -> int:
     """Release the held parts of a feed (of files whose URI fits the LIKE pattern ``file``); returns how many. The next
-    run takes them on, and loads them whatever the gate and the limits say.
+    run under the mapping that held them loads them, once, whatever the gate and the limits say.
     """
     return conn.execute(
         """UPDATE sluice.holds h SET is_released = true, note = %(note)s

@@ -73,13 +73,21 @@ CREATE TABLE IF NOT EXISTS sluice.loads (
     PRIMARY KEY (part_id, edition));
 COMMENT ON TABLE sluice.loads IS 'The ledger proper: a row here commits together with the data of its part.';
 CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
+ALTER TABLE sluice.loads ADD COLUMN IF NOT EXISTS release_note text;
+COMMENT ON COLUMN sluice.loads.release_note IS 'Why a person let this load pass, whatever the gate and the limits said; null where nobody had to.';
 
 CREATE TABLE IF NOT EXISTS sluice.holds (
     part_id bigint PRIMARY KEY, run_id bigint NOT NULL, generation integer NOT NULL, found bigint NOT NULL,
     reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
 ALTER TABLE sluice.holds ADD COLUMN IF NOT EXISTS is_released boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS note text;
-COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes; those that a person has released stay here, with the note.';
+-- Older releases left here what a person had released and a run had loaded.
+WITH spent AS (
+    DELETE FROM sluice.holds h WHERE h.is_released
+        AND EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id AND l.loaded_at > h.held_at) RETURNING *)
+UPDATE sluice.loads l SET release_note = coalesce(spent.note, '') FROM spent
+    WHERE l.part_id = spent.part_id AND l.generation = spent.generation AND l.loaded_at > spent.held_at;
+COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes or a person releases them. The load that takes a part on removes its row.';
 
 CREATE TABLE IF NOT EXISTS sluice.quarantine (
     entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
