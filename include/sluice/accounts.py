@@ -24,8 +24,9 @@ _ACCOUNTED = """sluice.manifest m JOIN sluice.files f USING (file_id) LEFT JOIN 
         SELECT FROM sluice.loads x WHERE x.part_id = p.part_id AND x.generation >= %(generation)s))"""
 # Of these, what the run did itself: where runs overlap, each part is counted by the one that loaded it.
 _OWN = f"{_ACCOUNTED} AND (l.part_id IS NULL OR l.run_id = %(run)s)"
-_QUARANTINED_WHOLE = f"""sluice.quarantine q JOIN sluice.files f USING (file_id)
-    WHERE q.ordinal IS NULL AND (q.run_id, q.part_id) IN (SELECT l.run_id, l.part_id FROM {_OWN})"""
+# What these loads quarantined whole, whatever became of it later.
+_QUARANTINED_WHOLE = f"""(
+    SELECT m.file_id, l.part_id, l.release_note, unnest(l.quarantined_whole) AS member FROM {_OWN}) w"""
 
 
 def _account(conn: psycopg.Connection, run: Run, statement: str) -> list[tuple[Any, ...]]:
@@ -50,9 +51,9 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
     sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
     select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
     files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
-    whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
+    whole = _account(conn, run, f"SELECT count(DISTINCT (file_id, member)) FROM {_QUARANTINED_WHOLE}")[0][0]
     listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
-    return Totals(
+    own = Totals(
         files=files,
         files_elsewhere=listed - files,
         files_quarantined=whole,
@@ -64,6 +65,23 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
         counts=LoadCounts(*counts),
         bytes_read=bytes_read,
     )
+    return own + read_released(conn, run)
+
+
+def read_released(conn: psycopg.Connection, run: Run) -> Totals:
+    """Of the run's totals what it loaded because a person had released it. A file of which only some parts were
+    quarantined so counts as one that nobody released.
+    """
+    whole = """SELECT p.file_id, unnest(l.quarantined_whole) FROM sluice.loads l JOIN sluice.parts p USING (part_id)
+        WHERE l.run_id = %(run)s AND l.release_note IS"""
+    row = conn.execute(
+        f"""SELECT (SELECT count(*) FROM ({whole} NOT NULL EXCEPT {whole} NULL) w),
+                coalesce(sum(found), 0)::bigint, coalesce(sum(quarantined), 0)::bigint
+            FROM sluice.loads WHERE run_id = %(run)s AND release_note IS NOT NULL""".encode(),
+        {"run": run.run_id},
+    ).fetchone()
+    files, found, quarantined = row or (0, 0, 0)
+    return Totals(released_files_quarantined=files, released_found=found, released_quarantined=quarantined)
 
 
 def find_miscounted(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
@@ -87,10 +105,14 @@ def find_held(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
 
 
 def find_quarantined_files(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:
-    """(uri with its member, code, message) of what was quarantined whole."""
-    name = "f.uri || CASE WHEN q.member <> '' THEN '!' || q.member ELSE '' END"
-    select = f"SELECT {name}, q.code, q.message FROM {_QUARANTINED_WHOLE}"
-    return _account(conn, run, f"{select} ORDER BY q.entry_id LIMIT {SHOWN}")
+    """(uri with its member, code, message) of what was quarantined whole and not released, with the latest reason."""
+    name = "f.uri || CASE WHEN w.member <> '' THEN '!' || w.member ELSE '' END"
+    shown = f"(SELECT * FROM {_QUARANTINED_WHOLE} WHERE release_note IS NULL ORDER BY part_id, member LIMIT {SHOWN}) w"
+    select = f"""SELECT {name}, q.code, q.message FROM {shown} JOIN sluice.files f USING (file_id)
+        CROSS JOIN LATERAL (SELECT code, message FROM sluice.quarantine q
+            WHERE q.file_id = w.file_id AND q.part_id = w.part_id AND q.member = w.member AND q.ordinal IS NULL
+            ORDER BY entry_id DESC LIMIT 1) q ORDER BY w.part_id, w.member"""
+    return _account(conn, run, select)
 
 
 def finish_run(conn: psycopg.Connection, run: Run, totals: Totals, error: str | None) -> None:

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
-VERSION = 3
+VERSION = 4
 """Of the ledger's tables. The comment on the schema holds it."""
 _MARK = f"Sluice: ledger, quarantine and tombstones; version {VERSION}"
 
@@ -266,20 +266,12 @@ def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[
     return [(number, list(parts), size) for number, parts, size in rows]
 
 
-def read_run_parts(conn: psycopg.Connection, run_id: int) -> list[int]:
-    """The ids of the parts of a run's files."""
-    rows = conn.execute(
-        "SELECT part_id FROM sluice.manifest JOIN sluice.parts USING (file_id) WHERE run_id = %s", [run_id]
-    )
-    return [part_id for (part_id,) in rows]
-
-
 # -- loads ------------------------------------------------------------------------------------------------------------
 
 
 def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> list[int]:
     """Write the ledger rows of these parts (part id to ``loaded`` or ``quarantined``); returns the ids that were still
-    free for this edition.
+    free for this edition. A hold on them goes; that a person had released it is noted with the load, which spends that.
 
     Waits for every other transaction that is loading one of them, under whatever edition. The rows are invisible until
     the caller's transaction commits.
@@ -293,7 +285,13 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
         [run.edition, run.run_id, run.generation, ids, [states[part_id] for part_id in ids]],
     )
     claimed = [part_id for (part_id,) in rows]
-    conn.execute("DELETE FROM sluice.holds WHERE NOT is_released AND part_id = ANY(%s)", [claimed])
+    conn.execute(
+        """WITH spent AS (DELETE FROM sluice.holds WHERE part_id = ANY(%s) RETURNING *)
+           UPDATE sluice.loads l SET release_note = coalesce(spent.note, '') FROM spent
+           WHERE spent.is_released AND spent.generation = l.generation
+             AND (l.part_id, l.edition) = (spent.part_id, %s)""",
+        [claimed, run.edition],
+    )
     return claimed
 
 
@@ -324,7 +322,11 @@ def find_loads_before(conn: psycopg.Connection, run: Run, part_ids: Iterable[int
 def store_counts(
     conn: psycopg.Connection, run: Run, rows: Iterable[tuple[int, int, int, LoadCounts, int, str | None]]
 ) -> None:
-    """Complete ledger rows: (part id, found, quarantined, counts, bytes read, sha256)."""
+    """Complete ledger rows: (part id, found, quarantined, counts, bytes read, sha256).
+
+    They also keep what was quarantined whole, since a replay that is rejected again makes the entry its own.
+    """
+    rows = list(rows)
     with conn.cursor() as cursor:
         cursor.executemany(
             """UPDATE sluice.loads
@@ -347,6 +349,13 @@ def store_counts(
                 for part_id, found, quarantined, c, size, sha256 in rows
             ],
         )
+    conn.execute(
+        """UPDATE sluice.loads l SET quarantined_whole = q.members
+           FROM (SELECT part_id, array_agg(member ORDER BY member) AS members FROM sluice.quarantine
+                 WHERE part_id = ANY(%s) AND ordinal IS NULL AND state = 'open' AND run_id = %s GROUP BY part_id) q
+           WHERE l.part_id = q.part_id AND l.edition = %s""",
+        [[part_id for part_id, *_ in rows], run.run_id, run.edition],
+    )
 
 
 def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> None:
@@ -364,7 +373,8 @@ def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -
 
 def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> set[int]:
     """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now;
-    returns those that it keeps out.
+    returns those that it keeps out. What a person has released stays so: a run that other files keep back has not
+    spent it.
     """
     ids = sorted(found)
     rows = conn.execute(
@@ -374,7 +384,9 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
            WHERE NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id AND l.edition = %(edition)s)
            ORDER BY part_id
            ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
-               found = excluded.found, reason = excluded.reason, held_at = now(), is_released = false
+               found = excluded.found, reason = excluded.reason, held_at = now(),
+               is_released = holds.is_released AND holds.generation = excluded.generation,
+               note = CASE WHEN holds.generation = excluded.generation THEN holds.note END
            RETURNING part_id""",
         {
             "run": run.run_id,
@@ -388,17 +400,18 @@ def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason
     return {part_id for (part_id,) in rows}
 
 
-def find_released(conn: psycopg.Connection, part_ids: Iterable[int]) -> set[int]:
-    """Of these parts those that were held and that a person has released: no gate holds them again."""
+def find_released(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> set[int]:
+    """Of these parts those that the run's mapping held and that a person has released: no gate holds them again."""
     rows = conn.execute(
-        "SELECT part_id FROM sluice.holds WHERE is_released AND part_id = ANY(%s)", [list(part_ids)]
+        "SELECT part_id FROM sluice.holds WHERE is_released AND generation = %s AND part_id = ANY(%s)",
+        [run.generation, list(part_ids)],
     ).fetchall()
     return {part_id for (part_id,) in rows}
 
 
 def release(conn: psycopg.Connection, feed: str, file: str | None, note: str | None) -> int:
     """Release the held parts of a feed (of files whose URI fits the LIKE pattern ``file``); returns how many. The next
-    run takes them on, and loads them whatever the gate and the limits say.
+    run under the mapping that held them loads them, once, whatever the gate and the limits say.
     """
     return conn.execute(
         """UPDATE sluice.holds h SET is_released = true, note = %(note)s

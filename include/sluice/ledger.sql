@@ -73,13 +73,21 @@ CREATE TABLE IF NOT EXISTS sluice.loads (
     PRIMARY KEY (part_id, edition));
 COMMENT ON TABLE sluice.loads IS 'The ledger proper: a row here commits together with the data of its part.';
 CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
+ALTER TABLE sluice.loads ADD COLUMN IF NOT EXISTS release_note text;
+COMMENT ON COLUMN sluice.loads.release_note IS 'Why a person let this load pass, whatever the gate and the limits said; null where nobody had to.';
 
 CREATE TABLE IF NOT EXISTS sluice.holds (
     part_id bigint PRIMARY KEY, run_id bigint NOT NULL, generation integer NOT NULL, found bigint NOT NULL,
     reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
 ALTER TABLE sluice.holds ADD COLUMN IF NOT EXISTS is_released boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS note text;
-COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes; those that a person has released stay here, with the note.';
+-- Older releases left here what a person had released and a run had loaded.
+WITH spent AS (
+    DELETE FROM sluice.holds h WHERE h.is_released
+        AND EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id AND l.loaded_at > h.held_at) RETURNING *)
+UPDATE sluice.loads l SET release_note = coalesce(spent.note, '') FROM spent
+    WHERE l.part_id = spent.part_id AND l.generation = spent.generation AND l.loaded_at > spent.held_at;
+COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate or a refused run keeps out until the mapping changes or a person releases them. The load that takes a part on removes its row.';
 
 CREATE TABLE IF NOT EXISTS sluice.quarantine (
     entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -101,6 +109,18 @@ CREATE UNIQUE INDEX IF NOT EXISTS quarantine_offset_idx ON sluice.quarantine
 CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state, code);
 CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
 CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
+
+-- A load keeps to itself what it quarantined whole, since the entry goes on to whoever rejects the same again.
+DO $$ BEGIN IF NOT EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = 'sluice.loads'::regclass AND attname = 'quarantined_whole') THEN
+    ALTER TABLE sluice.loads ADD COLUMN quarantined_whole text[] NOT NULL DEFAULT '{}';
+    UPDATE sluice.loads l SET quarantined_whole = w.members
+        FROM (SELECT l.part_id, l.edition, array_agg(DISTINCT q.member) AS members
+            FROM sluice.loads l JOIN sluice.quarantine q USING (part_id)
+            WHERE q.ordinal IS NULL AND (q.run_id = l.run_id OR l.state = 'quarantined') GROUP BY 1, 2) w
+        WHERE (l.part_id, l.edition) = (w.part_id, w.edition);
+END IF; END $$;
+COMMENT ON COLUMN sluice.loads.quarantined_whole IS 'The archive members that this load quarantined whole; an empty text for the part itself.';
 
 CREATE TABLE IF NOT EXISTS sluice.replays (
     run_id bigint NOT NULL, entry_id bigint NOT NULL, code text NOT NULL, message text NOT NULL,

@@ -133,7 +133,7 @@ class BatchPublisher:
     def _publish_parts(self, conn: psycopg.Connection, parts: Set[int]) -> Published:
         """Whole parts: each goes into the tables, into the quarantine, or behind the gate."""
         outcomes = self._verdict.outcomes
-        held = (self._verdict.held_parts & parts) - ledger.find_released(conn, parts)
+        held = (self._verdict.held_parts & parts) - ledger.find_released(conn, self._run, parts)
         states = {part: "quarantined" if outcomes[part].failed else "loaded" for part in parts - held}
         claimed = ledger.claim_parts(conn, self._run, states)
         before = ledger.find_loads_before(conn, self._run, claimed)

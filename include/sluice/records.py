@@ -245,7 +245,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts of a whole run, in files and records. ``files_elsewhere`` were loaded by another run meanwhile."""
+    """Counts of a whole run, in files and records. ``files_elsewhere`` were loaded by another run meanwhile.
+
+    The parts that a person had released account for ``released_…`` of what was found and quarantined.
+    """
 
     files: int = 0
     files_elsewhere: int = 0
@@ -257,6 +260,9 @@ class Totals:
     unaccounted_parts: int = 0
     counts: LoadCounts = field(default_factory=LoadCounts)
     bytes_read: int = 0
+    released_files_quarantined: int = 0
+    released_found: int = 0
+    released_quarantined: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})

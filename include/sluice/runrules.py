@@ -1,7 +1,8 @@
 """Expectations on a whole run (`run:` in the feed file), judged by SQL on the rows that the run left in its tables.
 
 They go by Great Expectations' own names and arguments. Two kinds make sense for a run as a whole: how many rows it
-gave, and what a column of them sums up to.
+gave, and what a column of them sums up to. Files that a person had released are left out: their rows break no rule that
+the others keep, and a run that loaded nothing else is not judged.
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from sluice.warehouse import query
 SUMMED = ("integer", "bigint", "numeric")
 
 
+# The files of the run that a person had released.
+_RELEASED = """SELECT file_id FROM sluice.loads JOIN sluice.parts USING (part_id)
+    WHERE loads.run_id = %(run)s AND release_note IS NOT NULL"""
+
+
 def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> Iterator[str]:
     """What is wrong with the run, one line for each critical expectation that fails or cannot be judged."""
+    if feed.run.expectations and _is_all_released(conn, run):
+        return
     for table, expectation in feed.run.expectations:
         problem = _judge_one(conn, feed, run, table, expectation)
         if problem and expectation.severity == "critical":
@@ -40,12 +48,23 @@ def _judge_one(conn: psycopg.Connection, feed: Feed, run: Run, table: str, expec
     return _compare(_observe(conn, feed, run, table, f'coalesce(sum("{arguments["column"]}"), 0)'), arguments)
 
 
+def _is_all_released(conn: psycopg.Connection, run: Run) -> bool:
+    row = conn.execute(
+        query(
+            f"""SELECT bool_and(file_id IN ({_RELEASED})) FROM sluice.loads JOIN sluice.parts USING (part_id)
+                WHERE loads.run_id = %(run)s"""
+        ),
+        {"run": run.run_id},
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def _observe(conn: psycopg.Connection, feed: Feed, run: Run, table: str, measure: str) -> Decimal:
     """The measure over the rows of the run. Its files are named as well, since tables have an index on the file."""
     row = conn.execute(
         query(
             f'SELECT {measure} FROM "{feed.schema_name}"."{table}" WHERE _run = %(run)s'
-            " AND _file = ANY (ARRAY(SELECT file_id FROM sluice.manifest WHERE run_id = %(run)s))"
+            f" AND _file = ANY (ARRAY(SELECT file_id FROM sluice.manifest WHERE run_id = %(run)s EXCEPT {_RELEASED}))"
         ),
         {"run": run.run_id},
     ).fetchone()

@@ -82,11 +82,21 @@ def test_every_task_is_retried_with_growing_delays_only_for_what_can_pass(dag) -
     from sluice.edge.retries import OnlyWhatCanPass
 
     for task in dag.tasks:
-        assert task.retries == 3
+        assert task.retries == 3 or task.task_id == "parse"
         assert isinstance(task.retry_policy, OnlyWhatCanPass)
         assert task.retry_exponential_backoff > 1
         assert task.max_retry_delay <= timedelta(hours=1)
         assert task.execution_timeout >= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("name", ["orders", "replay"])
+def test_parse_has_tries_enough_to_find_out_what_kills_its_workers(bags: dict, name: str) -> None:
+    """Each death takes one, the last sets the guilty parts aside and parses the others, and one is to spare."""
+    from sluice import attempts
+
+    tries = 1 + bags["tests"].dags[name].get_task("parse").retries
+    assert tries == attempts.DEATHS_IN_ALL + 2
+    assert attempts.DEATHS_IN_ALL > attempts.DEATHS_TOGETHER + attempts.DEATHS_ALONE
 
 
 @every_feed

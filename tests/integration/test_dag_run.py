@@ -185,3 +185,37 @@ def test_a_database_that_is_down_is_tried_again(
     assert outcome.state == "failed"
     assert outcome.tries["fetch"] == 4
     assert outcome.tries["reconcile"] == 1
+
+
+def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_task(
+    run_dag: RunDag, landing: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its batch goes on without it. Here a dead worker is one that leaves no word in Sluice's notes."""
+    from sluice.attempts import Attempts
+    from sluice.stages import parse
+
+    class Killed(OSError):
+        pass
+
+    take, leave = parse._BatchParser._take_record, Attempts.__exit__
+
+    def take_or_die(self: Any, element: Any, place: Any) -> None:
+        if element.get("id") == "666":
+            raise Killed
+        take(self, element, place)
+
+    def leave_alive(self: Any, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not Killed:
+            leave(self, kind, error, trace)
+
+    monkeypatch.setattr(parse._BatchParser, "_take_record", take_or_die)
+    monkeypatch.setattr(Attempts, "__exit__", leave_alive)
+    for name, number in (("a", 1), ("b", 666), ("c", 666), ("d", 2)):
+        drop(landing, f"{name}.xml", ORDER.format(id=number, total="1"))
+    outcome = run_dag()
+    assert outcome.tasks["parse"] == outcome.tasks["load"] == ["success"]
+    assert outcome.tries["parse"] == 6
+    assert rows_of(database, "SELECT id FROM orders.orders ORDER BY id") == [(1,), (2,)]
+    assert rows_of(database, "SELECT code FROM sluice.quarantine") == [("worker_died",)] * 2
+    ((error,),) = rows_of(database, "SELECT error FROM sluice.runs")
+    assert "2 files quarantined" in error

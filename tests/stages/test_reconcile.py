@@ -53,6 +53,39 @@ def test_the_answer_stays_the_same(ground: Ground) -> None:
     assert ground.sql(books) == before
 
 
+@pytest.mark.parametrize("more", ["", "malformed: keep_records"])
+def test_the_answer_stays_the_same_whatever_a_replay_made_of_it(ground: Ground, more: str) -> None:
+    """A run tells what it did itself: whether a replay was rejected again, or passed, is told by that replay's run."""
+    feed = ground.feed(ITEMS, more=more)
+    whole = items(item("a"), BAD)
+    ground.put("a.xml", whole.replace("</Items>", "        "))
+    error = ground.run(feed)
+    assert "1 files quarantined" in str(error)
+    assert "a.xml: truncated" in str(error)
+    books = "SELECT state, error, files, files_quarantined FROM sluice.runs WHERE run_id = 1"
+    before = ground.sql(books)
+    assert ground.replay(feed).totals.files_quarantined == 1
+    assert (ground.reconcile(feed, 1), ground.sql(books)) == (error, before)
+    ground.put("a.xml", whole)  # what Sluice takes for the same version
+    assert ground.run(feed, reload="all") is None
+    assert ground.sql("SELECT DISTINCT state FROM sluice.quarantine WHERE ordinal IS NULL") == [("replayed",)]
+    assert (ground.reconcile(feed, 1), ground.sql(books)) == (error, before)
+    assert ground.reconcile(feed, 3) is None
+
+
+def test_a_ledger_of_an_older_release_learns_what_was_quarantined_whole(ground: Ground) -> None:
+    feed = ground.feed(ITEMS)
+    for name in ("a", "b"):
+        ground.put(f"{name}.xml", items(item(name))[:-4])
+    ground.put("c.xml", items(item("c")))
+    error = ground.run(feed)
+    ground.replay(feed, file="a.xml")
+    ground.sql("ALTER TABLE sluice.loads DROP COLUMN quarantined_whole CASCADE")
+    ground.sql("COMMENT ON SCHEMA sluice IS 'of an older release'")
+    assert ground.run(feed) is None
+    assert ground.reconcile(feed, 1) == error
+
+
 def test_a_failed_task_is_named_by_its_file_and_may_be_cleared(ground: Ground) -> None:
     feed = ground.feed(ITEMS)
     for name in "abcde":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
+from sluice import attempts
 from sluice.alerts import Problem, describe_exception
 from sluice.edge.runs import STAGES, feed_of, leave_word, problems_of, request_of
 from sluice.errors import RunFailed
@@ -80,7 +81,12 @@ def split(manifest: dict[str, Any]) -> list[dict[str, Any]]:
         ]
 
 
-@task(map_index_template=LABEL_TEMPLATE, max_active_tis_per_dagrun=8, execution_timeout=dt.timedelta(hours=6))
+@task(
+    map_index_template=LABEL_TEMPLATE,
+    max_active_tis_per_dagrun=8,
+    execution_timeout=dt.timedelta(hours=6),
+    retries=attempts.RETRIES,
+)
 def parse(batch: dict[str, Any]) -> None:
     """Turn the XML of a batch into typed rows and rejects."""
     with stage("parse", batch["label"]) as tools:

@@ -16,7 +16,7 @@ import psycopg
 
 from sluice import accounts, ledger, warehouse
 from sluice.publishing import Published, open_batch, roll_back
-from sluice.records import Run
+from sluice.records import Run, Totals
 from sluice.tools import Tools
 
 
@@ -60,17 +60,19 @@ def _load(connection: psycopg.Connection, tools: Tools, run: Run, number: int) -
         # Nothing is needed of the work files, which may be gone.
         return LoadSummary(number, len(known), Published(parts_known=len(known)))
     batch = open_batch(tools, run, number)
-    done = Published()
+    done, released = Published(), Totals()
 
     def publish(conn: psycopg.Connection) -> None:
-        nonlocal done
+        nonlocal done, released
         done = batch.publish_into_new_tables(conn) if run.dry_run else batch.publish(conn)
-        if run.is_replay and not run.dry_run:
+        if run.dry_run:
+            released = accounts.read_released(conn, run)
+        elif run.is_replay:
             accounts.store_batch_totals(conn, run.run_id, number, batch.totals(done))
 
     if run.dry_run:
         roll_back(connection, publish)
-        accounts.store_batch_totals(connection, run.run_id, number, batch.totals(done))
+        accounts.store_batch_totals(connection, run.run_id, number, batch.totals(done) + released)
     else:
         warehouse.transact(connection, publish)
     return LoadSummary(number, len(known), done)

@@ -163,7 +163,7 @@ class _BatchParser:
             self._run_parts(tools, parts, digests)
         for part in batch.parts:
             if part.part_id in attempts.given_up:
-                self._fail_part(part, MalformedXML("worker_died", attempts.reason))
+                self._fail_part(part, MalformedXML("worker_died", attempts.why(part.part_id)))
             elif part.wanted is not None:
                 self._look_into_quarantine(tools, part)
         return [

@@ -146,23 +146,22 @@ def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, total
 def _find_broken_rules(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
     for uri, found, loaded, quarantined in accounts.find_miscounted(connection, run):
         yield f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
-    if ledger.find_released(connection, ledger.read_run_parts(connection, run.run_id)):
-        return  # a person has looked at it
     yield from limit_problems(tools.feed.rejects, totals, lambda: accounts.find_quarantined_files(connection, run))
     if not run.dry_run:
         yield from runrules.judge(connection, tools.feed, run)
 
 
 def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Iterator[str]:
-    """The feed's limits on rejects that this run has passed."""
-    if limits.max_files is not None and totals.files_quarantined > limits.max_files:
+    """The feed's limits on rejects that this run has passed. What a person has released counts for none of them."""
+    files = totals.files_quarantined - totals.released_files_quarantined
+    found, quarantined = totals.found - totals.released_found, totals.quarantined - totals.released_quarantined
+    if limits.max_files is not None and files > limits.max_files:
         shown = [f"{uri}: {code}: {message}" for uri, code, message in find_files()[:SHOWN]]
-        yield f"{totals.files_quarantined} files quarantined{_some(shown, totals.files_quarantined)}"
-    if limits.max_records is not None and totals.quarantined > limits.max_records:
-        yield f"{totals.quarantined:,} records quarantined, {limits.max_records:,} allowed"
-    if limits.max_share is not None and totals.quarantined > limits.max_share * totals.found:
-        share = totals.quarantined / totals.found
-        yield f"{share:.2%} of the records quarantined, {limits.max_share:.2%} allowed"
+        yield f"{files} files quarantined{_some(shown, files)}"
+    if limits.max_records is not None and quarantined > limits.max_records:
+        yield f"{quarantined:,} records quarantined, {limits.max_records:,} allowed"
+    if limits.max_share is not None and quarantined > limits.max_share * found:
+        yield f"{quarantined / found:.2%} of the records quarantined, {limits.max_share:.2%} allowed"
 
 
 def _some(items: list[str], total: int) -> str:
