@@ -11,9 +11,11 @@ from importlib import resources
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from sluice.errors import PermanentError
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
 VERSION = 3
@@ -27,10 +29,42 @@ def exists(conn: psycopg.Connection) -> bool:
 
 
 def create(conn: psycopg.Connection) -> None:
-    """Make the ``sluice`` schema where it is not there yet, or bring that of an older release up to date."""
-    if not exists(conn):
-        conn.execute(resources.files("sluice").joinpath("ledger.sql").read_bytes())
-        conn.execute(f"COMMENT ON SCHEMA sluice IS '{_MARK}'".encode())
+    """Make the ``sluice`` schema where it is not there yet, or bring that of an older release up to date.
+
+    Raises ``PermanentError`` where objects that others have built on it stand in the way.
+    """
+    if exists(conn):
+        return
+    try:
+        with conn.transaction():
+            _bring_up_to_date(conn)
+    except pg.DependentObjectsStillExist as error:
+        found = "; ".join((error.diag.message_detail or str(error)).splitlines())
+        raise PermanentError(
+            f"the schema sluice cannot be brought up to date, since other objects stand in the way: {found}. "
+            "Drop them, let the feed run, and make them anew"
+        ) from None
+
+
+def _bring_up_to_date(conn: psycopg.Connection) -> None:
+    statements = resources.files("sluice").joinpath("ledger.sql").read_bytes()
+    try:
+        with conn.transaction():
+            conn.execute(statements)
+    except pg.InvalidTableDefinition:  # a view has lost a column, or has it elsewhere
+        grants = conn.execute(_READ_GRANTS).fetchall()
+        conn.execute("DROP VIEW IF EXISTS sluice.file_states, sluice.latest_loads")
+        conn.execute(statements)
+        for (grant,) in grants:
+            conn.execute(grant.encode())
+    conn.execute(f"COMMENT ON SCHEMA sluice IS '{_MARK}'".encode())
+
+
+_READ_GRANTS = """
+    SELECT format('GRANT %s ON %s TO %s', privilege_type, oid::regclass,
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+    FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
+    WHERE relnamespace = 'sluice'::regnamespace AND relkind = 'v' AND grantee <> relowner"""
 
 
 def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:

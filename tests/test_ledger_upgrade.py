@@ -1,0 +1,76 @@
+"""Warehouses of other releases: what others have built on the ledger stays, or is told to stand in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.small_feeds import ITEMS, Ground, item, items
+
+from sluice import ledger, warehouse
+from sluice.errors import PermanentError
+
+VERSION_1 = Path(__file__).parent / "ledgers" / "version-1.sql"
+READER = "reader_of_views"
+
+
+@pytest.fixture
+def old(ground: Ground) -> Iterator[Ground]:
+    """A warehouse as the first release has made it, with a role that nobody else knows."""
+    ground.sql(VERSION_1.read_text())
+    ground.sql(f"CREATE ROLE {READER}")
+    yield ground
+    ground.sql(f"DROP OWNED BY {READER}")
+    ground.sql(f"DROP ROLE {READER}")
+
+
+def upgrade(ground: Ground) -> None:
+    with warehouse.connect(ground.dsn) as connection:
+        ledger.create(connection)
+        assert ledger.exists(connection)
+
+
+def may_read(ground: Ground, view: str) -> bool:
+    return bool(ground.sql(f"SELECT has_table_privilege('{READER}', '{view}', 'SELECT')")[0][0])
+
+
+def test_views_on_the_views_of_the_ledger_and_grants_outlive_an_upgrade(old: Ground) -> None:
+    old.sql("CREATE SCHEMA mine CREATE VIEW states AS SELECT * FROM sluice.file_states")
+    old.sql("CREATE VIEW mine.latest AS SELECT * FROM sluice.latest_loads")
+    old.sql(f"GRANT SELECT ON sluice.file_states TO {READER}")
+    old.put("a.xml", items(item("a")))
+    assert old.run(old.feed(ITEMS)) is None
+    upgrade(old)
+    assert old.sql("SELECT state FROM mine.states") == [("loaded",)]
+    assert old.sql("SELECT state FROM mine.latest") == [("loaded",)]
+    assert may_read(old, "sluice.file_states")
+
+
+def test_a_view_whose_columns_have_changed_is_made_anew_and_keeps_its_grants(old: Ground) -> None:
+    old.sql("DROP VIEW sluice.file_states")
+    old.sql("CREATE VIEW sluice.file_states AS SELECT 1 AS file_id, 'x' AS gone")
+    old.sql(f"GRANT SELECT ON sluice.file_states, sluice.latest_loads TO {READER}")
+    upgrade(old)
+    assert old.sql("SELECT state FROM sluice.file_states") == []
+    assert may_read(old, "sluice.file_states")
+    assert may_read(old, "sluice.latest_loads")
+
+
+@pytest.mark.parametrize(
+    ("view", "depends"),
+    [
+        ("SELECT unmapped FROM sluice.runs", "column unmapped of table"),
+        ("SELECT gone FROM sluice.file_states", "view"),
+    ],
+)
+def test_what_stands_in_the_way_is_named(old: Ground, view: str, depends: str) -> None:
+    """Nothing has happened then."""
+    old.sql("DROP VIEW sluice.file_states")
+    old.sql("CREATE VIEW sluice.file_states AS SELECT 1 AS file_id, 'x' AS gone")
+    old.sql(f"CREATE SCHEMA mine CREATE VIEW report AS {view}")
+    with pytest.raises(PermanentError, match=rf"view mine\.report depends on {depends} .*make them anew"):
+        old.run(old.feed(ITEMS))
+    assert old.sql("SELECT to_regclass('sluice.replays')") == [(None,)]
+    old.sql("DROP VIEW mine.report")
+    assert old.run(old.feed(ITEMS)) is None
