@@ -9,6 +9,7 @@ import pytest
 from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice import ledger, warehouse
+from sluice.cli import main
 from sluice.errors import PermanentError
 
 VERSION_1 = Path(__file__).parent / "ledgers" / "version-1.sql"
@@ -74,3 +75,29 @@ def test_what_stands_in_the_way_is_named(old: Ground, view: str, depends: str) -
     assert old.sql("SELECT to_regclass('sluice.replays')") == [(None,)]
     old.sql("DROP VIEW mine.report")
     assert old.run(old.feed(ITEMS)) is None
+
+
+def test_the_ledger_of_a_newer_release_is_left_alone(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever meets it: a run, or a command at a terminal."""
+    feed = ground.feed(ITEMS)
+    ground.put("a.xml", items(item("a")))
+    ground.run(feed)
+    newer = f"Sluice: ledger, quarantine and tombstones; version {ledger.VERSION + 1}"
+    ground.sql(f"COMMENT ON SCHEMA sluice IS '{newer}'")
+    ground.put("b.xml", items(item("b")))
+    told = rf"newer Sluice \(its ledger has version {ledger.VERSION + 1}, this one knows {ledger.VERSION}\)"
+    with pytest.raises(PermanentError, match=told):
+        ground.run(feed)
+    monkeypatch.setenv("SLUICE_WAREHOUSE", ground.dsn)
+    assert main(["quarantine", "items"]) == 1
+    assert ground.sql("SELECT obj_description('sluice'::regnamespace, 'pg_namespace')") == [(newer,)]
+    assert len(ground.sql("SELECT FROM items.items")) == 1
+
+
+def test_a_ledger_without_its_mark_is_brought_up_to_date(ground: Ground) -> None:
+    """A dump without comments has lost it."""
+    feed = ground.feed(ITEMS)
+    ground.run(feed)
+    ground.sql("COMMENT ON SCHEMA sluice IS 'ours'")
+    upgrade(ground)
+    assert ground.run(feed) is None

@@ -20,12 +20,23 @@ from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunReq
 
 VERSION = 3
 """Of the ledger's tables. The comment on the schema holds it."""
-_MARK = f"Sluice: ledger, quarantine and tombstones; version {VERSION}"
+_MARK = "Sluice: ledger, quarantine and tombstones; version "
 
 
 def exists(conn: psycopg.Connection) -> bool:
-    """Whether the ``sluice`` schema is there, as this release of Sluice wants it."""
-    return conn.execute("SELECT obj_description(to_regnamespace('sluice'), 'pg_namespace')").fetchone() == (_MARK,)
+    """Whether the ``sluice`` schema is there, as this release of Sluice wants it.
+
+    Raises ``PermanentError`` where a newer release has brought it up to date.
+    """
+    row = conn.execute("SELECT obj_description(to_regnamespace('sluice'), 'pg_namespace')").fetchone()
+    mark, _, version = str(row[0] if row else None).partition(_MARK)
+    found = int(version) if version.isdecimal() and not mark else 0
+    if found > VERSION:
+        raise PermanentError(
+            f"this warehouse belongs to a newer Sluice (its ledger has version {found}, this one knows {VERSION}); "
+            "update Sluice here, too"
+        )
+    return found == VERSION
 
 
 def create(conn: psycopg.Connection) -> None:
@@ -57,7 +68,7 @@ def _bring_up_to_date(conn: psycopg.Connection) -> None:
         conn.execute(statements)
         for (grant,) in grants:
             conn.execute(grant.encode())
-    conn.execute(f"COMMENT ON SCHEMA sluice IS '{_MARK}'".encode())
+    conn.execute(f"COMMENT ON SCHEMA sluice IS '{_MARK}{VERSION}'".encode())
 
 
 _READ_GRANTS = """
