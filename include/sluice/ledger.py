@@ -78,8 +78,10 @@ _READ_GRANTS = """
     WHERE relnamespace = 'sluice'::regnamespace AND relkind = 'v' AND grantee <> relowner"""
 
 
-def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any]) -> int:
-    """The generation of this mapping.
+def remember_mapping(
+    conn: psycopg.Connection, feed: str, mapping_hash: str, document: dict[str, Any], *, dry_run: bool = False
+) -> int:
+    """The generation of this mapping; in a dry run the one that it would have, which is not kept.
 
     Each change makes the next one, also the change back to an older mapping: what the
     one between has loaded can be told from it, and loaded again."""
@@ -89,6 +91,8 @@ def remember_mapping(conn: psycopg.Connection, feed: str, mapping_hash: str, doc
     ).fetchone()
     if newest and newest[1] == mapping_hash:
         return int(newest[0])
+    if dry_run:
+        return int(newest[0]) + 1 if newest else 1
     made = conn.execute(
         """INSERT INTO sluice.mappings (feed, generation, hash, document)
            SELECT %s, coalesce(max(generation), 0) + 1, %s, %s FROM sluice.mappings WHERE feed = %s
