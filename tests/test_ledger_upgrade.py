@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.small_feeds import ITEMS, Ground, item, items
+from tests.small_feeds import DAY, ITEMS, Ground, item, items
 
 from sluice import ledger, warehouse
 from sluice.cli import main
 from sluice.errors import PermanentError
+from sluice.sources import Clients, UriPattern, source_for
+from sluice.stages.parse import parse
+from sluice.stages.validate import validate
 
 VERSION_1 = Path(__file__).parent / "ledgers" / "version-1.sql"
 READER = "reader_of_views"
@@ -101,3 +104,51 @@ def test_a_ledger_without_its_mark_is_brought_up_to_date(ground: Ground) -> None
     ground.sql("COMMENT ON SCHEMA sluice IS 'ours'")
     upgrade(ground)
     assert ground.run(feed) is None
+
+
+@pytest.mark.parametrize("is_parsed", [False, True], ids=["split", "parsed"])
+def test_a_run_that_an_older_release_has_begun_goes_on(old: Ground, is_parsed: bool) -> None:
+    """Its batch does not say which records are wanted, its outcomes know nothing of drift."""
+    old.put("a.xml", items(item("a"), item("b")))
+    feed = old.feed(ITEMS)
+    begin_as_version_1(old, old.uri("a.xml"))
+    old.put("b.xml", items(item("c")))
+    assert old.run(feed, uri=old.uri("b.xml")) is None  # brings the ledger up to date
+    tools = old.tools(feed)
+    parse(tools, 1, 0)
+    if is_parsed:
+        path = old.work.outcomes("items", 1, 0)
+        outcomes = old.work.read_json(path)
+        del outcomes["drift"]
+        old.work.write_json(path, {**outcomes, "unmapped": {}})
+    validate(tools, 1, 0)
+    assert old.load(feed, 1).counts.inserted == 2
+    assert old.reconcile(feed, 1) is None
+    assert old.sql("SELECT state, found, loaded FROM sluice.runs ORDER BY run_id") == [
+        ("succeeded", 2, 2),
+        ("succeeded", 1, 1),
+    ]
+
+
+def begin_as_version_1(ground: Ground, uri: str) -> None:
+    """What fetch and split of the first release leave of a run: rows of the ledger, and a batch as a work file."""
+    (file,) = source_for(uri, Clients(), ground.work, "items").list_files(UriPattern(uri), [DAY])
+    modified = file.modified_at.isoformat()
+    ground.sql("INSERT INTO sluice.mappings (feed, generation, hash, document) VALUES ('items', 1, 'x', '{}')")
+    ground.sql("INSERT INTO sluice.runs (feed, run_key, generation, request) VALUES ('items', 'old', 1, '{}')")
+    ground.sql(
+        "INSERT INTO sluice.files (feed, uri, version, size_bytes, modified_at, part_count, listed_by)"
+        " VALUES ('items', %s, %s, %s, %s, 1, 1)",
+        *(uri, file.version, file.size_bytes, modified),
+    )
+    ground.sql("INSERT INTO sluice.manifest VALUES (1, 1)")
+    ground.sql("INSERT INTO sluice.parts (file_id) VALUES (1)")
+    ground.sql("INSERT INTO sluice.batches (run_id, number, parts, bytes) VALUES (1, 0, '{1}', 10)")
+    named = {"file_id": 1, "uri": uri, "version": file.version, "size_bytes": file.size_bytes}
+    cut = {"member": "", "start_byte": 0, "end_byte": None, "context": "", "tail": ""}
+    part = {
+        "part_id": 1,
+        "file": {**named, "modified_at": modified, "file_date": None},
+        "cut": {**cut, "first_record": 1, "first_line": 1, "spool": None},
+    }
+    ground.work.write_json(ground.work.batch("items", 1, 0), {"number": 0, "parts": [part]})
