@@ -44,6 +44,17 @@ def test_quarantine_shows_what_is_wrong_and_where(desk: Ground, capsys: pytest.C
     assert "nothing of items" in capsys.readouterr().out
 
 
+def test_what_a_sender_has_written_commands_no_terminal(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences and turned text are spelled out; lines, tabs and letters stay."""
+    desk.put("c.xml", items(item("d", name="bad", parts=[("\x9b31m\u202eÿ日", [])])))
+    desk.run(desk.feed(STRICT))
+    desk.sql(r"UPDATE sluice.quarantine SET raw = raw || '\x0d0a091b5d303b7407'::bytea")
+    main(["quarantine", "items", "--file", "c.xml", "--raw"])
+    told = capsys.readouterr().out
+    assert '<Part code="\\x9b31m\\u202eÿ日"></Part></Item>\n    | \t\\x1b]0;t\\x07\n' in told
+    assert all(character.isprintable() or character in "\n\t" for character in told)
+
+
 def test_replay_says_how_many_passed(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     desk.feed(ITEMS)
     assert main(["replay", "items", "--dry-run"]) == 0

@@ -67,7 +67,7 @@ def show(chosen: argparse.Namespace) -> int:
     for code, number, records, _ in counts:
         print(f"{number:>9,}  {code:<20} {REJECT_CODES.get(code, '')} ({records:,} records)")
     for entry in entries:
-        print("\n" + "\n".join(_describe(entry, chosen.raw)))
+        print("\n" + "\n".join(map(_printable, _describe(entry, chosen.raw))))
     hidden = sum(number for _, number, _, _ in counts) - len(entries)
     if hidden:
         print(f"\n… and {hidden:,} older ones (--limit)")
@@ -110,7 +110,12 @@ def _describe(entry: Entry, with_raw: bool) -> Iterable[str]:
     if with_raw and entry.raw is not None:
         text = entry.raw.decode(errors="replace")
         cut = " …" if len(text) > RAW_SHOWN or not entry.raw_is_whole else ""
-        yield from (f"    | {part}" for part in (text[:RAW_SHOWN] + cut).splitlines())
+        yield from (f"    | {part}" for part in (text[:RAW_SHOWN] + cut).replace("\r\n", "\n").split("\n"))
+
+
+def _printable(text: str) -> str:
+    """``text`` with its control characters spelled out: what a sender has written must not command the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
