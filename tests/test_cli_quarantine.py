@@ -95,3 +95,18 @@ def test_without_a_ledger_the_commands_say_so(
     monkeypatch.setenv("SLUICE_WAREHOUSE", ground.dsn)
     assert main(["quarantine", "items"]) == 1
     assert "no ledger" in capsys.readouterr().err
+
+
+def test_a_feed_that_nobody_knows_is_a_mistake(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    """A feed is known by its folder, or by what the warehouse holds of it after the folder has gone."""
+    for command in (["quarantine"], ["dismiss", "--entry", "1", "--note", "n"], ["release", "--note", "n"]):
+        assert main([*command, "itmes"]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "there is no feed 'itmes'; did you mean 'items'?" in told.err
+    assert main(["quarantine", "zzz"]) == 1
+    assert "there is no feed 'zzz'; there are items\n" in capsys.readouterr().err
+    (desk.root / "feeds/items/feed.yaml").unlink()
+    assert main(["quarantine", "items"]) == 0
+    desk.feed(ITEMS, name="fresh")
+    assert main(["quarantine", "fresh"]) == 0

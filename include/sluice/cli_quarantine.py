@@ -55,7 +55,7 @@ def show(chosen: argparse.Namespace) -> int:
 
     feed, selection = chosen.feed, selection_of(chosen)
     states = [chosen.state] if chosen.state else STATES if chosen.entry else ["open", "held"]
-    with _warehouse() as connection:
+    with _warehouse(feed) as connection:
         counts = quarantine.count_by_code(connection, feed, selection, states)
         entries = quarantine.list_entries(connection, feed, selection, states, chosen.limit)
     if chosen.json:
@@ -75,15 +75,30 @@ def show(chosen: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _warehouse() -> Iterator[psycopg.Connection]:
-    """A connection to the warehouse; raises ``PermanentError`` where Sluice has never run on it."""
+def _warehouse(feed: str) -> Iterator[psycopg.Connection]:
+    """A connection to the warehouse; raises ``PermanentError`` where Sluice has never run on it, and where neither it
+    nor the folder of feeds knows ``feed``.
+    """
     from sluice import ledger
     from sluice.warehouse import connect
 
     with connect(_find_warehouse()) as connection:
         if not ledger.exists(connection):
             raise PermanentError("this warehouse has no ledger of this release: let a feed run first")
+        _check_name(connection, feed)
         yield connection
+
+
+def _check_name(connection: psycopg.Connection, feed: str) -> None:
+    """A feed that is declared no more may still have something in the quarantine."""
+    from sluice.feed.faults import nearest
+    from sluice.feed.loading import feed_names, feeds_root
+
+    known = {*feed_names(feeds_root()), *(name for (name,) in connection.execute("SELECT feed FROM sluice.mappings"))}
+    if feed not in known:
+        meant = nearest(feed, sorted(known))
+        hint = f"; did you mean {meant!r}?" if meant else f"; there are {', '.join(sorted(known))}" if known else ""
+        raise PermanentError(f"there is no feed {feed!r}{hint}")
 
 
 def _find_warehouse() -> str:
@@ -152,7 +167,7 @@ def dismiss(chosen: argparse.Namespace) -> int:
     selection = selection_of(chosen)
     if not _spell(selection):
         raise PermanentError("say which entries: --entry, --code, --file, --run, --since or --until")
-    with _warehouse() as connection:
+    with _warehouse(chosen.feed) as connection:
         closed = quarantine.dismiss(connection, chosen.feed, selection, chosen.note)
     entries = "1 entry" if closed == 1 else f"{closed:,} entries"
     print(f"{entries} dismissed; what is dismissed still counts as quarantined")
@@ -164,7 +179,7 @@ def release(chosen: argparse.Namespace) -> int:
     from sluice import ledger
     from sluice.quarantine import like
 
-    with _warehouse() as connection:
+    with _warehouse(chosen.feed) as connection:
         released = ledger.release(connection, chosen.feed, like(chosen.file) if chosen.file else None, chosen.note)
     parts = "1 part" if released == 1 else f"{released:,} parts"
     print(f"{parts} released; the next run of {chosen.feed} loads {'it' if released == 1 else 'them'}")
