@@ -44,6 +44,17 @@ def test_quarantine_shows_what_is_wrong_and_where(desk: Ground, capsys: pytest.C
     assert "nothing of items" in capsys.readouterr().out
 
 
+def test_what_a_sender_has_written_commands_no_terminal(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences and turned text are spelled out; lines, tabs and letters stay."""
+    desk.put("c.xml", items(item("d", name="bad", parts=[("\x9b31m\u202eÿ日", [])])))
+    desk.run(desk.feed(STRICT))
+    desk.sql(r"UPDATE sluice.quarantine SET raw = raw || '\x0d0a091b5d303b7407'::bytea")
+    main(["quarantine", "items", "--file", "c.xml", "--raw"])
+    told = capsys.readouterr().out
+    assert '<Part code="\\x9b31m\\u202eÿ日"></Part></Item>\n    | \t\\x1b]0;t\\x07\n' in told
+    assert all(character.isprintable() or character in "\n\t" for character in told)
+
+
 def test_replay_says_how_many_passed(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     desk.feed(ITEMS)
     assert main(["replay", "items", "--dry-run"]) == 0
@@ -84,3 +95,18 @@ def test_without_a_ledger_the_commands_say_so(
     monkeypatch.setenv("SLUICE_WAREHOUSE", ground.dsn)
     assert main(["quarantine", "items"]) == 1
     assert "no ledger" in capsys.readouterr().err
+
+
+def test_a_feed_that_nobody_knows_is_a_mistake(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    """A feed is known by its folder, or by what the warehouse holds of it after the folder has gone."""
+    for command in (["quarantine"], ["dismiss", "--entry", "1", "--note", "n"], ["release", "--note", "n"]):
+        assert main([*command, "itmes"]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "there is no feed 'itmes'; did you mean 'items'?" in told.err
+    assert main(["quarantine", "zzz"]) == 1
+    assert "there is no feed 'zzz'; there are items\n" in capsys.readouterr().err
+    (desk.root / "feeds/items/feed.yaml").unlink()
+    assert main(["quarantine", "items"]) == 0
+    desk.feed(ITEMS, name="fresh")
+    assert main(["quarantine", "fresh"]) == 0

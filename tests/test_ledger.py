@@ -53,6 +53,18 @@ def test_going_back_to_an_older_mapping_is_undone_by_loading_what_changed(ground
     assert ground.sql("SELECT generation, count(*) FROM sluice.latest_loads GROUP BY 1") == [(3, 2)]
 
 
+def test_a_dry_run_of_a_mapping_leaves_no_generation(ground: Ground) -> None:
+    """A change that was tried and taken back is none: nothing has to be loaded again. The first dry run of all, too."""
+    tried = ITEMS.replace("name: Name", 'name: {path: Name, null: ["n"]}')
+    ground.put("a.xml", items(item("a")))
+    assert ground.summary(ground.feed(tried), dry_run=True).totals.loaded == 1
+    ground.run(ground.feed(ITEMS))
+    assert ground.summary(ground.feed(tried), reload="changed", dry_run=True).totals.loaded == 1
+    assert ground.summary(ground.feed(ITEMS), reload="changed").totals.files == 0
+    assert ground.sql("SELECT generation FROM sluice.mappings") == [(1,)]
+    assert ground.sql("SELECT generation FROM sluice.runs ORDER BY run_id") == [(1,), (1,), (2,), (1,)]
+
+
 def test_two_runs_at_once_agree_on_the_generation(database: str, conn: psycopg.Connection) -> None:
     def remember(number: int) -> int:
         with warehouse.connect(database) as own:

@@ -10,17 +10,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.small_feeds import ITEMS, KEYLESS, MOMENT, Ground, item, items
+from tests.small_feeds import DELETING, ITEMS, KEYLESS, MOMENT, Ground, deleted, gone, item, items
 
 from sluice import ledger
 from sluice.attempts import RETRIES, Attempts
+from sluice.publishing import open_batch
 from sluice.records import Cut, LedgerFile, Part
 from sluice.stages.fetch import fetch
 from sluice.stages.load import load
 from sluice.stages.reconcile import reconcile
 from sluice.stages.split import split
 from sluice.stages.validate import validate
-from sluice.warehouse import connect
+from sluice.warehouse import connect, transact
 
 AS_ONE = "publish: run\nrejects: {max_records: 1}"
 NO_NAME = "name: {path: Name, required: true, null: [bad]}"
@@ -428,3 +429,36 @@ def test_an_error_is_no_death(ground: Ground, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(OSError, match="once"):
             fail()
     assert not Attempts(ground.work, path).is_careful
+
+
+TWO_FAMILIES = f"""{DELETING}
+  others:
+    record: /Items/Other
+    columns: {{name: .}}
+"""
+
+
+def test_a_batch_more_takes_no_lock_more(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All locks of a run that publishes as one are held to its end, and the server has room for so many only."""
+    monkeypatch.setattr("sluice.stages.split._batch_bytes", lambda *_: 1)
+    feed = ground.feed(TWO_FAMILIES, more="publish: run")
+    for number in range(0, 9, 3):
+        ground.put(f"{number}.xml", items(item("a", number, parts=[("p", ["m"])]), "<Other>o</Other>"))
+        ground.put(f"{number + 1}.xml", items(item("a", number), deleted("b", 5), "<Other>p</Other>"))
+        ground.put(f"{number + 2}.xml", items(gone("a", number), item("b", number)))
+    run_id, _ = ground.prepare(feed)
+    assert ground.reconcile(feed, run_id) is None
+    runs = [ground.prepare(feed, reload="all") for _ in range(2)]
+    before = ground.tables(feed)
+
+    def count_locks(conn: psycopg.Connection, run_id: int, numbers: list[int]) -> int:
+        for number in numbers:
+            open_batch(ground.tools(feed), ledger.read_run(conn, run_id), number).publish(conn)
+        (found,) = conn.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()").fetchone() or (0,)
+        return int(found)
+
+    with connect(ground.dsn) as connection:
+        once, twice = transact(connection, lambda conn: [count_locks(conn, *run) for run in runs])
+    assert once == twice < 300
+    assert ground.tables(feed) == before
+    assert len(before["others"]) == 6

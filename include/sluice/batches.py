@@ -85,7 +85,7 @@ def _part_from_json(data: dict[str, Any]) -> Part:
     modified_at = dt.datetime.fromisoformat(file["modified_at"])
     file_date = dt.date.fromisoformat(date) if date else None
     context, tail = base64.b64decode(cut["context"]), base64.b64decode(cut["tail"])
-    wanted = data["wanted"]
+    wanted = data.get("wanted")  # which an older release, whose run is still at work, did not know
     return Part(
         data["part_id"],
         LedgerFile(**{**file, "modified_at": modified_at, "file_date": file_date}),

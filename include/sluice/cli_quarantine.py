@@ -55,7 +55,7 @@ def show(chosen: argparse.Namespace) -> int:
 
     feed, selection = chosen.feed, selection_of(chosen)
     states = [chosen.state] if chosen.state else STATES if chosen.entry else ["open", "held"]
-    with _warehouse() as connection:
+    with _warehouse(feed) as connection:
         counts = quarantine.count_by_code(connection, feed, selection, states)
         entries = quarantine.list_entries(connection, feed, selection, states, chosen.limit)
     if chosen.json:
@@ -67,7 +67,7 @@ def show(chosen: argparse.Namespace) -> int:
     for code, number, records, _ in counts:
         print(f"{number:>9,}  {code:<20} {REJECT_CODES.get(code, '')} ({records:,} records)")
     for entry in entries:
-        print("\n" + "\n".join(_describe(entry, chosen.raw)))
+        print("\n" + "\n".join(map(_printable, _describe(entry, chosen.raw))))
     hidden = sum(number for _, number, _, _ in counts) - len(entries)
     if hidden:
         print(f"\n… and {hidden:,} older ones (--limit)")
@@ -75,15 +75,30 @@ def show(chosen: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _warehouse() -> Iterator[psycopg.Connection]:
-    """A connection to the warehouse; raises ``PermanentError`` where Sluice has never run on it."""
+def _warehouse(feed: str) -> Iterator[psycopg.Connection]:
+    """A connection to the warehouse; raises ``PermanentError`` where Sluice has never run on it, and where neither it
+    nor the folder of feeds knows ``feed``.
+    """
     from sluice import ledger
     from sluice.warehouse import connect
 
     with connect(_find_warehouse()) as connection:
         if not ledger.exists(connection):
             raise PermanentError("this warehouse has no ledger of this release: let a feed run first")
+        _check_name(connection, feed)
         yield connection
+
+
+def _check_name(connection: psycopg.Connection, feed: str) -> None:
+    """A feed that is declared no more may still have something in the quarantine."""
+    from sluice.feed.faults import nearest
+    from sluice.feed.loading import feed_names, feeds_root
+
+    known = {*feed_names(feeds_root()), *(name for (name,) in connection.execute("SELECT feed FROM sluice.mappings"))}
+    if feed not in known:
+        meant = nearest(feed, sorted(known))
+        hint = f"; did you mean {meant!r}?" if meant else f"; there are {', '.join(sorted(known))}" if known else ""
+        raise PermanentError(f"there is no feed {feed!r}{hint}")
 
 
 def _find_warehouse() -> str:
@@ -110,7 +125,12 @@ def _describe(entry: Entry, with_raw: bool) -> Iterable[str]:
     if with_raw and entry.raw is not None:
         text = entry.raw.decode(errors="replace")
         cut = " …" if len(text) > RAW_SHOWN or not entry.raw_is_whole else ""
-        yield from (f"    | {part}" for part in (text[:RAW_SHOWN] + cut).splitlines())
+        yield from (f"    | {part}" for part in (text[:RAW_SHOWN] + cut).replace("\r\n", "\n").split("\n"))
+
+
+def _printable(text: str) -> str:
+    """``text`` with its control characters spelled out: what a sender has written must not command the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
@@ -147,7 +167,7 @@ def dismiss(chosen: argparse.Namespace) -> int:
     selection = selection_of(chosen)
     if not _spell(selection):
         raise PermanentError("say which entries: --entry, --code, --file, --run, --since or --until")
-    with _warehouse() as connection:
+    with _warehouse(chosen.feed) as connection:
         closed = quarantine.dismiss(connection, chosen.feed, selection, chosen.note)
     entries = "1 entry" if closed == 1 else f"{closed:,} entries"
     print(f"{entries} dismissed; what is dismissed still counts as quarantined")
@@ -159,7 +179,7 @@ def release(chosen: argparse.Namespace) -> int:
     from sluice import ledger
     from sluice.quarantine import like
 
-    with _warehouse() as connection:
+    with _warehouse(chosen.feed) as connection:
         released = ledger.release(connection, chosen.feed, like(chosen.file) if chosen.file else None, chosen.note)
     parts = "1 part" if released == 1 else f"{released:,} parts"
     print(f"{parts} released; the next run of {chosen.feed} loads {'it' if released == 1 else 'them'}")

@@ -171,7 +171,10 @@ def _add_up(tools: Tools, conn: psycopg.Connection, run_id: int) -> dict[str, An
         path = tools.work.outcomes(tools.feed.feed, run_id, number)
         if not tools.work.exists(path):
             continue
-        is_known, batch = True, tools.work.read_json(path)["drift"]
+        batch = tools.work.read_json(path).get("drift")
+        if batch is None:
+            continue  # parsed by an older release
+        is_known = True
         for found in batch["findings"]:
             known = findings.setdefault((found["kind"], found["path"]), {**found, "count": 0})
             known["count"] += found["count"]

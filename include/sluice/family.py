@@ -109,4 +109,5 @@ class FamilyStatements:
         return row[0] if row else None
 
     def _execute(self, text: str) -> psycopg.Cursor[Any]:
-        return self._conn.execute(query(text.format_map(self._names)))
+        # never prepared: a plan that was made while the tables were small would stay
+        return self._conn.execute(query(text.format_map(self._names)), prepare=False)

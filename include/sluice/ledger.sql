@@ -1,8 +1,8 @@
 -- The tables of the ledger and the quarantine. See docs/ledger.md for the questions that they answer.
 -- Every statement may be run again: this file also brings the ledger of an older release up to date. Whoever changes it
--- counts up ledger.VERSION.
+-- counts up ledger.VERSION. Views are replaced, not dropped: others may have built on them, and granted them. Columns are
+-- added at their end.
 CREATE SCHEMA IF NOT EXISTS sluice;
-DROP VIEW IF EXISTS sluice.file_states, sluice.latest_loads;
 
 CREATE TABLE IF NOT EXISTS sluice.mappings (
     feed text NOT NULL, generation integer NOT NULL, hash text NOT NULL, document jsonb NOT NULL,
@@ -128,11 +128,11 @@ CREATE TABLE IF NOT EXISTS sluice.replays (
 COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (held: by the gate, with its part; closed: somebody else had dealt with it).';
 CREATE INDEX IF NOT EXISTS replays_entry_idx ON sluice.replays (entry_id);
 
-CREATE VIEW sluice.latest_loads AS
+CREATE OR REPLACE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
 COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';
 
-CREATE VIEW sluice.file_states AS
+CREATE OR REPLACE VIEW sluice.file_states AS
     SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
         f.listed_at, f.part_count, count(l.part_id) AS parts_done, count(h.part_id) AS parts_held,
         coalesce(sum(l.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,

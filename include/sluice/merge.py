@@ -31,20 +31,19 @@ class FamilyMerge(Contest):
 
     def __init__(self, conn: psycopg.Connection, feed: Feed, root: str, run: Run) -> None:
         super().__init__(conn, feed, root, run)
-        self._names |= {"arena": self._target(root), "decided": "applied"}
+        self._names |= {"arena": self._target(root), "decided": self._names["applied"]}
         self._keys: KeysContest | None = None
         self._run = run
 
     def merge(self) -> dict[int, LoadCounts]:
-        self._drop_work_tables()
+        self._keys = self._find_keys() if self._table.key else None
+        self._make_work_tables(with_deletes=self._keys is not None)
         if self._table.key:
-            self._keys = self._find_keys()
             self._pick_winners()
         else:
             self._lock_uris()
             self._pick_by_place()
             self._remove_older_versions()
-        self._create_work_tables()
         is_again = bool(self._fetch("SELECT EXISTS (SELECT FROM stage_parts WHERE _is_again)"))
         if self._keys is not None:
             self._keys.decide(is_again)
@@ -64,28 +63,18 @@ class FamilyMerge(Contest):
             raise PermanentError(f"the table {keys.target} with the keys of {self._root} is gone; fetch makes it anew")
         return None
 
-    def _drop_work_tables(self) -> None:
-        """Those of the family before this one."""
-        self._execute("DROP TABLE IF EXISTS pg_temp.winners, pg_temp.applied, pg_temp.contested, pg_temp.replacing")
-
-    def _create_work_tables(self) -> None:
-        self._execute("ANALYZE winners")
-        self._execute("CREATE TEMP TABLE applied (_rec bigint, _is_new boolean) ON COMMIT DROP")
-        self._execute(
-            "CREATE TEMP TABLE replacing ON COMMIT DROP AS SELECT w.*, true AS _is_same FROM winners w WHERE false"
-        )
-
     # -- which records stand for their keys -----------------------------------------------------------------------
 
     def _pick_winners(self) -> None:
         """Of several versions of a key within the batch the one with the greatest order goes on."""
         key = quoted(self._key, "s")
         order = ", ".join(f"{part} DESC" for part in self._staged_order())
-        is_delete = "s._is_delete" if self._table.deletes else "false AS _is_delete"
+        is_delete = "s._is_delete" if self._table.deletes else "false"
         columns = f"s._rec, {key}, {is_delete}" if self._keys else f"s._rec, {key}"
-        self._execute(
-            f"CREATE TEMP TABLE winners ON COMMIT DROP AS SELECT DISTINCT ON ({key}) {columns} FROM {{stage}} s"
-            f" JOIN stage_parts sp USING (_part) ORDER BY {key}, {order}"
+        self._refill(
+            "winners",
+            f"SELECT DISTINCT ON ({key}) {columns} FROM {{stage}} s"
+            f" JOIN stage_parts sp USING (_part) ORDER BY {key}, {order}",
         )
 
     def _lock_uris(self) -> None:
@@ -97,9 +86,10 @@ class FamilyMerge(Contest):
 
     def _pick_by_place(self) -> None:
         """All records of the newest versions; a version that comes after a newer one was loaded gives none."""
-        self._execute(
-            "CREATE TEMP TABLE winners ON COMMIT DROP AS SELECT s._rec, sp._file, s._member, s._offset FROM {stage} s"
-            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {_IS_OUTDONE}) sp USING (_part)"
+        self._refill(
+            "winners",
+            "SELECT s._rec, sp._file, s._member, s._offset FROM {stage} s"
+            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {_IS_OUTDONE}) sp USING (_part)",
         )
 
     # -- rows that go ---------------------------------------------------------------------------------------------
@@ -119,24 +109,23 @@ class FamilyMerge(Contest):
         """What the winners delete, if it was there."""
         if not self._table.deletes:
             return
-        self._execute("DROP TABLE IF EXISTS pg_temp.deleting")
-        self._execute("CREATE TEMP TABLE deleting ON COMMIT DROP AS SELECT w.* FROM winners w WHERE w._is_delete")
-        self._execute("ANALYZE deleting")
+        self._refill("deleting", "SELECT w.* FROM {winners} w WHERE w._is_delete")
         for target in self._targets():
-            self._delete_rows(target, "deleting")
-        self._execute("INSERT INTO applied SELECT _rec, NULL FROM deleting")
+            self._delete_rows(target, "{deleting}")
+        self._execute("INSERT INTO {applied} SELECT _rec, NULL FROM {deleting}")
 
     # -- rows that come -------------------------------------------------------------------------------------------
 
     def _insert_new(self, *, may_meet: bool) -> None:
         if not may_meet:
-            self._execute(self._insert_roots("winners"))
-            self._execute("INSERT INTO applied SELECT _rec, true FROM winners")
+            self._execute(self._insert_roots("{winners}"))
+            self._execute("INSERT INTO {applied} SELECT _rec, true FROM {winners}")
             return
         key = quoted(self._key)
         self._execute(
-            f"WITH inserted AS ({self._insert_roots('winners')} ON CONFLICT ({key}) DO NOTHING RETURNING {key})"
-            f" INSERT INTO applied SELECT w._rec, true FROM inserted i JOIN winners w ON {self._same_key('w', 'i')}"
+            f"WITH inserted AS ({self._insert_roots('{winners}')} ON CONFLICT ({key}) DO NOTHING RETURNING {key})"
+            " INSERT INTO {applied} SELECT w._rec, true FROM inserted i"
+            f" JOIN {{winners}} w ON {self._same_key('w', 'i')}"
         )
 
     def _replace_contested(self, is_again: bool) -> None:
@@ -144,32 +133,32 @@ class FamilyMerge(Contest):
         is_decided = self._keys is not None or not self._table.key
         wins = "true" if is_decided else self._wins(is_again)
         same = [f"{self._value('t', c)} IS NOT DISTINCT FROM {self._value('s', c)}" for c in self._table.columns]
-        self._execute(
-            f"INSERT INTO replacing SELECT c.*, {' AND '.join(same)} FROM contested c JOIN {STAGED}"
-            f" {self._rows_of(self._target(self._root), 'c', 't')} WHERE {wins}"
+        self._refill(
+            "replacing",
+            f"SELECT c.*, {' AND '.join(same)} FROM {{contested}} c JOIN {STAGED}"
+            f" {self._rows_of(self._target(self._root), 'c', 't')} WHERE {wins}",
         )
-        self._execute("ANALYZE replacing")
         self._compare_children()
         updates = [name for name in (*self._table.columns, *ROOT_LINEAGE) if name not in self._key]
         self._execute(
-            f"{self._insert_roots('replacing')} ON CONFLICT ({quoted(self._key)})"
+            f"{self._insert_roots('{replacing}')} ON CONFLICT ({quoted(self._key)})"
             f" DO UPDATE SET ({quoted(updates)}) = ROW ({quoted(updates, 'excluded')})"
         )
         for child in reversed(self._children):
-            self._delete_rows(self._target(child), "replacing")
-        self._execute("INSERT INTO applied SELECT _rec, false FROM replacing")
+            self._delete_rows(self._target(child), "{replacing}")
+        self._execute("INSERT INTO {applied} SELECT _rec, false FROM {replacing}")
 
     def _compare_children(self) -> None:
         """A record whose root row is equal is unchanged only if all its child rows are equal, too."""
         for child in self._children:
             columns = [*positions(self._feed, child), *self._feed.tables[child].columns]
             values = ", ".join(self._value("c", column, child) for column in columns)
-            source, own = "FROM replacing r", staged(self._feed, child)
+            source, own = "FROM {replacing} r", staged(self._feed, child)
             new = f"SELECT c._rec, {values} {source} JOIN {own} c USING (_rec) WHERE r._is_same"
             rows = self._rows_of(self._target(child), "r", "c")
             old = f"SELECT r._rec, {values} {source} {rows} WHERE r._is_same"
             self._execute(
-                "UPDATE replacing SET _is_same = false WHERE _is_same AND _rec IN ("
+                "UPDATE {replacing} SET _is_same = false WHERE _is_same AND _rec IN ("
                 f"SELECT _rec FROM (({new}) EXCEPT ({old})) a UNION ALL SELECT _rec FROM (({old}) EXCEPT ({new})) b)"
             )
 
@@ -181,7 +170,7 @@ class FamilyMerge(Contest):
             self._execute(
                 f"INSERT INTO {self._target(child)} ({quoted([*self._table.key, *own, *lineage])})"
                 f" SELECT {', '.join(filter(None, values))}"
-                f" FROM applied a JOIN {STAGED} JOIN {staged(self._feed, child)} c USING (_rec)"
+                f" FROM {{applied}} a JOIN {STAGED} JOIN {staged(self._feed, child)} c USING (_rec)"
             )
 
     def _insert_roots(self, source: str) -> str:
@@ -190,7 +179,7 @@ class FamilyMerge(Contest):
         values = f"{quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')}"
         return (
             f"INSERT INTO {{root}} ({columns}) SELECT {values}"
-            f" FROM {source} w JOIN {STAGED} WHERE NOT EXISTS (SELECT FROM applied a WHERE a._rec = w._rec)"
+            f" FROM {source} w JOIN {STAGED} WHERE NOT EXISTS (SELECT FROM {{applied}} a WHERE a._rec = w._rec)"
             f" ORDER BY {quoted(self._key, 'w')}"
         )
 
@@ -200,6 +189,6 @@ class FamilyMerge(Contest):
             "SELECT s._part, count(*) FILTER (WHERE a._is_new),"
             " count(*) FILTER (WHERE NOT a._is_new AND NOT r._is_same),"
             f" count(*) FILTER (WHERE r._is_same), count(*) FILTER (WHERE a._rec IS NULL){deleted}"
-            " FROM {stage} s LEFT JOIN applied a USING (_rec) LEFT JOIN replacing r USING (_rec) GROUP BY s._part"
+            " FROM {stage} s LEFT JOIN {applied} a USING (_rec) LEFT JOIN {replacing} r USING (_rec) GROUP BY s._part"
         )
         return {part: LoadCounts(*counts) for part, *counts in rows}

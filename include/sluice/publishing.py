@@ -271,7 +271,6 @@ class BatchPublisher:
         for root in self._feed.roots:
             for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge().items():
                 totals[part] = totals.get(part, LoadCounts()) + counts
-        staging.drop()
         return totals
 
     def _accepted_rows(self, name: str, wanted: pa.Array, records: pa.Array | None) -> Iterator[pa.Table]:

@@ -6,7 +6,7 @@ Rows travel as CSV, which Arrow writes and COPY reads fastest; no value changes 
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import psycopg
 import pyarrow as pa
@@ -17,10 +17,9 @@ from sluice.warehouse import query
 
 COPY_ROWS = 20_000
 
-_PARTS = """CREATE TEMP TABLE stage_parts (
-    _part bigint PRIMARY KEY, _file bigint, _file_date date, _file_modified timestamptz,
+_PARTS = """_part bigint PRIMARY KEY, _file bigint, _file_date date, _file_modified timestamptz,
     _uri text COLLATE "C", _version text COLLATE "C", _within text COLLATE "C", _start bigint, _end bigint,
-    _is_again boolean, _is_failed boolean) ON COMMIT DROP"""
+    _is_again boolean, _is_failed boolean, UNIQUE (_file, _within, _part)"""
 
 
 def quoted(names: Iterable[str], alias: str = "") -> str:
@@ -39,8 +38,26 @@ def staged(feed: Feed, table: str) -> str:
     return f"stage_rows_{list(feed.tables).index(table)}"
 
 
+def make_or_empty(conn: psycopg.Connection, tables: Mapping[str, str]) -> None:
+    """Make these temporary tables (name to columns), which go with the transaction, or empty them where it has them.
+
+    Tables made anew for each batch would cost new locks each time, all held to the end: the many batches of a run that
+    publishes as one would fill the server's lock table.
+    """
+    first = next(iter(tables))
+    if conn.execute(query(f"SELECT to_regclass('pg_temp.{first}')")).fetchone() == (None,):
+        for name, columns in tables.items():
+            conn.execute(query(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP"))
+    else:
+        empty(conn, *tables)
+
+
+def empty(conn: psycopg.Connection, *tables: str) -> None:
+    conn.execute(query(f"TRUNCATE {', '.join(f'pg_temp.{table}' for table in tables)}"))
+
+
 class Staging:
-    """Temporary tables with the rows of one batch; they go with the transaction."""
+    """Temporary tables with the rows of one batch; the next batch of the transaction finds them empty."""
 
     def __init__(self, conn: psycopg.Connection, feed: Feed) -> None:
         self._conn = conn
@@ -48,7 +65,8 @@ class Staging:
 
     def create(self, parts: Collection[int], again: Collection[int], failed: Collection[int]) -> None:
         """Make the tables. Of the ids in ``parts``, ``again`` were loaded before, ``failed`` give no rows now."""
-        self._conn.execute(_PARTS)
+        rows = {staged(self._feed, name): self._spell_columns(name) for name in self._feed.tables}
+        make_or_empty(self._conn, {"stage_parts": _PARTS, **rows})
         self._conn.execute(
             """INSERT INTO stage_parts
                SELECT p.part_id, p.file_id, f.file_date, f.modified_at, f.uri, f.version, p.member,
@@ -56,16 +74,11 @@ class Staging:
                FROM sluice.parts p JOIN sluice.files f USING (file_id) WHERE p.part_id = ANY(%s)""",
             [list(again), list(failed), list(parts)],
         )
-        self._conn.execute("CREATE INDEX ON stage_parts (_file, _within); ANALYZE stage_parts")
-        for name in self._feed.tables:
-            columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
-            columns += ', "_is_delete" boolean DEFAULT false' if self._feed.tables[name].deletes else ""
-            self._conn.execute(query(f"CREATE TEMP TABLE {staged(self._feed, name)} ({columns}) ON COMMIT DROP"))
+        self._conn.execute("ANALYZE stage_parts")
 
-    def drop(self) -> None:
-        """Make room for another batch in the same transaction."""
-        tables = ["stage_parts", *(staged(self._feed, name) for name in self._feed.tables)]
-        self._conn.execute(query(f"DROP TABLE {', '.join(f'pg_temp.{table}' for table in tables)}"))
+    def _spell_columns(self, name: str) -> str:
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
+        return columns + (', "_is_delete" boolean DEFAULT false' if self._feed.tables[name].deletes else "")
 
     def columns(self, name: str) -> list[tuple[str, str]]:
         """The columns of a staging table, as in parse's Parquet, with their SQL types."""

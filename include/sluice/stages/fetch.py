@@ -97,7 +97,9 @@ def _selected(files: Iterable[SourceFile], request: RunRequest, own_pattern: Uri
 
 def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files: list[SourceFile]) -> Run:
     feed = tools.feed
-    generation = ledger.remember_mapping(conn, feed.feed, mapping_hash(feed), mapping_document(feed))
+    generation = ledger.remember_mapping(
+        conn, feed.feed, mapping_hash(feed), mapping_document(feed), dry_run=request.dry_run
+    )
     run = ledger.insert_run(conn, request, generation)
     if run is None:
         run = ledger.find_run(conn, feed.feed, request.run_key)

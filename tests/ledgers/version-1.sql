@@ -1,0 +1,97 @@
+-- The tables of the ledger and the quarantine. See docs/ledger.md for the questions that they answer.
+CREATE SCHEMA IF NOT EXISTS sluice;
+
+CREATE TABLE IF NOT EXISTS sluice.mappings (
+    feed text NOT NULL, generation integer NOT NULL, hash text NOT NULL, document jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (feed, generation));
+COMMENT ON TABLE sluice.mappings IS 'Every mapping a feed has had; generation grows with each change of what decides rows.';
+
+CREATE TABLE IF NOT EXISTS sluice.runs (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, run_key text NOT NULL, generation integer NOT NULL, edition text NOT NULL DEFAULT '',
+    reload text NOT NULL DEFAULT 'no', dry_run boolean NOT NULL DEFAULT false, request jsonb NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
+    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'succeeded', 'failed')), error text,
+    files bigint NOT NULL DEFAULT 0, files_quarantined bigint NOT NULL DEFAULT 0,
+    found bigint NOT NULL DEFAULT 0, loaded bigint NOT NULL DEFAULT 0, quarantined bigint NOT NULL DEFAULT 0,
+    held bigint NOT NULL DEFAULT 0, unaccounted_parts bigint NOT NULL DEFAULT 0,
+    inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
+    superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0, bytes_read bigint NOT NULL DEFAULT 0,
+    unmapped jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (feed, run_key));
+COMMENT ON TABLE sluice.runs IS 'One row per run of a feed: what was asked, what came of it, in files and records.';
+CREATE INDEX IF NOT EXISTS runs_feed_started_idx ON sluice.runs (feed, started_at);
+
+CREATE TABLE IF NOT EXISTS sluice.files (
+    file_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, uri text NOT NULL, version text NOT NULL, size_bytes bigint NOT NULL,
+    modified_at timestamptz NOT NULL, file_date date NOT NULL DEFAULT '-infinity', sha256 text,
+    part_count integer, listed_by bigint NOT NULL, listed_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (feed, uri, version));
+COMMENT ON TABLE sluice.files IS 'Every file version that was ever listed. part_count is known once the file has been split.';
+
+CREATE TABLE IF NOT EXISTS sluice.manifest (
+    run_id bigint NOT NULL, file_id bigint NOT NULL, PRIMARY KEY (run_id, file_id));
+COMMENT ON TABLE sluice.manifest IS 'Which files a run took on.';
+
+CREATE TABLE IF NOT EXISTS sluice.parts (
+    part_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    file_id bigint NOT NULL, member text NOT NULL DEFAULT '', start_byte bigint NOT NULL DEFAULT 0, end_byte bigint,
+    context bytea NOT NULL DEFAULT '', tail bytea NOT NULL DEFAULT '',
+    first_record bigint NOT NULL DEFAULT 1, first_line bigint NOT NULL DEFAULT 1, is_spooled boolean NOT NULL DEFAULT false,
+    UNIQUE (file_id, member, start_byte));
+COMMENT ON TABLE sluice.parts IS 'Where each file was cut; byte positions count decoded bytes. Cuts never change once stored.';
+
+CREATE TABLE IF NOT EXISTS sluice.batches (
+    run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL, trial jsonb,
+    PRIMARY KEY (run_id, number));
+COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles; trial holds what a dry run would have done with them.';
+
+CREATE TABLE IF NOT EXISTS sluice.loads (
+    part_id bigint NOT NULL, edition text NOT NULL DEFAULT '', run_id bigint NOT NULL, generation integer NOT NULL,
+    state text NOT NULL CHECK (state IN ('loaded', 'quarantined')),
+    found bigint NOT NULL DEFAULT 0, quarantined bigint NOT NULL DEFAULT 0,
+    inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
+    superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0,
+    loaded bigint GENERATED ALWAYS AS (inserted + updated + unchanged + superseded + deleted) STORED,
+    bytes_read bigint NOT NULL DEFAULT 0, sha256 text, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (part_id, edition));
+COMMENT ON TABLE sluice.loads IS 'The ledger proper: a row here commits together with the data of its part.';
+CREATE INDEX IF NOT EXISTS loads_run_idx ON sluice.loads (run_id);
+
+CREATE TABLE IF NOT EXISTS sluice.holds (
+    part_id bigint PRIMARY KEY, run_id bigint NOT NULL, generation integer NOT NULL, found bigint NOT NULL,
+    reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE sluice.holds IS 'Parts that a shut gate keeps out until the mapping changes.';
+
+CREATE TABLE IF NOT EXISTS sluice.quarantine (
+    entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, file_id bigint NOT NULL, part_id bigint NOT NULL, run_id bigint NOT NULL, generation integer NOT NULL,
+    member text NOT NULL, ordinal bigint, line bigint, start_byte bigint, end_byte bigint,
+    code text NOT NULL, message text NOT NULL, reasons jsonb NOT NULL,
+    raw bytea, raw_is_whole boolean NOT NULL, context bytea, records bigint NOT NULL,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'dismissed')),
+    note text, created_at timestamptz NOT NULL DEFAULT now(), closed_at timestamptz);
+COMMENT ON TABLE sluice.quarantine IS 'Rejected records (ordinal set) and rejected files or parts (ordinal null), raw, with reason and place.';
+CREATE INDEX IF NOT EXISTS quarantine_feed_idx ON sluice.quarantine (feed, state, code);
+CREATE INDEX IF NOT EXISTS quarantine_file_idx ON sluice.quarantine (file_id);
+CREATE INDEX IF NOT EXISTS quarantine_run_idx ON sluice.quarantine (run_id);
+
+CREATE OR REPLACE VIEW sluice.latest_loads AS
+    SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
+COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';
+
+CREATE OR REPLACE VIEW sluice.file_states AS
+    SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
+        f.listed_at, f.part_count, count(l.part_id) AS parts_done, count(h.part_id) AS parts_held,
+        coalesce(sum(l.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,
+        CASE WHEN count(h.part_id) > 0 THEN 'held'
+             WHEN f.part_count IS NULL OR count(l.part_id) < f.part_count THEN 'open'
+             WHEN count(*) FILTER (WHERE l.state = 'quarantined') = 0 THEN 'loaded'
+             WHEN count(*) FILTER (WHERE l.state = 'loaded') = 0 THEN 'quarantined' ELSE 'partial' END AS state
+    FROM sluice.files f LEFT JOIN sluice.parts p USING (file_id)
+    LEFT JOIN LATERAL (SELECT * FROM sluice.loads WHERE loads.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l ON true
+    LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL
+    GROUP BY f.file_id;
+COMMENT ON VIEW sluice.file_states IS 'What became of each file: open, loaded, quarantined, partial or held, with its counts.';
