@@ -35,8 +35,8 @@ class Utf8Stream:
     declaration is doubted where the bytes show that it is wrong.
 
     ``read(n)`` returns n bytes or more unless the stream ends or breaks; what it breaks with is raised by the read
-    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, wrong_encoding, truncated, too_large, and
-    what ``raw`` raises.
+    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, wrong_encoding, truncated,
+    too_large, and what ``raw`` raises.
     """
 
     def __init__(self, raw: BinaryIO, assured: str | None = None) -> None:
