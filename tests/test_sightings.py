@@ -8,6 +8,8 @@ import pytest
 from tests.parsed import Parsed, parse_data, write_feed
 
 from sluice import sightings, tabulate
+from sluice.feed.paths import Namespaces
+from sluice.sightings import Known, Sightings
 
 XSI = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'"
 
@@ -146,3 +148,12 @@ def test_a_mapping_of_many_namespaces_is_learnt_once(tmp_path: Path) -> None:
     data += "".join(f"</e{depth}>" for depth in reversed(range(30))) + "</rec></r>"
     more = f"namespaces: {{default: [{uris}]}}\ntables: {{t: {{record: /r/rec, columns: {{a: {path}/@x}}}}}}"
     assert parse_data(write_feed(tmp_path, more), tmp_path, data.encode()).drift == {f"rec/{path}/n": 1}
+
+
+def test_only_small_combinations_of_attributes_are_remembered() -> None:
+    """Others are counted all the same."""
+    seen, known = Sightings(Namespaces({})), Known("rec")
+    for count in (sightings.MAX_COMBINED, sightings.MAX_COMBINED + 1):
+        seen.note_attributes(known, [f"a{number}" for number in range(count)])
+    assert [len(names) for names in known.by_attributes] == [sightings.MAX_COMBINED]
+    assert sum(sighting.count for sighting in seen) == 2 * sightings.MAX_COMBINED + 1

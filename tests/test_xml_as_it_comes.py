@@ -16,6 +16,8 @@ import pytest
 from tests.parsed import Parsed, parse_data, write_feed
 from tests.small_feeds import Ground
 
+from sluice import charsets
+
 THINGS = """
 tables:
   things:
@@ -143,7 +145,15 @@ def test_white_space_before_the_declaration(space: str, ground: Ground) -> None:
 
 
 def test_white_space_before_a_declared_encoding(ground: Ground) -> None:
-    assert load(ground, ("\n " + DECLARED.format("ISO-8859-1") + value("é")).encode("latin-1")) == [("1", "é")]
+    for space in ("\n ", " " * 1023, " \n" * 600, " " * 1_000_000):
+        assert load(ground, (space + DECLARED.format("ISO-8859-1") + value("é")).encode("latin-1")) == [("1", "é")]
+        ground.clear_database()
+
+
+def test_too_much_white_space_before_a_declaration(tmp_path: Path) -> None:
+    """It could name an encoding that is not seen."""
+    data = b" " * (charsets.MAX_LEAD_BYTES + 1) + (DECLARED.format("ISO-8859-1") + value("é")).encode("latin-1")
+    assert parse(tmp_path, data).codes == ["too_large"]
 
 
 def test_concatenated_documents(ground: Ground) -> None:
@@ -281,6 +291,37 @@ def test_mixed_content(ground: Ground, tmp_path: Path) -> None:
     assert load(ground, value(text)) == [("1", "a bold and word & end")]
     (row,) = parse(tmp_path, value(text), THINGS.replace("v: v", "v: {path: v, type: xml}")).values()
     assert row["v"] == "<v>a <b>bold <i>and</i></b> word &amp; <br/>end</v>"
+
+
+def test_xml_1_1(ground: Ground, tmp_path: Path) -> None:
+    """Read as 1.0: a control character is no character, NEL is no line end."""
+    declaration = "<?xml version='1.1'?>"
+    assert load(ground, declaration + value("a\x85b")) == [("1", "a\x85b")]
+    assert parse(tmp_path, declaration + value("&#1;")).codes == ["malformed"]
+
+
+def test_fragments_with_their_namespaces(tmp_path: Path) -> None:
+    """Those of the elements above that it does not use are left out; a value may use one, too."""
+    namespaces = "xmlns:p='urn:p' xmlns:q='urn:q' xmlns:z='urn:z'"
+    document = f"<r {namespaces}><rec id='1'><v p:t='q:T'><b xmlns='urn:d'/></v></rec></r>"
+    feed = THINGS.replace("v: v", "v: {path: v, type: xml}")
+    expected = '<v xmlns:p="urn:p" xmlns:q="urn:q" p:t="q:T"><b xmlns="urn:d"/></v>'
+    assert [row["v"] for row in parse(tmp_path, document, feed).values()] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("<a>" * 255 + "</a>" * 255, "too_deep"),
+        ("x" * 10_000_001, "too_large"),
+        (f"<a b='{'x' * 10_000_001}'/>", "too_large"),
+    ],
+    ids=["depth", "text", "attribute"],
+)
+def test_fragments_beyond_postgresql(content: str, code: str, tmp_path: Path) -> None:
+    parsed = parse(tmp_path, value(content), THINGS.replace("v: v", "v: {path: v, type: xml}"))
+    assert parsed.codes == [code]
+    assert "PostgreSQL" in parsed.rejects[0].reasons[0].message
 
 
 # -- DTDs -------------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Findings:
             return
         wanted, had = (_by_identity(rows, identity) for rows in (expected, found))
         for name in wanted.keys() | had.keys():
-            missing, surplus = wanted.get(name, Counter()) - had.get(name, Counter()), Counter[Row]()
+            missing = wanted.get(name, Counter()) - had.get(name, Counter())
             surplus = had.get(name, Counter()) - wanted.get(name, Counter())
             wrong = min(missing.total(), surplus.total())
             self.lost += missing.total() - wrong

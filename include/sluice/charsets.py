@@ -20,6 +20,9 @@ _SAME_AS_UTF8 = {"utf-8", "ascii"}
 # Python's own, that no XML is in; some decode to other things than text, or take long.
 _NOT_FOR_XML = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 _SNIFF_BYTES = 1024
+# How much white space may stand before a document: behind it may be a declaration.
+MAX_LEAD_BYTES = 1 << 20
+_WHITE = b" \t\r\n"
 # All bytes but those that are control characters in ISO 8859 (which are in no text), and quotes and dashes in Windows.
 _NO_CONTROLS = bytes([*range(0x80), *range(0xA0, 0x100)])
 
@@ -32,15 +35,15 @@ class Utf8Stream:
     declaration is doubted where the bytes show that it is wrong.
 
     ``read(n)`` returns n bytes or more unless the stream ends or breaks; what it breaks with is raised by the read
-    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, wrong_encoding, truncated, and what
-    ``raw`` raises.
+    after the one that gave the last good bytes. Raises ``MalformedXML``: encoding, wrong_encoding, truncated,
+    too_large, and what ``raw`` raises.
     """
 
     def __init__(self, raw: BinaryIO, assured: str | None = None) -> None:
         self._raw = raw
         self._fault: MalformedXML | None = None
         self._head = b""
-        self._head = self._take(_SNIFF_BYTES)
+        self._head = self._sniff()
         self.encoding = detect_encoding(self._head, assured)
         self.is_identity = self.encoding in _SAME_AS_UTF8
         self.is_assured = assured is not None
@@ -62,6 +65,19 @@ class Utf8Stream:
         if self._doubt:
             self._doubt.judge_whole()
         return rest
+
+    def _sniff(self) -> bytes:
+        """The first bytes, and as many behind white space. Raises ``MalformedXML`` where there is too much of that."""
+        head = self._take(_SNIFF_BYTES)
+        while len(head) < (wanted := len(head) - len(head.lstrip(_WHITE)) + _SNIFF_BYTES):
+            if wanted > MAX_LEAD_BYTES + _SNIFF_BYTES:
+                message = f"more than {MAX_LEAD_BYTES:,} bytes of white space stand before the document"
+                raise MalformedXML("too_large", message, offset=0, line=1)
+            self._head, size = head, len(head)
+            head = self._take(2 * wanted)
+            if len(head) == size:
+                break
+        return head
 
     def _take(self, size: int) -> bytes:
         """As many bytes as wanted, unless the stream ends: short reads must not decide where pieces are cut."""

@@ -311,7 +311,8 @@ class PieceReader:
             done = len(self._ends)
             yield self._cut(self._ends[-1], next(chain for first, chain in reversed(self._families) if first < done))
         if code == "truncated" and self._state[scanner.MODE] == scanner.CONTENT:
-            body = self._buffer[: self._buffer.rfind(b">") + 1]
+            # Not within a tag that is not whole: a value may hold such a character.
+            body = self._buffer[: self._buffer.rfind(b">", 0, self._scanned) + 1]
             yield Piece(
                 self.open_context(), body, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line,
                 is_remnant=True,

@@ -3,7 +3,8 @@
 A piece is ``context + body + tail``: the prolog and the open ancestors with what they hold before their first record; a
 stretch of the file with whole records; the closing tags. The bodies of a document's pieces, laid end to end, are the
 document. So when each piece parses, the document is well-formed, and a wrong cut cannot go unnoticed: it would leave a
-piece that is not.
+piece that is not. All but the records that are left out as too large or too deep: no parser looks into them, only the
+scanner does, for their end.
 """
 
 from __future__ import annotations

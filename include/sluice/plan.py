@@ -17,6 +17,7 @@ from sluice.feed.model import Column, Feed, Table
 from sluice.feed.paths import Path, Step, parse_path
 from sluice.nodes import FIRST, LIST, ONE, Cell, Mark, Node, TablePlan, Test, UpwardPath, compile_test
 from sluice.sightings import Known, Sightings
+from sluice.spelling import Speller
 from sluice.walk import TAKEN_FACTOR, Extracted, Rows, Walk
 from sluice.xmlio import Element
 
@@ -54,6 +55,7 @@ class Plan:
         self._record_paths: list[tuple[tuple[frozenset[str], ...], TablePlan]] = []
         self._candidates = _Candidates()
         self.sightings = Sightings(feed.names)
+        self.speller = Speller()
         self._before_records: dict[Element, list[Element]] = {}
         # The tables of the records in one parent: neighbours are asked for one after another.
         self._parent: Element | None = None
@@ -185,6 +187,7 @@ class Plan:
         """
         self._before_records.clear()
         self.looked_up.clear()
+        self.speller.forget()
         ancestor = root
         for depth, count in enumerate(lead_counts, start=1):
             self._before_records[ancestor] = list(islice(ancestor, count))
@@ -220,7 +223,7 @@ class Plan:
         """
         walk = Walk(self, element, record, rows)
         walk.begin_row(element, plan, (), not plan.is_delete)
-        return Extracted(walk.several, walk.copied + walk.nested)
+        return Extracted(walk.several, walk.copied + walk.taken)
 
     def content_before_records(self, ancestor: Element) -> list[Element]:
         """The children of an element above the records, up to the first that leads to one."""

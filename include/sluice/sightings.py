@@ -15,8 +15,9 @@ from sluice.feed.paths import BUILT_IN_PREFIXES, Namespaces
 # A hostile document may invent a name for each of its elements; no more are remembered in a batch, nor longer ones.
 MAX_NAMES = 10_000
 MAX_NAME_CHARACTERS = 200
-# How many combinations of attributes of one element are remembered, beyond which each is looked at anew.
+# How many combinations of attributes of one element are remembered, and of how many names; others are looked at anew.
 MAX_COMBINATIONS = 1_000
+MAX_COMBINED = 64
 _XSI = f"{{{BUILT_IN_PREFIXES['xsi']}}}"
 NO_NAMESPACE = "(none)"
 
@@ -91,8 +92,6 @@ class Sightings:
         self._found: list[Sighting] = []
         self._namespaces: dict[str, Sighting] = {}
         self.place: HasPlace = Place(0, "", None, 1)
-        self.unnamed = 0
-        """How often names were met beyond the first ``MAX_NAMES``."""
 
     def __iter__(self) -> Iterator[Sighting]:
         yield from self._found
@@ -119,7 +118,7 @@ class Sightings:
         found = known.by_attributes.get(combination)
         if found is None:
             found = tuple(self._unknown_attributes(known, names))
-            if len(known.by_attributes) < MAX_COMBINATIONS and sum(map(len, names)) < MAX_NAME_CHARACTERS * len(names):
+            if len(known.by_attributes) < MAX_COMBINATIONS and _is_small(combination):
                 known.by_attributes[combination] = found
         for sighting in found:
             sighting.count += 1
@@ -155,9 +154,12 @@ class Sightings:
 
     def _begin(self, kind: str, path: str, shelf: dict[str, Sighting], name: str) -> Sighting | None:
         if len(self._found) >= MAX_NAMES:
-            self.unnamed += 1
             return None
         place = Place(self.place.part_id, self.place.member, self.place.ordinal, self.place.line)
         sighting = shelf[name] = Sighting(kind, path[-2 * MAX_NAME_CHARACTERS :], place)
         self._found.append(sighting)
         return sighting
+
+
+def _is_small(names: tuple[str, ...]) -> bool:
+    return len(names) <= MAX_COMBINED and sum(map(len, names)) < MAX_NAME_CHARACTERS * len(names)

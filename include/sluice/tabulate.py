@@ -107,23 +107,22 @@ class BatchTables:
         record = self._next_record
         self._next_record += 1
         self._places[record] = place
-        found = list(reasons)
+        found, taken = list(reasons), 0
         self._plan.sightings.place = place
         try:
             if table.mark is not None:
-                several, copied = self._extract_marked(element, table, table.mark, record)
+                several, taken = self._extract_marked(element, table, table.mark, record)
             else:
                 rows = self._delete_rows if table.is_delete else self._rows
-                several, copied = self._plan.extract(element, table, record, rows)
+                several, taken = self._plan.extract(element, table, record, rows)
             self._several += several
-            self._block_bytes += copied
         except RecordTooLarge as error:
             found.append(Reason("record_too_large", str(error)))
             for begun in (*self._rows.values(), *self._delete_rows.values()):
                 begun.drop(record)
         if found:
             self._reasons[record] = found
-        self._block_bytes += place.length
+        self._block_bytes += max(place.length, taken)
         if len(self._places) >= BLOCK_RECORDS or self._block_bytes >= BLOCK_BYTES:
             self.flush()
 

@@ -213,7 +213,8 @@ def to_xml(text: str, _: Column) -> str:
     """The raw fragment; a value from an attribute or from elsewhere must be a fragment by itself."""
     fault = find_fault_in_fragment(text)
     if fault is not None:
-        raise Unfit("malformed", f"not an XML fragment: {fault}")
+        code, why = fault
+        raise Unfit(code, why if code != "malformed" else f"not an XML fragment: {why}")
     return text
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.nodes import LIST, ONE, Cell, Node, TablePlan, Test, UpwardPath
 from sluice.sightings import Known
-from sluice.xmlio import XSI_NIL, Element, spell_fragment, spell_text
+from sluice.spelling import Speller, TooManyNamespaces
+from sluice.xmlio import XSI_NIL, Element, spell_text
 
 if TYPE_CHECKING:
     from sluice.plan import Plan
@@ -17,7 +18,7 @@ MAX_SEVERAL = 20
 # How long the values may be that its rows take from above them, together; and one value that each record takes.
 MAX_COPIED_CHARACTERS = 16 << 20
 MAX_HEADER_CHARACTERS = 64 << 10
-# How often all that is in a record may be taken.
+# How often as much as a record may hold may be taken from it.
 TAKEN_FACTOR = 4
 
 
@@ -60,12 +61,10 @@ class RecordTooLarge(Exception):
 
 
 class Extracted(NamedTuple):
-    """What was found too often, and how many characters were taken more than once, or may be: from above the rows, and
-    of elements that hold others.
-    """
+    """What was found too often, and how many characters the rows take."""
 
     several: list[SeveralValues]
-    copied: int
+    taken: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,13 @@ class SeveralValues:
     path: str
 
 
-def value_of(element: Element, cell: Cell) -> Any:
-    """What a cell takes of an element: its text, NIL, or the element itself as XML."""
+def value_of(element: Element, cell: Cell, speller: Speller) -> Any:
+    """What a cell takes of an element: its text, NIL, or the element itself as XML. Raises ``RecordTooLarge``."""
     if cell.is_xml:
-        return spell_fragment(element)
+        try:
+            return speller.spell(element)
+        except TooManyNamespaces as error:
+            raise RecordTooLarge(str(error)) from None
     if len(element):
         return spell_text(element)
     text = element.text
@@ -93,7 +95,7 @@ def value_of(element: Element, cell: Cell) -> Any:
 class Walk:
     """One walk through one record."""
 
-    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_sightings", "copied", "nested", "several")
+    __slots__ = ("_element", "_plan", "_record", "_row_count", "_rows", "_sightings", "copied", "several", "taken")
 
     def __init__(self, plan: Plan, element: Element, record: int, rows: dict[str, Rows]) -> None:
         self._plan = plan
@@ -103,7 +105,7 @@ class Walk:
         self._rows = rows
         self._row_count = 0
         self.copied = 0
-        self.nested = 0
+        self.taken = 0
         self.several: list[SeveralValues] = []
 
     def begin_row(
@@ -135,11 +137,12 @@ class Walk:
         for name, cell in node.attributes:
             value = element.get(name)
             if value is not None:
+                self._count_taken(value)
                 self._store(cells, cell, value, table)
         for cell in node.texts:
-            value = value_of(element, cell)
-            if len(element):
-                self._count_nested(value)
+            value = value_of(element, cell, self._plan.speller)
+            if value is not NIL:
+                self._count_taken(value)
             self._store(cells, cell, value, table)
         if is_witness and (names := element.keys()):
             self._sightings.note_attributes(node.known, names)
@@ -216,19 +219,19 @@ class Walk:
         for value in known[1]:
             self._store(cells, path.cell, value, table)
 
-    def _count_nested(self, value: Any) -> None:
-        """What lies in one another may be taken once by each of many columns."""
-        self.nested += len(value)
-        if self.nested > self._plan.max_taken:
+    def _count_taken(self, value: str) -> None:
+        """The same text may be taken by each of many columns."""
+        self.taken += len(value)
+        if self.taken > self._plan.max_taken:
             raise RecordTooLarge(
-                f"the columns take more than {self._plan.max_taken:,} characters ({TAKEN_FACTOR} times"
-                " max_record_bytes) of elements that lie in one another"
+                f"the columns together take more than {self._plan.max_taken:,} characters ({TAKEN_FACTOR} times"
+                " max_record_bytes) from the record"
             )
 
     def _values_at(self, ancestor: Element, path: UpwardPath, is_above_record: bool) -> Iterator[Any]:
         for found in self._find_below(ancestor, path.steps, is_above_record):
             if not path.attributes:
-                yield value_of(found, path.cell)
+                yield value_of(found, path.cell, self._plan.speller)
             for name in path.attributes:
                 value = found.get(name)
                 if value is not None:

@@ -133,9 +133,13 @@ def _malformed(error: etree.XMLSyntaxError, offset: int | None, line: int | None
     message = (error.msg or "not well-formed").split("\n")[0]
     # The parser counts lines from the begin of the piece, so that its numbers would mislead.
     message = re.sub(r", line \d+, column \d+$| line \d+", "", message)
-    code = next((code for pattern, code in _CODES_BY_MESSAGE if pattern.search(message)), "malformed")
+    code = _code_of(message)
     where = "" if line is None else f"line {line}: "
     return MalformedXML(code, where + message, offset=offset, line=line)
+
+
+def _code_of(message: str) -> str:
+    return next((code for pattern, code in _CODES_BY_MESSAGE if pattern.search(message)), "malformed")
 
 
 _CODES_BY_MESSAGE = (
@@ -148,23 +152,29 @@ _CODES_BY_MESSAGE = (
 )
 
 
-def spell_fragment(element: Element) -> str:
-    """The element as text, without what follows it."""
-    return etree.tostring(element, encoding="unicode", with_tail=False)
-
-
 def spell_text(element: Element) -> str:
     """All text in the element, that of its descendants too: ten times as fast as joining ``itertext``."""
     return etree.tostring(element, method="text", encoding="unicode", with_tail=False)
 
 
-def find_fault_in_fragment(text: str) -> str | None:
-    """What keeps a text from being a fragment of XML; None where it is one."""
+def find_fault_in_fragment(text: str) -> tuple[str, str] | None:
+    """What keeps a text from being a fragment of XML that PostgreSQL takes (its parser is this one, with its limits):
+    a reject code and why. None where it is one.
+    """
     try:
         etree.fromstring(f"<_>{text}</_>", etree.XMLParser(resolve_entities=False, no_network=True, collect_ids=False))
-    except (etree.XMLSyntaxError, ValueError) as error:
-        return str(error)
+    except etree.XMLSyntaxError as error:
+        code = _code_of(error.msg or "")
+        return (code, _FRAGMENT_LIMITS[code]) if code in _FRAGMENT_LIMITS else ("malformed", str(error))
+    except ValueError as error:
+        return "malformed", str(error)
     return None
+
+
+_FRAGMENT_LIMITS = {
+    "too_deep": "the fragment is nested deeper than 255 levels, which PostgreSQL's xml does not take",
+    "too_large": "a text, value or name in the fragment is longer than PostgreSQL's xml takes (10 million bytes)",
+}
 
 
 def count_faults(document: bytes, schema: etree.XMLSchema, most: int) -> int:

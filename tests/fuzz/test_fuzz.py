@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from sluice.records import Cut
 from sluice.values import TO_VALUE
 
 SECONDS = 10
+SEED = 1
 NAMES = ("splitter", "parser", "feeds")
 
 
@@ -38,10 +38,11 @@ def targets() -> Iterator[dict[str, Target]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_found_in_a_few_seconds(name: str, targets: dict[str, Target]) -> None:
-    """No crash, no hang, no disagreement; another seed each time."""
-    seed = secrets.randbelow(1 << 32)
-    tally = fuzz(targets[name], SECONDS / len(NAMES), seed)
-    assert [(finding.error, finding.data) for finding in tally.findings] == [], f"seed {seed}"
+    """No crash, no hang, no disagreement. The seed is fixed, so that a change is judged by itself; ``make fuzz`` takes
+    another one each time.
+    """
+    tally = fuzz(targets[name], SECONDS / len(NAMES), SEED)
+    assert [(finding.error, finding.data) for finding in tally.findings] == []
     assert tally.inputs
 
 

@@ -362,4 +362,25 @@ CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
         in_record(b"<rec>" + b"<a>" * 101, b"<b>xxxxxxxx</b>", 600_000, b"</a>" * 101 + b"</rec>"),
         None, 3, DEEP_PREDICATES,
     ),
+    "a text that many columns take": Case(
+        in_record(b"<rec><v>", b"x", 4 * MILLION, b"</v></rec>"), "record_too_large", 2, feed_of(["v"] * 200)
+    ),
+    "fragments below long namespaces": Case(
+        around(
+            b"<r" + b"".join(b" xmlns:n%d='urn:%s'" % (n, b"u" * 90_000) for n in range(10)) + b">",
+            b"<rec><x/></rec>", 10_000, b"</r>",
+        ),
+        None, 10_000,
+    ),
+    "fragments below 5,000 namespaces": Case(
+        around(
+            b"<r" + b"".join(b" xmlns:n%d='urn:n'" % n for n in range(5_000)) + b">",
+            b"<rec><x><n4999:y/></x></rec>", 10_000, b"</r>",
+        ),
+        None, 10_000,
+    ),
+    "combinations of many attributes": Case(
+        numbered(b"<r>", b"<rec n%d='' " + b" ".join(b"a%d=''" % n for n in range(30_000)) + b"/>", 240, b"</r>"),
+        None, 240,
+    ),
 }  # fmt: skip

@@ -203,14 +203,24 @@ def check_refused(parsed: Parsed) -> None:
     assert parsed.is_conserved()
 
 
-def parse_cut_off(feed: Feed, tmp_path: Path) -> Parsed:
-    """Part n + 1 is the small file's first n bytes."""
+def parse_cut_off(feed: Feed, tmp_path: Path, data: bytes = SMALL) -> Parsed:
+    """Part n + 1 is the file's first n bytes."""
     parts = []
-    for end in range(len(SMALL)):
+    for end in range(len(data)):
         path = tmp_path / f"{end}.xml"
-        path.write_bytes(SMALL[:end])
+        path.write_bytes(data[:end])
         parts.append(Part(end + 1, ledger_file(path, end + 1), Cut()))
     return parse_parts(tools_for(feed, tmp_path), parts)
+
+
+def test_a_file_that_was_cut_off_within_odd_values_is_truncated(feed: Feed, tmp_path: Path) -> None:
+    """A value may hold what else ends a tag, and a text what else begins one."""
+    data = document(
+        "<rec id='a>b' x=\"c>'d\"><l a='>'>e>f</l><![CDATA[<g>]]><!-- <h> --><?i >?></rec>", "<m x='>' y='é>'/>"
+    )
+    data = data.rstrip()
+    parsed = parse_cut_off(feed, tmp_path, data)
+    assert parsed.codes == ["empty_file", *["truncated"] * (len(data) - 1)]
 
 
 def test_a_file_that_was_cut_off_is_refused_at_every_byte(feed: Feed, tmp_path: Path) -> None:
