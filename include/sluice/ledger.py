@@ -127,6 +127,20 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
     ).rowcount
 
 
+def register_released(conn: psycopg.Connection, run: Run) -> int:
+    """Put the files on the run's manifest of which a person has released a part that was never loaded, also those that
+    the run does not list; returns how many came so.
+    """
+    return conn.execute(
+        """INSERT INTO sluice.manifest (run_id, file_id)
+           SELECT DISTINCT %s::bigint, f.file_id
+           FROM sluice.holds h JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)
+           WHERE f.feed = %s AND h.is_released AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id)
+           ON CONFLICT DO NOTHING""",
+        [run.run_id, run.feed],
+    ).rowcount
+
+
 _FILE_COLUMNS = (
     "f.file_id, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date"
 )

@@ -198,6 +198,7 @@ class RunRequest:
     pattern (inclusive, in the feed's time zone); ``modified_from``/``modified_to`` (UTC, half-open) select by
     modification time where the pattern has no date. ``uri`` replaces the feed's own pattern. ``reload`` is ``no``,
     ``changed``, ``all``, or ``replay``: then the run is about the entries of ``selection``, and nothing else counts.
+    ``takes_released`` adds the files that a person has released, whatever their date.
     """
 
     feed: str
@@ -211,6 +212,7 @@ class RunRequest:
     dry_run: bool = False
     batch_mb: int | None = None
     selection: Selection | None = None
+    takes_released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
