@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
-VERSION = 3
+VERSION = 4
 """Of the ledger's tables. The comment on the schema holds it."""
 _MARK = f"Sluice: ledger, quarantine and tombstones; version {VERSION}"
 
