@@ -392,14 +392,15 @@ def find_released(conn: psycopg.Connection, part_ids: Iterable[int]) -> set[int]
 
 
 def release(conn: psycopg.Connection, feed: str, file: str | None, note: str | None) -> int:
-    """Release the held parts of a feed (of files whose URI fits the LIKE pattern ``file``); returns how many. The next
-    run takes them on, and loads them whatever the gate and the limits say.
+    """Release the held parts of a feed (of those whose URI, or URI!member, fits the LIKE pattern ``file``); returns how
+    many. The next run takes them on, and loads them whatever the gate and the limits say.
     """
     return conn.execute(
         """UPDATE sluice.holds h SET is_released = true, note = %(note)s
            FROM sluice.parts p JOIN sluice.files f USING (file_id)
            WHERE p.part_id = h.part_id AND NOT h.is_released AND f.feed = %(feed)s
-             AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s)""",
+             AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s
+                  OR p.member <> '' AND f.uri || '!' || p.member LIKE %(file)s)""",
         {"feed": feed, "file": file, "note": note},
     ).rowcount
 
