@@ -50,7 +50,9 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
     sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
     select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
     files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
-    whole = _account(conn, run, f"SELECT count(DISTINCT (q.file_id, q.member)) FROM {_QUARANTINED_WHOLE}")[0][0]
+    wholes = "count(DISTINCT (q.file_id, q.member))"
+    some = f"SELECT {wholes}, {wholes} FILTER (WHERE q.member <> '') FROM {_QUARANTINED_WHOLE}"
+    whole, members = _account(conn, run, some)[0]
     listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
     return Totals(
         files=files,
@@ -63,6 +65,7 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
         unaccounted_parts=unaccounted_parts,
         counts=LoadCounts(*counts),
         bytes_read=bytes_read,
+        members_quarantined=members,
     )
 
 

@@ -177,7 +177,7 @@ class LoadCounts:
 class Selection:
     """Which entries of a feed's quarantine are meant: all that fit what is given.
 
-    ``code`` is a reject code; ``file`` a pattern of URIs (``*`` and ``?``, or just a part of the URI); ``since`` and
+    ``code`` is a reject code; ``file`` a pattern of URIs, see ``quarantine.like``; ``since`` and
     ``until`` (UTC, half-open) say when an entry was made; ``run_id`` is the run that rejected it last; ``entries``
     names entries one by one.
     """
@@ -234,7 +234,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts of a whole run, in files and records. ``files_elsewhere`` were loaded by another run meanwhile."""
+    """Counts of a whole run, in files and records. ``files_elsewhere`` were loaded by another run meanwhile.
+    Archive members count in ``files_quarantined`` as files of their own; ``members_quarantined`` says how many.
+    """
 
     files: int = 0
     files_elsewhere: int = 0
@@ -246,6 +248,7 @@ class Totals:
     unaccounted_parts: int = 0
     counts: LoadCounts = field(default_factory=LoadCounts)
     bytes_read: int = 0
+    members_quarantined: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})
