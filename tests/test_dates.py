@@ -129,6 +129,25 @@ def test_the_form_reaches_the_request() -> None:
     assert (request.uri, request.reload, request.dry_run, request.batch_mb) == (None, "changed", True, 64)
 
 
+@pytest.mark.parametrize(
+    ("run_type", "form", "takes"),
+    [
+        ("scheduled", {}, True),
+        ("manual", {"reload": "no"}, True),
+        ("asset_triggered", {}, True),
+        ("backfill", {}, False),
+        ("manual", {"date": "2026-01-31"}, False),
+        ("manual", {"uri": NO_DATE}, False),
+        ("manual", {"dry_run": True}, False),
+        ("manual", {"reload": "all"}, False),
+    ],
+)
+def test_what_was_released_is_taken_by_runs_that_ask_for_nothing_in_particular(
+    run_type: str, form: dict, takes: bool
+) -> None:
+    assert run_request(make_feed(), make_run(run_type), form).takes_released is takes
+
+
 @pytest.mark.parametrize("form", [{"date": "31.3.2026"}, {"date": 20260331}, {"reload": "yes"}])
 def test_a_form_that_makes_no_sense_is_refused(form: dict) -> None:
     """Airflow checks the form too, but not the ``conf`` of every caller."""

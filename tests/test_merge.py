@@ -196,7 +196,7 @@ def test_a_file_that_is_quarantined_now_leaves_no_rows(ground: Ground, text: str
     ground.put("a.xml", items(item("a", parts=[("x", ["1"])])))
     ground.run(ground.feed(text))
     feed = ground.feed(text.replace("/Items/Item", "/Others/Item"))
-    assert "1 files quarantined" in str(ground.run(feed, reload="changed"))
+    assert "1 file quarantined" in str(ground.run(feed, reload="changed"))
     assert ground.tables(feed) == {name: [] for name in feed.tables}
     assert ground.sql("SELECT state FROM sluice.file_states") == [("quarantined",)]
     assert ground.run(ground.feed(text), reload="changed") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import subprocess
 import sys
@@ -287,6 +288,26 @@ def test_a_release_that_an_older_release_of_sluice_left_is_spent(ground: Ground,
     assert ground.run(feed) is None
     assert ground.sql("SELECT is_released FROM sluice.holds") == [(False,)]  # b.xml
     assert ground.sql("SELECT release_note FROM sluice.loads") == [("why",)]
+
+
+@pytest.mark.parametrize(("options", "is_loaded"), [({}, False), ({"takes_released": True}, True)])
+def test_what_was_released_loads_though_the_run_does_not_list_it(
+    ground: Ground, text: str, options: dict[str, Any], is_loaded: bool
+) -> None:
+    """The file is of another day than the run."""
+    feed = ground.feed(text, source="{date:%Y-%m-%d}/*.xml", more=AS_ONE)
+    bad = items(item("a"), item("b", name="bad"), item("c", name="bad"))
+    for name in ("a", "b"):
+        ground.put(f"2026-03-01/{name}.xml", bad)
+    assert ground.run(feed) is not None
+    with connect(ground.dsn) as connection:
+        ledger.release(connection, "items", "%a.xml", "agreed")
+    day = dt.date(2026, 3, 9)
+    (ground.landing / "2026-03-09").mkdir()
+    assert ground.run(feed, date_from=day, date_to=day, **options) is None
+    assert states(ground) == ["held", "loaded" if is_loaded else "held"]
+    assert ground.run(feed, date_from=day, date_to=day, **options) is None
+    assert ground.sql("SELECT files FROM sluice.runs ORDER BY run_id OFFSET 1") == [(int(is_loaded),), (0,)]
 
 
 def test_a_reader_never_sees_half_a_run(ground: Ground, text: str) -> None:

@@ -51,7 +51,9 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
     sums = ", ".join(f"coalesce(sum(l.{name}), 0)::bigint" for name in columns)
     select = f"SELECT count(DISTINCT m.file_id), {unaccounted}, coalesce(sum(h.found), 0)::bigint, {sums} FROM {_OWN}"
     files, unaccounted_parts, held, *counts, found, loaded, quarantined, bytes_read = _account(conn, run, select)[0]
-    whole = _account(conn, run, f"SELECT count(DISTINCT (file_id, member)) FROM {_QUARANTINED_WHOLE}")[0][0]
+    wholes = "count(DISTINCT (file_id, member))"
+    some = f"SELECT {wholes}, {wholes} FILTER (WHERE member <> '') FROM {_QUARANTINED_WHOLE}"
+    whole, members = _account(conn, run, some)[0]
     listed = _account(conn, run, f"SELECT count(DISTINCT m.file_id) FROM {_ACCOUNTED}")[0][0]
     own = Totals(
         files=files,
@@ -64,6 +66,7 @@ def read_totals(conn: psycopg.Connection, run: Run) -> Totals:
         unaccounted_parts=unaccounted_parts,
         counts=LoadCounts(*counts),
         bytes_read=bytes_read,
+        members_quarantined=members,
     )
     return own + read_released(conn, run)
 

@@ -9,9 +9,10 @@ manual, arrival    the day of the run, `lookback_days` before      every open fi
 any, with `date`   that date                                       files last modified on that date
 =================  ==============================================  ==========================================
 
-Days are those of the feed's time zone. Airflow gives runs by hand or by arrival no interval of their own (those from
-the form get the last one that ended, those by API or by an asset none), so their day is that of the logical date, else
-of the moment they were made.
+A scheduled or manual run that names neither a date nor a pattern also takes the files that a person has released,
+listed or not. Days are those of the feed's time zone. Airflow gives runs by hand or by arrival no interval of their own
+(those from the form get the last one that ended, those by API or by an asset none), so their day is that of the
+logical date, else of the moment they were made.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def run_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> RunR
     date_from, date_to = _dates(feed, run, chosen)
     has_date = UriPattern(uri or feed.source.uri).has_date
     modified_from, modified_to = (None, None) if has_date else _modified(feed, run, chosen)
+    reload, dry_run = _reload(params.get("reload")), bool(params.get("dry_run"))
+    is_plain = not (chosen or uri or dry_run) and reload == "no" and run.run_type != "backfill"
     return RunRequest(
         feed=feed.feed,
         run_key=run.run_key,
@@ -63,9 +66,10 @@ def run_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> RunR
         modified_from=modified_from,
         modified_to=modified_to,
         uri=uri,
-        reload=_reload(params.get("reload")),
-        dry_run=bool(params.get("dry_run")),
+        reload=reload,
+        dry_run=dry_run,
         batch_mb=params.get("batch_mb"),
+        takes_released=is_plain,
     )
 
 

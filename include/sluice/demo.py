@@ -184,7 +184,7 @@ def _report(warehouse: Warehouse, followed: Followed, console: Console) -> None:
         console.print("Nothing was loaded twice: the ledger knows every one of these files.")
     for feed, states in followed.items():
         for code, records in warehouse.execute(REJECTS, _runs(feed, states)):
-            console.print(f"{feed}: {records:,} in quarantine as {code}")
+            console.print(f"{feed}: {records:,} in quarantine as {code} (sluice quarantine {feed} --code {code})")
 
 
 def _report_failures(warehouse: Warehouse, url: str, followed: Followed, console: Console) -> bool:

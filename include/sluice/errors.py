@@ -61,7 +61,13 @@ class WorkFilesUnavailable(TransientError):
 
 
 class RunFailed(PermanentError):
-    """Reconcile found that the run must not count as a success; the message says which file and why."""
+    """Reconcile found that the run must not count as a success; the message says which file and why, ``counts`` in one
+    line what the run came to.
+    """
+
+    def __init__(self, message: str, counts: str = "") -> None:
+        super().__init__(message)
+        self.counts = counts
 
 
 @dataclass(frozen=True, slots=True)

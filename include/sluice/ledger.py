@@ -176,6 +176,20 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
     ).rowcount
 
 
+def register_released(conn: psycopg.Connection, run: Run) -> int:
+    """Put the files on the run's manifest of which a person has released a part that was never loaded, also those that
+    the run does not list; returns how many came so.
+    """
+    return conn.execute(
+        """INSERT INTO sluice.manifest (run_id, file_id)
+           SELECT DISTINCT %s::bigint, f.file_id
+           FROM sluice.holds h JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)
+           WHERE f.feed = %s AND h.is_released AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id)
+           ON CONFLICT DO NOTHING""",
+        [run.run_id, run.feed],
+    ).rowcount
+
+
 _FILE_COLUMNS = (
     "f.file_id, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date"
 )
@@ -459,14 +473,15 @@ def find_released(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -
 
 
 def release(conn: psycopg.Connection, feed: str, file: str | None, note: str | None) -> int:
-    """Release the held parts of a feed (of files whose URI fits the LIKE pattern ``file``); returns how many. The next
-    run under the mapping that held them loads them, once, whatever the gate and the limits say.
+    """Release the held parts of a feed (of those whose URI, or URI!member, fits the LIKE pattern ``file``); returns how
+    many. The next run under the mapping that held them loads them, once, whatever the gate and the limits say.
     """
     return conn.execute(
         """UPDATE sluice.holds h SET is_released = true, note = %(note)s
            FROM sluice.parts p JOIN sluice.files f USING (file_id)
            WHERE p.part_id = h.part_id AND NOT h.is_released AND f.feed = %(feed)s
-             AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s)""",
+             AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s
+                  OR p.member <> '' AND f.uri || '!' || p.member LIKE %(file)s)""",
         {"feed": feed, "file": file, "note": note},
     ).rowcount
 

@@ -125,7 +125,7 @@ COMMENT ON COLUMN sluice.loads.quarantined_whole IS 'The archive members that th
 CREATE TABLE IF NOT EXISTS sluice.replays (
     run_id bigint NOT NULL, entry_id bigint NOT NULL, code text NOT NULL, message text NOT NULL,
     outcome text CHECK (outcome IN ('loaded', 'rejected', 'held', 'closed')), PRIMARY KEY (run_id, entry_id));
-COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (held: by the gate, with its part; closed: somebody else had dealt with it).';
+COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (held: by the gate, with its part; closed: somebody else had dealt with it), or in a dry run would come.';
 CREATE INDEX IF NOT EXISTS replays_entry_idx ON sluice.replays (entry_id);
 
 CREATE OR REPLACE VIEW sluice.latest_loads AS
@@ -135,11 +135,12 @@ COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the l
 CREATE OR REPLACE VIEW sluice.file_states AS
     SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,
         f.listed_at, f.part_count, count(l.part_id) AS parts_done, count(h.part_id) AS parts_held,
-        coalesce(sum(l.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,
+        coalesce(sum(l.found), 0) + coalesce(sum(h.found), 0) AS found, coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.quarantined), 0) AS quarantined,
         CASE WHEN count(h.part_id) > 0 THEN 'held'
              WHEN f.part_count IS NULL OR count(l.part_id) < f.part_count THEN 'open'
              WHEN count(*) FILTER (WHERE l.state = 'quarantined') = 0 THEN 'loaded'
-             WHEN count(*) FILTER (WHERE l.state = 'loaded') = 0 THEN 'quarantined' ELSE 'partial' END AS state
+             WHEN count(*) FILTER (WHERE l.state = 'loaded') = 0 THEN 'quarantined' ELSE 'partial' END AS state,
+        coalesce(sum(h.found), 0) AS held
     FROM sluice.files f LEFT JOIN sluice.parts p USING (file_id)
     LEFT JOIN LATERAL (SELECT * FROM sluice.loads WHERE loads.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l ON true
     LEFT JOIN sluice.holds h ON h.part_id = p.part_id AND l.part_id IS NULL

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sluice.errors import RunFailed
 from sluice.records import RunRequest
 from sluice.stages.fetch import fetch
 from sluice.stages.load import load
@@ -24,6 +25,10 @@ def run_feed(tools: Tools, request: RunRequest, report: Callable[[str], Any] = l
     for batch in batches.batches:
         for stage in (parse, validate, load):
             report(stage(tools, manifest.run_id, batch.number).line())
-    summary = reconcile(tools, manifest.run_id)
+    try:
+        summary = reconcile(tools, manifest.run_id)
+    except RunFailed as error:
+        report(error.counts)
+        raise
     report(summary.line())
     return summary

@@ -126,6 +126,7 @@ class BatchPublisher:
             held=done.held,
             counts=done.counts,
             bytes_read=sum(outcome.bytes_read for outcome in outcomes),
+            members_quarantined=sum(member != "" for _, member in whole),
         )
 
     # -- parts --------------------------------------------------------------------------------------------------------

@@ -123,7 +123,8 @@ def _message(reasons: Iterable[Reason]) -> str:
 SELECTED = """q.feed = %(feed)s
     AND (%(code)s::text IS NULL OR q.code = %(code)s OR jsonb_path_exists(q.reasons, '$[*].code ? (@ == $code)',
             jsonb_build_object('code', %(code)s::text)))
-    AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s) AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
+    AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s OR q.member <> '' AND f.uri || '!' || q.member LIKE %(file)s)
+    AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
     AND (%(since)s::timestamptz IS NULL OR q.created_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR q.created_at < %(until)s)
     AND (cardinality(%(entries)s::bigint[]) = 0 OR q.entry_id = ANY(%(entries)s))"""
@@ -136,7 +137,9 @@ def selected_values(feed: str, selection: Selection) -> dict[str, Any]:
 
 
 def like(pattern: str) -> str:
-    """A pattern of URIs for SQL's LIKE: ``*`` and ``?`` as in a shell; without one of them, any part of the URI."""
+    """A pattern of URIs for SQL's LIKE: ``*`` and ``?`` as in a shell; without one of them, any part of the URI.
+    What is in an archive is called ``uri!member``, so that the name of an entry selects it.
+    """
     literal = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     wild = literal.replace("*", "%").replace("?", "_")
     return wild if wild != literal else f"%{literal}%"
@@ -147,6 +150,7 @@ class Entry:
     """An entry as a person wants to see it. ``ordinal`` is None where a whole file, member or part is meant."""
 
     entry_id: int
+    feed: str
     uri: str
     member: str
     ordinal: int | None
@@ -163,7 +167,36 @@ class Entry:
     run_id: int
     generation: int
     created_at: dt.datetime
+    closed_at: dt.datetime | None
     note: str | None
+
+    @property
+    def name(self) -> str:
+        return _name(self.uri, self.member)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A part that a shut gate or a refused run keeps out, as a person wants to see it. ``found`` counts records;
+    ``was_loaded`` tells that only a re-load is held, and that the rows of the load before it stand.
+    """
+
+    uri: str
+    member: str
+    run_id: int
+    held_at: dt.datetime
+    found: int
+    reason: str
+    is_released: bool
+    was_loaded: bool
+
+    @property
+    def name(self) -> str:
+        return _name(self.uri, self.member)
+
+
+def _name(uri: str, member: str) -> str:
+    return f"{uri}!{member}" if member else uri
 
 
 def list_entries(
@@ -193,10 +226,44 @@ def count_by_code(
     ).fetchall()
 
 
+def list_holds(conn: psycopg.Connection, feed: str, selection: Selection) -> list[Hold]:
+    """What is held, and what was released and not loaded since, the oldest first. A hold has neither a code nor an
+    entry, so where one is selected there are none.
+    """
+    if selection.code or selection.entries:
+        return []
+    with conn.cursor(row_factory=class_row(Hold)) as cursor:
+        return cursor.execute(
+            """SELECT uri, member, run_id, held_at, found, reason, is_released, was_loaded
+               FROM (SELECT h.*, f.feed, f.uri, p.member,
+                         EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id) AS was_loaded
+                     FROM sluice.holds h JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)) held
+               WHERE feed = %(feed)s AND NOT (is_released AND was_loaded)
+                 AND (%(file)s::text IS NULL OR uri LIKE %(file)s
+                      OR member <> '' AND uri || '!' || member LIKE %(file)s)
+                 AND (%(run_id)s::bigint IS NULL OR run_id = %(run_id)s)
+                 AND (%(since)s::timestamptz IS NULL OR held_at >= %(since)s)
+                 AND (%(until)s::timestamptz IS NULL OR held_at < %(until)s)
+               ORDER BY held_at, part_id""",
+            selected_values(feed, selection),
+        ).fetchall()
+
+
 def dismiss(conn: psycopg.Connection, feed: str, selection: Selection, note: str) -> int:
     """Close open entries that nobody is going to replay; returns how many. They still count as quarantined."""
     return conn.execute(
         f"""UPDATE sluice.quarantine q SET state = 'dismissed', closed_at = now(), note = %(note)s
             FROM sluice.files f WHERE f.file_id = q.file_id AND q.state = 'open' AND {SELECTED}""".encode(),
         {**selected_values(feed, selection), "note": note},
+    ).rowcount
+
+
+def reopen(conn: psycopg.Connection, feed: str, selection: Selection) -> int:
+    """Open those dismissed entries of a selection again that it names one by one; returns how many."""
+    if not selection.entries:
+        return 0
+    return conn.execute(
+        f"""UPDATE sluice.quarantine q SET state = 'open', closed_at = NULL
+            FROM sluice.files f WHERE f.file_id = q.file_id AND q.state = 'dismissed' AND {SELECTED}""".encode(),
+        selected_values(feed, selection),
     ).rowcount

@@ -190,7 +190,7 @@ class LoadCounts:
 class Selection:
     """Which entries of a feed's quarantine are meant: all that fit what is given.
 
-    ``code`` is a reject code; ``file`` a pattern of URIs (``*`` and ``?``, or just a part of the URI); ``since`` and
+    ``code`` is a reject code; ``file`` a pattern of URIs, see ``quarantine.like``; ``since`` and
     ``until`` (UTC, half-open) say when an entry was made; ``run_id`` is the run that rejected it last; ``entries``
     names entries one by one.
     """
@@ -211,6 +211,7 @@ class RunRequest:
     pattern (inclusive, in the feed's time zone); ``modified_from``/``modified_to`` (UTC, half-open) select by
     modification time where the pattern has no date. ``uri`` replaces the feed's own pattern. ``reload`` is ``no``,
     ``changed``, ``all``, or ``replay``: then the run is about the entries of ``selection``, and nothing else counts.
+    ``takes_released`` adds the files that a person has released, whatever their date.
     """
 
     feed: str
@@ -224,6 +225,7 @@ class RunRequest:
     dry_run: bool = False
     batch_mb: int | None = None
     selection: Selection | None = None
+    takes_released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +248,8 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Counts of a whole run, in files and records. ``files_elsewhere`` were loaded by another run meanwhile.
-
-    The parts that a person had released account for ``released_…`` of what was found and quarantined.
+    Archive members count in ``files_quarantined`` as files of their own; ``members_quarantined`` says how many. The
+    parts that a person had released account for ``released_…`` of what was found and quarantined.
     """
 
     files: int = 0
@@ -263,6 +265,7 @@ class Totals:
     released_files_quarantined: int = 0
     released_found: int = 0
     released_quarantined: int = 0
+    members_quarantined: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})

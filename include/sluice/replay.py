@@ -26,7 +26,11 @@ _OFFSET = "CASE WHEN q.ordinal IS NOT NULL THEN q.start_byte END"
 
 
 def register(conn: psycopg.Connection, run: Run, selection: Selection) -> int:
-    """Freeze what a replay is about: the open entries of the selection; returns how many."""
+    """Freeze what a replay is about: the open entries of the selection; returns how many. A dismissed entry is opened
+    again where the selection names it, but for a dry run.
+    """
+    if not run.dry_run:
+        quarantine.reopen(conn, run.feed, selection)
     taken = conn.execute(
         f"""INSERT INTO sluice.replays (run_id, entry_id, code, message)
             SELECT %(run)s, q.entry_id, q.code, q.message FROM sluice.quarantine q JOIN sluice.files f USING (file_id)
@@ -118,9 +122,9 @@ def claim(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> Claims
     rows = conn.execute(
         f"""SELECT q.part_id, q.member, {_OFFSET}, q.entry_id
            FROM sluice.replays r JOIN sluice.quarantine q USING (entry_id)
-           WHERE r.run_id = %s AND r.outcome IS NULL AND q.part_id = ANY(%s) AND q.state = 'open'
+           WHERE r.run_id = %s AND (r.outcome IS NULL OR %s) AND q.part_id = ANY(%s) AND q.state = 'open'
              AND q.generation <= %s ORDER BY q.entry_id FOR UPDATE OF q""".encode(),
-        [run.run_id, list(part_ids), run.generation],
+        [run.run_id, run.dry_run, list(part_ids), run.generation],
     )
     return {(part, member, offset): entry for part, member, offset, entry in rows}
 
@@ -151,4 +155,20 @@ def note_outcomes(
            FROM sluice.quarantine q
            WHERE q.entry_id = r.entry_id AND r.run_id = %s AND q.part_id = ANY(%s)""",
         [list(claims.values()), list(held), run.run_id, list(part_ids)],
+    )
+
+
+def read_outcomes(conn: psycopg.Connection, run_id: int) -> dict[int, str | None]:
+    """What came of each entry of a replay (``loaded``, ``rejected``, ``closed`` …); None where it was not tried."""
+    rows = conn.execute("SELECT entry_id, outcome FROM sluice.replays WHERE run_id = %s ORDER BY entry_id", [run_id])
+    return dict(rows.fetchall())
+
+
+def store_outcomes(conn: psycopg.Connection, run_id: int, outcomes: Mapping[int, str | None]) -> None:
+    """Keep what a dry run has read in the transaction that it rolled back."""
+    conn.execute(
+        """UPDATE sluice.replays r SET outcome = t.outcome
+           FROM unnest(%s::bigint[], %s::text[]) AS t (entry_id, outcome)
+           WHERE r.run_id = %s AND r.entry_id = t.entry_id AND t.outcome IS NOT NULL""",
+        [list(outcomes), list(outcomes.values()), run_id],
     )

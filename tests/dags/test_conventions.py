@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from tests.airflow_home import PROJECT
 
+from sluice.dates import moment_of
 from sluice.feed.loading import feed_names
 
 ROOTS = {"project": PROJECT / "include" / "feeds", "tests": PROJECT / "tests" / "dags" / "feeds"}
@@ -153,6 +154,19 @@ def test_the_form_refuses_what_makes_no_sense(bags: dict) -> None:
         with pytest.raises(ParamValidationError):
             form.get_param(name).resolve(value)
     assert all(form.get_param(name).description and form.get_param(name).schema["title"] for name in form)
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_the_form_of_the_replay_refuses_what_is_no_moment(bags: dict, name: str) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = bags["tests"].dags["replay"].params.get_param(name)
+    for value in (None, "2026-03-31", "2026-03-31T06:00", "2026-03-31 06:00:01.5Z", "2026-03-31T06:00+02:00"):
+        assert param.resolve(value) == value
+        moment_of(value, name)
+    for value in ("", "yesterday", "31.3.2026", "2026-03-31T6"):
+        with pytest.raises(ParamValidationError):
+            param.resolve(value)
 
 
 def test_the_dag_file_is_a_table_of_contents() -> None:

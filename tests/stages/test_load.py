@@ -479,11 +479,11 @@ def test_a_held_part_waits_until_the_mapping_changes(ground: Ground, feed: Feed)
     assert "a.xml" in error
     assert ground.tables(gated) == {name: [] for name in gated.tables}
     assert ground.sql("SELECT state, found, loaded, held FROM sluice.runs") == [("failed", 1, 0, 1)]
-    assert ground.sql("SELECT state FROM sluice.file_states") == [("held",)]
+    assert ground.sql("SELECT state, found, held FROM sluice.file_states") == [("held", 1, 1)]
     assert ground.run(gated) is None, "the file waits; another run is not about it"
     assert ground.run(ground.feed(tables.replace("min_value: 2", "min_value: 1"))) is None
     assert len(ground.tables(gated)["items"]) == 1
-    assert ground.sql("SELECT state FROM sluice.file_states") == [("loaded",)]
+    assert ground.sql("SELECT state, found, held FROM sluice.file_states") == [("loaded", 1, 0)]
     assert ground.sql("SELECT count(*) FROM sluice.holds") == [(0,)]
 
 

@@ -10,6 +10,7 @@ from tests.small_feeds import ITEMS, KEYLESS, Ground, item, items
 
 from sluice.errors import RunFailed, WarehouseUnavailable
 from sluice.feed.model import RejectLimits
+from sluice.pipeline import run_feed
 from sluice.records import LoadCounts, Totals
 from sluice.stages.fetch import fetch
 from sluice.stages.parse import parse
@@ -35,7 +36,7 @@ def test_a_run_that_adds_up_is_told_in_one_line(ground: Ground) -> None:
     done = reconcile(ground.tools(feed), run_id)
     assert done.totals == Totals(1, 0, 0, 4, 3, 1, 0, 0, LoadCounts(2, 0, 0, 1), done.totals.bytes_read)
     assert done.line() == (
-        f"reconcile: run {run_id}: 1 files (0 quarantined), 4 records found = 3 loaded + 1 quarantined + 0 held; "
+        f"reconcile: run {run_id}: 1 file (0 quarantined), 4 records found = 3 loaded + 1 quarantined + 0 held; "
         "2 new, 0 updated, 0 unchanged, 1 superseded"
     )
     assert not work_folder(ground, run_id).exists()
@@ -60,7 +61,7 @@ def test_the_answer_stays_the_same_whatever_a_replay_made_of_it(ground: Ground, 
     whole = items(item("a"), BAD)
     ground.put("a.xml", whole.replace("</Items>", "        "))
     error = ground.run(feed)
-    assert "1 files quarantined" in str(error)
+    assert "1 file quarantined" in str(error)
     assert "a.xml: truncated" in str(error)
     books = "SELECT state, error, files, files_quarantined FROM sluice.runs WHERE run_id = 1"
     before = ground.sql(books)
@@ -184,6 +185,11 @@ def test_within_the_limits(totals: Totals, limits: dict[str, Any]) -> None:
             {},
             f"4 files quarantined ({ONE}; {TWO}; {ONE}; and 1 more)",
         ),
+        (
+            Totals(files_quarantined=3, members_quarantined=2),
+            {},
+            f"1 file and 2 archive members quarantined ({ONE}; {TWO}; {ONE})",
+        ),
     ],
 )
 def test_beyond_a_limit(totals: Totals, limits: dict[str, Any], told: str) -> None:
@@ -196,8 +202,26 @@ def test_good_records_of_a_run_beyond_its_limits_are_loaded_all_the_same(ground:
     ground.put("b.xml", "<Items>")
     error = str(ground.run(feed))
     assert "2 records quarantined, 1 allowed; 66.67% of the records" in error
-    assert f"1 files quarantined ({ground.uri('b.xml')}: truncated: " in error
+    assert f"1 file quarantined ({ground.uri('b.xml')}: truncated: " in error
     assert len(ground.tables(feed)["items"]) == 1
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_members_of_an_archive_are_told_from_files(ground: Ground, dry_run: bool) -> None:
+    feed = ground.feed(ITEMS)
+    ground.put("a.zip", {"1.xml": items(item("a")), "2.xml": "<Items>", "3.xml": "<Items>"})
+    ground.put("b.xml", "<Items>")
+    assert "1 file and 2 archive members quarantined" in str(ground.run(feed, dry_run=dry_run))
+
+
+def test_a_run_that_fails_tells_its_counts_too(ground: Ground) -> None:
+    """And where to look."""
+    feed = ground.feed(ITEMS, more="rejects: {max_records: 0}")
+    ground.put("a.xml", items(item("a"), BAD))
+    told: list[str] = []
+    with pytest.raises(RunFailed, match=r"1 records quarantined, 0 allowed; see `sluice quarantine items --run 1`$"):
+        run_feed(ground.tools(feed), ground.request(feed), told.append)
+    assert "2 records found = 1 loaded + 1 quarantined" in told[-1]
 
 
 def test_a_run_is_not_charged_with_what_another_run_quarantined(ground: Ground) -> None:
@@ -208,7 +232,7 @@ def test_a_run_is_not_charged_with_what_another_run_quarantined(ground: Ground) 
     ground.load(feed, second)
     ground.load(feed, first)
     assert ground.reconcile(feed, first) is None
-    assert "1 files quarantined" in str(ground.reconcile(feed, second))
+    assert "1 file quarantined" in str(ground.reconcile(feed, second))
 
 
 # -- expectations -----------------------------------------------------------------------------------------------------

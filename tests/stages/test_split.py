@@ -155,7 +155,7 @@ def test_what_cannot_be_read_stays_whole_and_is_quarantined(ground: Ground, data
     feed = ground.feed(ITEMS)
     ground.put("a.zip", data)
     ground.put("b.xml", items(item("b")))
-    assert "1 files quarantined" in str(ground.run(feed, batch_mb=1))
+    assert "1 file quarantined" in str(ground.run(feed, batch_mb=1))
     assert [row[2] for row in ground.tables(feed)["items"]] == ["b"]
     assert len(cuts(ground)) == 2
 

@@ -93,7 +93,6 @@ def _retries() -> dict[str, Any]:
 
 def _replay_form(feeds: list[str]) -> dict[str, Param]:
     """The parameters of a replay. Those that are left empty select everything."""
-    moment = "A day or a moment in UTC, such as 2026-03-31 or 2026-03-31T06:00."
     return {
         "feed": Param(None, type="string", enum=feeds, title="Feed", description="Whose quarantine is meant."),
         "code": Param(
@@ -108,10 +107,11 @@ def _replay_form(feeds: list[str]) -> dict[str, Param]:
             type=["null", "string"],
             minLength=1,
             title="File",
-            description="Only entries of these files: a part of their URI, or a pattern with * and ?.",
+            description="Only entries of these files: a part of their name (URI, or URI!member of an archive), or a"
+            " pattern with * and ? for all of it, such as */amount*.",
         ),
-        "since": Param(None, type=["null", "string"], title="Rejected since", description=moment),
-        "until": Param(None, type=["null", "string"], title="Rejected before", description=moment),
+        "since": _moment("Rejected since"),
+        "until": _moment("Rejected before"),
         "run": Param(
             None,
             type=["null", "integer"],
@@ -123,7 +123,7 @@ def _replay_form(feeds: list[str]) -> dict[str, Param]:
             type=["null", "array"],
             items={"type": "integer"},
             title="Entries",
-            description="Only these entries, by their entry_id, one a line.",
+            description="Only these entries, by their entry_id, as a list: [17, 23]. Dismissed ones are opened again.",
         ),
         "dry_run": Param(
             False,
@@ -132,6 +132,16 @@ def _replay_form(feeds: list[str]) -> dict[str, Param]:
             description="Try and count, but leave tables and quarantine as they are.",
         ),
     }
+
+
+def _moment(title: str) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$",
+        title=title,
+        description="A day or a moment in UTC, such as 2026-03-31 or 2026-03-31T06:00.",
+    )
 
 
 def _form() -> dict[str, Param]:

@@ -130,6 +130,7 @@ def reconcile(manifest: dict[str, Any] | None) -> None:
         try:
             log.info(run_reconcile(tools, manifest["run_id"]).line())
         except RunFailed as error:
+            log.info(error.counts)
             raise RunFailed(_with_causes(str(error), earlier)) from None
 
 

@@ -110,6 +110,8 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files
         replay.register(conn, run, request.selection or Selection())
     else:
         ledger.register_files(conn, run, files)
+        if request.takes_released:
+            ledger.register_released(conn, run)
     return run
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import psycopg
 
-from sluice import accounts, ledger, warehouse
+from sluice import accounts, ledger, replay, warehouse
 from sluice.publishing import Published, open_batch, roll_back
 from sluice.records import Run, Totals
 from sluice.tools import Tools
@@ -61,18 +61,21 @@ def _load(connection: psycopg.Connection, tools: Tools, run: Run, number: int) -
         return LoadSummary(number, len(known), Published(parts_known=len(known)))
     batch = open_batch(tools, run, number)
     done, released = Published(), Totals()
+    outcomes: dict[int, str | None] = {}
 
     def publish(conn: psycopg.Connection) -> None:
-        nonlocal done, released
+        nonlocal done, released, outcomes
         done = batch.publish_into_new_tables(conn) if run.dry_run else batch.publish(conn)
         if run.dry_run:
             released = accounts.read_released(conn, run)
+            outcomes = replay.read_outcomes(conn, run.run_id) if run.is_replay else {}
         elif run.is_replay:
             accounts.store_batch_totals(conn, run.run_id, number, batch.totals(done))
 
     if run.dry_run:
         roll_back(connection, publish)
         accounts.store_batch_totals(connection, run.run_id, number, batch.totals(done) + released)
+        replay.store_outcomes(connection, run.run_id, outcomes)
     else:
         warehouse.transact(connection, publish)
     return LoadSummary(number, len(known), done)

@@ -11,18 +11,19 @@ Rerun:  same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
-from sluice import accounts, drift, ledger, runrules, warehouse
+from sluice import accounts, drift, ledger, replay, runrules, warehouse
 from sluice.errors import RunFailed
 from sluice.feed.model import RejectLimits
 from sluice.publishing import BatchPublisher, open_batch
 from sluice.records import Run, Totals
 from sluice.tools import Tools
+from sluice.wording import counted
 
 SHOWN = 3
 
@@ -35,14 +36,19 @@ class RunSummary:
     dry_run: bool
     drift: str = ""
     is_replay: bool = False
+    outcomes: Mapping[int, str | None] = field(default_factory=dict)
+    """Of a replay, what came of each entry; see ``replay.read_outcomes``."""
 
     def line(self) -> str:
         t, c = self.totals, self.totals.counts
         dry = " (dry run: nothing was written)" if self.dry_run else ""
         elsewhere = f", {t.files_elsewhere:,} more were loaded by another run" if t.files_elsewhere else ""
+        passed = sum(outcome == "loaded" for outcome in self.outcomes.values())
+        told = f"{passed:,} of {counted(len(self.outcomes), 'entry', 'entries')} "
+        told += "would pass; " if self.dry_run else "passed; "
         return (
-            f"reconcile: {'replay, ' if self.is_replay else ''}run {self.run_id}: "
-            f"{t.files:,} files ({t.files_quarantined} quarantined{elsewhere}), "
+            f"reconcile: {'replay, ' if self.is_replay else ''}run {self.run_id}: {told if self.is_replay else ''}"
+            f"{counted(t.files, 'file')} ({t.files_quarantined} quarantined{elsewhere}), "
             f"{t.found:,} records found = {t.loaded:,} loaded + {t.quarantined:,} quarantined + {t.held:,} held; "
             f"{c}{dry}{'; ' if self.drift else ''}{self.drift}"
         )
@@ -60,15 +66,19 @@ def reconcile(tools: Tools, run_id: int) -> RunSummary:
         refused = _publish(connection, tools, run) if publishes else None
         totals = _read_totals(connection, run)
         error = refused or "; ".join(_find_problems(tools, connection, run, totals)) or None
+        if error and not run.dry_run and (totals.quarantined or totals.files_quarantined or totals.held):
+            error += f"; see `sluice quarantine {run.feed} --run {run_id}`"
         report = drift.settle_run(tools, connection, run)
         accounts.finish_run(connection, run, totals, error)
+        outcomes = replay.read_outcomes(connection, run_id) if run.is_replay else {}
+    summary = RunSummary(run_id, run.feed, totals, run.dry_run, report.line(), run.is_replay, outcomes)
     # Unaccounted parts may be tried again by clearing their tasks, which then find their work files; a refused run by
     # clearing this one, once a limit has been raised.
     if not totals.unaccounted_parts and not refused:
         tools.work.remove_run(tools.feed.feed, run_id)
     if error:
-        raise RunFailed(f"feed {run.feed}, run {run_id}: {error}")
-    return RunSummary(run_id, run.feed, totals, run.dry_run, report.line(), run.is_replay)
+        raise RunFailed(f"feed {run.feed}, run {run_id}: {error}", summary.line())
+    return summary
 
 
 def _read_totals(connection: psycopg.Connection, run: Run) -> Totals:
@@ -157,11 +167,18 @@ def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Ite
     found, quarantined = totals.found - totals.released_found, totals.quarantined - totals.released_quarantined
     if limits.max_files is not None and files > limits.max_files:
         shown = [f"{uri}: {code}: {message}" for uri, code, message in find_files()[:SHOWN]]
-        yield f"{files} files quarantined{_some(shown, files)}"
+        yield f"{_spell_files(files, totals.members_quarantined)} quarantined{_some(shown, files)}"
     if limits.max_records is not None and quarantined > limits.max_records:
         yield f"{quarantined:,} records quarantined, {limits.max_records:,} allowed"
     if limits.max_share is not None and quarantined > limits.max_share * found:
         yield f"{quarantined / found:.2%} of the records quarantined, {limits.max_share:.2%} allowed"
+
+
+def _spell_files(number: int, members: int) -> str:
+    """So many files, among which archive members are counted as such."""
+    members = min(members, number)
+    kinds = (counted(number - members, "file"), counted(members, "archive member"))
+    return " and ".join(kind for kind in kinds if not kind.startswith("0 "))
 
 
 def _some(items: list[str], total: int) -> str:
