@@ -183,7 +183,7 @@ def test_a_release_lifts_no_limit_for_other_files(ground: Ground, text: str) -> 
     ground.put("new.xml", items(*MANY_BAD, item("n")))
     ground.put("broken.xml", "<Items><It")
     error = str(ground.run(feed))
-    assert "nothing was published: 1 files quarantined" in error
+    assert "nothing was published: 1 file quarantined" in error
     assert "broken.xml: truncated" in error
     assert "5 records quarantined, 1 allowed" in error
     assert "a.xml" not in error

@@ -11,32 +11,52 @@ import datetime as dt
 from typing import Any
 
 from sluice import ledger, replay, warehouse
-from sluice.errors import PermanentError
+from sluice.errors import MappingChanged, PermanentError
+from sluice.feed.mapping import mapping_hash
+from sluice.feed.model import Feed
 from sluice.records import Batch, Cut, LedgerFile, Part
 from sluice.tools import Tools
 
 
 def write_batch(tools: Tools, run_id: int, batch: Batch) -> None:
-    """Hand a batch over. Raises ``WorkFilesUnavailable``."""
-    value = {"number": batch.number, "parts": [_part_to_json(part) for part in batch.parts]}
+    """Hand a batch over, with the mapping that it belongs to. Raises ``WorkFilesUnavailable``."""
+    parts = [_part_to_json(part) for part in batch.parts]
+    value = {"number": batch.number, "mapping": mapping_hash(tools.feed), "parts": parts}
     tools.work.write_json(tools.work.batch(tools.feed.feed, run_id, batch.number), value)
 
 
 def read_batch(tools: Tools, run_id: int, number: int) -> Batch:
     """The batch as split made it, from its work file or else from the ledger.
 
-    Raises ``PermanentError`` where the pieces that split spooled for it are gone: then split has to be cleared, too.
+    Raises ``PermanentError`` where the pieces that split spooled for it are gone: then split has to be cleared, too;
+    ``MappingChanged`` where the feed is no longer what fetch froze.
     """
     path = tools.work.batch(tools.feed.feed, run_id, number)
     if not tools.work.exists(path):
         return _restore_batch(tools, run_id, number)
     data = tools.work.read_json(path)
+    check_mapping(tools.feed, data.get("mapping"))
     return Batch(data["number"], tuple(map(_part_from_json, data["parts"])))
+
+
+def check_mapping(feed: Feed, frozen: str | None) -> None:
+    """Raises ``MappingChanged`` where the feed's mapping is not the one of this hash, if the hash is known.
+
+    To go on would make one run's rows by two mappings, and the ledger would name the first for all of them.
+    """
+    if frozen is not None and mapping_hash(feed) != frozen:
+        raise MappingChanged(
+            f"feed {feed.feed}: its mapping (feed.yaml or an XSD) has changed since this run's fetch froze it. Clear "
+            "`fetch` and all after it, or let the next run take what is still open; to end this run as it began, put "
+            "the old mapping back and clear what failed"
+        )
 
 
 def _restore_batch(tools: Tools, run_id: int, number: int) -> Batch:
     with warehouse.connect(tools.dsn, f"parse {tools.feed.feed} run {run_id}") as connection:
-        if ledger.read_run(connection, run_id).is_replay:
+        run = ledger.read_run(connection, run_id)
+        check_mapping(tools.feed, ledger.read_mapping_hash(connection, run))
+        if run.is_replay:
             parts = replay.read_parts(connection, run_id, number)
         else:
             parts = ledger.read_batch_parts(connection, run_id, number)

@@ -52,6 +52,10 @@ class TablesDiffer(PermanentError):
         self.sql = sql
 
 
+class MappingChanged(PermanentError):
+    """What decides a feed's rows has changed since fetch froze it; a cleared fetch takes the new."""
+
+
 class WorkFilesGone(PermanentError):
     """A work file is not there (any more): its run was reconciled, or the task that writes it did not run."""
 

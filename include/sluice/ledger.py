@@ -102,6 +102,14 @@ def remember_mapping(
     return int(_one(made)[0])
 
 
+def read_mapping_hash(conn: psycopg.Connection, run: Run) -> str | None:
+    """The hash of the mapping that fetch has frozen; None for a dry run, which keeps none."""
+    values = [run.feed, run.generation, run.dry_run]
+    statement = "SELECT hash FROM sluice.mappings WHERE feed = %s AND generation = %s AND NOT %s"
+    row = conn.execute(statement, values).fetchone()
+    return str(row[0]) if row else None
+
+
 # -- runs and manifests -----------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from sluice import accounts, drift, ledger, replay, runrules, warehouse
-from sluice.errors import RunFailed
+from sluice.errors import MappingChanged, RunFailed
 from sluice.feed.model import RejectLimits
 from sluice.publishing import BatchPublisher, open_batch
 from sluice.records import Run, Totals
@@ -93,6 +93,8 @@ def _publish(connection: psycopg.Connection, tools: Tools, run: Run) -> str | No
         return None  # the parts of the batches that are not ready are unaccounted
     try:
         warehouse.transact(connection, lambda conn: _publish_or_refuse(conn, tools, run))
+    except MappingChanged as changed:
+        return f"nothing was published: {changed}"
     except _Refused as refused:
         reason = f"nothing was published: {refused}"
         warehouse.transact(connection, lambda conn: _hold_run(conn, tools, run, reason))

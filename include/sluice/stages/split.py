@@ -3,7 +3,8 @@
 Reads:  the manifest; of huge and packed files the bytes, once.
 Writes: the cuts, into the ledger (the first split of a file version decides for ever); the batches, into ledger and
         work files; spooled pieces of files that cannot be read by ranges (compressed, archived, not UTF-8).
-Raises: ``SourceUnavailable``, ``WarehouseUnavailable``, ``WorkFilesUnavailable`` (try again).
+Raises: ``SourceUnavailable``, ``WarehouseUnavailable``, ``WorkFilesUnavailable`` (try again); ``MappingChanged``, as
+        all later stages that need the mapping.
 Rerun:  the same cuts and the same batches.
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from sluice import ledger, replay, warehouse
-from sluice.batches import write_batch
+from sluice.batches import check_mapping, write_batch
 from sluice.cutting import cut_file, may_be_packed, spool_parts
 from sluice.records import Batch, LedgerFile, Part, Run
 from sluice.tools import Tools
@@ -60,6 +61,7 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
     """Cut what has to be cut, and make the batches of a run."""
     with warehouse.connect(tools.dsn, f"split {tools.feed.feed} run {run_id}") as connection:
         run = ledger.read_run(connection, run_id)
+        check_mapping(tools.feed, ledger.read_mapping_hash(connection, run))
         manifest = ledger.read_manifest(connection, run_id)
         target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
         _cut_new_files(tools, connection, [file for file, part_count in manifest if part_count is None], target)
