@@ -16,7 +16,7 @@ from sluice.pieces import Piece
 from sluice.plan import Plan
 from sluice.records import Reason
 from sluice.scanner import PathTable
-from sluice.validity import RecordValidity, RootCheck, tell_error
+from sluice.validity import RecordValidity, RootCheck, Unjudged, tell_error
 
 Judge = Callable[..., list[list[Reason]]]
 
@@ -66,7 +66,7 @@ def judge(tmp_path: Path) -> Judge:
                 root = xmlio.parse_piece(piece)
                 records = plan.find_candidates(root)
                 judged.look_at(root, piece)
-                found += [judged.reasons(record) for record in records]
+                found += [judged.reasons(record, Unjudged()) for record in records]
         return found
 
     return judge

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from sluice.records import VALUE_CAP, Reason
 
 MAX_XSD_REASONS = 5
 MAX_MENDS = 20
-# Each may have taken half a second: that is when libxml2 gives up on a pattern that explodes.
+# Of one part. Each may have taken half a second: that is when libxml2 gives up on a pattern that explodes.
 MAX_GIVEN_UP = 20
 # For each fault libxml2 counts the siblings before it, to name its place. Beyond this it would take minutes.
 MAX_STEPS = 50_000_000
@@ -63,6 +64,21 @@ def _spell(tag: str) -> str:
     return f"<{local}> in namespace {namespace[1:]!r}" if namespace else f"<{local}> in no namespace"
 
 
+@dataclass(slots=True)
+class Unjudged:
+    """How many records of a part the XSD could not judge, and whether there is no point in going on."""
+
+    count: int = 0
+
+    @property
+    def is_too_many(self) -> bool:
+        return self.count > MAX_GIVEN_UP
+
+    @property
+    def message(self) -> str:
+        return f"more than {MAX_GIVEN_UP} records that cannot be judged: {_TOO_MANY}"
+
+
 class RecordValidity:
     """Checks records against the XSD of their document's namespace.
 
@@ -77,7 +93,6 @@ class RecordValidity:
         self._schema: etree.XMLSchema | None = None
         self._depths = {len(path) for path in plan.local_paths}
         self._findings = _Findings((), self._depths)
-        self._given_up = 0
 
     @cached_property
     def _schemas(self) -> xmlio.Schemas:
@@ -123,8 +138,8 @@ class RecordValidity:
             return _TOO_MANY
         return tell_error(errors[0].message)[0] if errors else None
 
-    def reasons(self, element: xmlio.Element) -> list[Reason]:
-        """What the XSD has against this record; raises ``MalformedXML`` where too many cannot be judged."""
+    def reasons(self, element: xmlio.Element, unjudged: Unjudged) -> list[Reason]:
+        """What the XSD has against this record: where too many of its part are ``unjudged``, that it was not judged."""
         if not self.is_on or self.judges_documents:
             return []
         if self._schema is None:
@@ -132,10 +147,10 @@ class RecordValidity:
         place = self._findings.place_if_suspect(element)
         if place is None:
             return []
+        if unjudged.is_too_many:
+            return [Reason("xsd_invalid", f"not judged: {unjudged.message}")]
         reasons = _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
-        self._given_up += any(reason.message == _TOO_MANY for reason in reasons)
-        if self._given_up > MAX_GIVEN_UP:
-            raise MalformedXML("xsd_invalid", f"too many records that cannot be judged: {_TOO_MANY}")
+        unjudged.count += any(reason.message == _TOO_MANY for reason in reasons)
         return reasons
 
 
