@@ -168,6 +168,16 @@ def test_rules_beyond_one_record_are_not_for_records(judge: Judge, piece_bytes: 
     assert [len(reasons) for reasons in found] == [0, 0, 1]
 
 
+@pytest.mark.parametrize("prefix", ["", "p:", "q" * 120 + ":"])
+def test_a_wrong_record_is_found_under_any_prefix_among_others(judge: Judge, prefix: str) -> None:
+    """libxml2 names it by its prefix and its number among those of the same name, or among all."""
+    spelled = [prefix, "", "z:", prefix] * 3
+    named = [f"<{p}rec id='{n}'><{p}n>{'x' if n % 3 == 1 else 1}</{p}n></{p}rec>" for n, p in enumerate(spelled)]
+    declared = f" xmlns:{prefix[:-1]}='urn:t'" if prefix else ""
+    text = document(*named).replace("<r ", f"<r xmlns:z='urn:t'{declared} ")
+    assert [bool(reasons) for reasons in judge(text)] == [n % 3 == 1 for n in range(12)]
+
+
 def test_reasons_have_a_path_below_the_record_and_are_few(judge: Judge) -> None:
     many = "".join(f"<n>x{number}</n>" for number in range(20))
     ((*reasons,),) = judge(document(rec("<n>1</n>" + many)))
