@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.small_feeds import ITEMS, KEYLESS, MOMENT, Ground, cut_items, item, items
 
-from sluice import quarantine
+from sluice import quarantine, validity
 from sluice.feed.model import Feed
 from sluice.records import Selection
 from sluice.stages.fetch import fetch
@@ -73,6 +73,36 @@ def test_what_fails_stays_with_its_new_reason(ground: Ground, text: str) -> None
     assert raw == item("b", name="bad").encode()
     assert runs == summary.run_id
     assert ground.sql("SELECT code, outcome FROM sluice.replays") == [("required_missing", "rejected")]
+
+
+def test_what_an_xsd_cannot_judge_is_rejected_again_and_the_replay_ends(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many of them end the parsing of a file; of a replay they are records like all others, each with its reason.
+
+    What could be judged before them is loaded.
+    """
+    monkeypatch.setattr(validity, "MAX_GIVEN_UP", 2)
+    explodes = "x" * 40
+    ground.put(
+        "a.xml", items(item("a"), *(item(key, name="bad") for key in ["b", *(explodes + key for key in "cdefg")]))
+    )
+    assert ground.run(ground.feed(strict(ITEMS))) is None
+    (ground.root / "feeds" / "items" / "main.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="Items"><xs:complexType><xs:sequence>'
+        '<xs:element name="Item" maxOccurs="unbounded"><xs:complexType><xs:sequence><xs:any processContents="skip"/>'
+        '</xs:sequence><xs:attribute name="rev"/><xs:attribute name="id"><xs:simpleType><xs:restriction'
+        ' base="xs:string"><xs:pattern value="a|b|(x+x+)+y"/></xs:restriction></xs:simpleType></xs:attribute>'
+        "</xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element></xs:schema>"
+    )
+    summary = ground.replay(ground.feed(ITEMS, more="xsd: {files: main.xsd}"))
+    assert (summary.totals.found, summary.totals.loaded, summary.totals.quarantined) == (6, 1, 5)
+    rejected_again = [(ordinal, "xsd_invalid", "open") for ordinal in range(3, 8)]
+    assert entries(ground) == [(2, "required_missing", "replayed"), *rejected_again]
+    told = [message for (message,) in ground.sql("SELECT message FROM sluice.quarantine ORDER BY entry_id")]
+    assert [message.startswith("not judged: ") for message in told] == [False] * 4 + [True] * 2
+    assert books(ground) == [(7, 5, 2)]
+    assert ground.miscounted() == []
 
 
 def test_the_gate_may_reject_it_again(ground: Ground) -> None:

@@ -16,7 +16,7 @@ from sluice.pieces import Piece
 from sluice.plan import Plan
 from sluice.records import Reason
 from sluice.scanner import PathTable
-from sluice.validity import RecordValidity, RootCheck, tell_error
+from sluice.validity import RecordValidity, RootCheck, Unjudged, tell_error
 
 Judge = Callable[..., list[list[Reason]]]
 
@@ -66,7 +66,7 @@ def judge(tmp_path: Path) -> Judge:
                 root = xmlio.parse_piece(piece)
                 records = plan.find_candidates(root)
                 judged.look_at(root, piece)
-                found += [judged.reasons(record) for record in records]
+                found += [judged.reasons(record, Unjudged()) for record in records]
         return found
 
     return judge
@@ -166,6 +166,16 @@ def test_rules_beyond_one_record_are_not_for_records(judge: Judge, piece_bytes: 
     twice = [rec(attributes="id='1' i='a'"), rec(attributes="id='1' i='a'"), rec("<n>x</n>", "id='1'")]
     found = judge(document(*twice), piece_bytes=piece_bytes)
     assert [len(reasons) for reasons in found] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("prefix", ["", "p:", "q" * 120 + ":"])
+def test_a_wrong_record_is_found_under_any_prefix_among_others(judge: Judge, prefix: str) -> None:
+    """libxml2 names it by its prefix and its number among those of the same name, or among all."""
+    spelled = [prefix, "", "z:", prefix] * 3
+    named = [f"<{p}rec id='{n}'><{p}n>{'x' if n % 3 == 1 else 1}</{p}n></{p}rec>" for n, p in enumerate(spelled)]
+    declared = f" xmlns:{prefix[:-1]}='urn:t'" if prefix else ""
+    text = document(*named).replace("<r ", f"<r xmlns:z='urn:t'{declared} ")
+    assert [bool(reasons) for reasons in judge(text)] == [n % 3 == 1 for n in range(12)]
 
 
 def test_reasons_have_a_path_below_the_record_and_are_few(judge: Judge) -> None:

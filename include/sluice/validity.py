@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -18,11 +19,13 @@ from sluice.records import VALUE_CAP, Reason
 
 MAX_XSD_REASONS = 5
 MAX_MENDS = 20
-# Each may have taken half a second: that is when libxml2 gives up on a pattern that explodes.
+# Of one part. Each may have taken half a second: that is when libxml2 gives up on a pattern that explodes.
 MAX_GIVEN_UP = 20
 # For each fault libxml2 counts the siblings before it, to name its place. Beyond this it would take minutes.
 MAX_STEPS = 50_000_000
 _WIDE = 2_000
+# Bytes that libxml2 keeps of a name with its prefix where it spells a path.
+_CUT_OFF = 99
 # A document that is validated as a whole must be held in memory as a whole.
 MAX_WHOLE_DOCUMENT_BYTES = 64 << 20
 
@@ -63,6 +66,21 @@ def _spell(tag: str) -> str:
     return f"<{local}> in namespace {namespace[1:]!r}" if namespace else f"<{local}> in no namespace"
 
 
+@dataclass(slots=True)
+class Unjudged:
+    """How many records of a part the XSD could not judge, and whether there is no point in going on."""
+
+    count: int = 0
+
+    @property
+    def is_too_many(self) -> bool:
+        return self.count > MAX_GIVEN_UP
+
+    @property
+    def message(self) -> str:
+        return f"more than {MAX_GIVEN_UP} records that cannot be judged: {_TOO_MANY}"
+
+
 class RecordValidity:
     """Checks records against the XSD of their document's namespace.
 
@@ -76,8 +94,7 @@ class RecordValidity:
         self.judges_documents = feed.xsd is not None and feed.xsd.scope == "file"
         self._schema: etree.XMLSchema | None = None
         self._depths = {len(path) for path in plan.local_paths}
-        self._findings = _Findings((), self._depths)
-        self._given_up = 0
+        self._findings: _Findings | None = None
 
     @cached_property
     def _schemas(self) -> xmlio.Schemas:
@@ -95,7 +112,7 @@ class RecordValidity:
         if self.judges_documents:
             self._judge_document(root, piece)
         elif self._schema is not None:
-            self._findings = _Findings(_errors_in(root.getroottree(), self._schema), self._depths)
+            self._findings = _Findings(_errors_in(root.getroottree(), self._schema), self._depths, _Places(root))
 
     def _judge_document(self, root: xmlio.Element, piece: Piece) -> None:
         if not piece.is_whole:
@@ -123,52 +140,81 @@ class RecordValidity:
             return _TOO_MANY
         return tell_error(errors[0].message)[0] if errors else None
 
-    def reasons(self, element: xmlio.Element) -> list[Reason]:
-        """What the XSD has against this record; raises ``MalformedXML`` where too many cannot be judged."""
+    def reasons(self, element: xmlio.Element, unjudged: Unjudged) -> list[Reason]:
+        """What the XSD has against this record: where too many of its part are ``unjudged``, that it was not judged."""
         if not self.is_on or self.judges_documents:
             return []
         if self._schema is None:
             return [Reason("xsd_invalid", _no_schema(element.getroottree().getroot()))]
-        place = self._findings.place_if_suspect(element)
-        if place is None:
+        assert self._findings is not None
+        if not self._findings.makes_suspect(element):
             return []
-        reasons = _judge_alone(self._schema, self._plan.isolate(element), place in self._findings.unlike_others)
-        self._given_up += any(reason.message == _TOO_MANY for reason in reasons)
-        if self._given_up > MAX_GIVEN_UP:
-            raise MalformedXML("xsd_invalid", f"too many records that cannot be judged: {_TOO_MANY}")
+        if unjudged.is_too_many:
+            return [Reason("xsd_invalid", f"not judged: {unjudged.message}")]
+        reasons = _judge_alone(self._schema, self._plan.isolate(element), element in self._findings.unlike_others)
+        unjudged.count += any(reason.message == _TOO_MANY for reason in reasons)
         return reasons
 
 
 class _Findings:
     """What libxml2 found wrong in a tree of many records.
 
-    ``wrong`` and ``unlike_others`` (by identity constraints) hold the paths of records; ``is_partial`` tells that it
-    did not look at everything.
+    ``wrong`` and ``unlike_others`` (by identity constraints) hold elements at the depths of records; ``is_partial``
+    tells that it did not look at everything.
     """
 
-    def __init__(self, errors: Iterable[Any] | None, depths: set[int]) -> None:
+    def __init__(self, errors: Iterable[Any] | None, depths: set[int], places: _Places) -> None:
         deepest = max(depths)
         self.is_partial = errors is None
-        self.wrong: set[str] = set()
-        self.unlike_others: set[str] = set()
+        self.wrong: set[xmlio.Element] = set()
+        self.unlike_others: set[xmlio.Element] = set()
         for error in errors or ():
-            steps = (error.path or "").split("/")
+            steps = (error.path or "").split("/")[1:]
             is_constraint = error.type_name == "SCHEMAV_CVC_IDC"
-            if not is_constraint and _hides_what_follows(error, len(steps) - 1, deepest):
+            if not is_constraint and _hides_what_follows(error, len(steps), deepest):
                 self.is_partial = True
             for depth in depths:
-                if len(steps) > depth:
-                    (self.unlike_others if is_constraint else self.wrong).add("/".join(steps[: depth + 1]))
+                if len(steps) >= depth:
+                    element = places.find(steps[:depth])
+                    if element is None:
+                        self.is_partial = True
+                    else:
+                        (self.unlike_others if is_constraint else self.wrong).add(element)
         self.wrong |= self.unlike_others
 
-    def place_if_suspect(self, element: xmlio.Element) -> str | None:
-        """The path of a record that must be judged alone, '' where it does not matter; None for one that is valid side
-        by side with the others.
-        """
-        if self.is_partial:
-            return ""
-        place = element.getroottree().getpath(element) if self.wrong else None
-        return place if place in self.wrong else None
+    def makes_suspect(self, element: xmlio.Element) -> bool:
+        """Whether a record must be judged alone; else it is valid side by side with the others."""
+        return self.is_partial or element in self.wrong
+
+
+class _Places:
+    """Finds elements by libxml2's paths, in one look at the children of each parent: to ask each element for its path
+    takes a look at all its siblings.
+    """
+
+    def __init__(self, root: xmlio.Element) -> None:
+        self._root = root
+        self._children: dict[xmlio.Element, dict[str, list[xmlio.Element]]] = {}
+
+    def find(self, steps: Sequence[str]) -> xmlio.Element | None:
+        """None for a step that names no element: an attribute, or a name that libxml2 has cut off."""
+        element: xmlio.Element | None = self._root
+        for step in steps[1:]:
+            name, _, number = step.rstrip("]").partition("[")
+            same = self._by_name(element).get(name, ()) if element is not None else ()
+            index = int(number or 1) - 1
+            element = same[index] if index < len(same) and len(name.encode()) < _CUT_OFF else None
+        return element
+
+    def _by_name(self, parent: xmlio.Element) -> dict[str, list[xmlio.Element]]:
+        """The children as libxml2 counts them: by prefix and name, those of a default namespace among all."""
+        if parent not in self._children:
+            by_name = self._children[parent] = {"*": list(parent)}
+            for child in parent:
+                if child.prefix or child.tag[0] != "{":
+                    name = f"{child.prefix}:{etree.QName(child).localname}" if child.prefix else child.tag
+                    by_name.setdefault(name, []).append(child)
+        return self._children[parent]
 
 
 def _hides_what_follows(error: Any, depth: int, deepest: int) -> bool:

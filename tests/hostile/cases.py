@@ -347,6 +347,10 @@ CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
         around(R, b"<rec id='" + b"x" * 40 + b"'/>", 1000, b"</r>"),
         "xsd_invalid", 0, XSD_FEED, PATTERN.format("1|(x+x+)+y"), many=21,
     ),
+    "one invalid record among 80,000, three times": Case(
+        around(R, b"<rec/>" * 80_000 + b"<rec id='2'/>", 3, b"</r>"),
+        "xsd_invalid", 240_001, XSD_FEED, PATTERN.format("1"), many=3,
+    ),
     "paths that look for their elements": Case(
         in_record(b"<rec>", b"<l t='1'><a><b><c>y</c></b></a></l>", 100_000, b"</rec>"), None, 3, PREDICATES
     ),

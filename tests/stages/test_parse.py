@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from tests.documents import SHAPES, Stream, canonical, is_well_formed, make_stream, records_of, streams
+from tests.hostile.cases import PATTERN
 from tests.parsed import NUMBER, RUN_ID, Parsed, cut_parts, ledger_file, parse_cut, parse_data, parse_parts, tools_for
 from tests.parsed import write_feed as write
 
+from sluice import validity
 from sluice.errors import REJECT_CODES, PermanentError, WorkFilesUnavailable
 from sluice.feed.model import Feed
 from sluice.pieces import RAW_CAP_BYTES
@@ -40,7 +42,7 @@ def document(*records: str, root: str = "r") -> bytes:
     return f"<{root}>\n{''.join(records)}</{root}>\n".encode()
 
 
-def rec(number: int, content: str = "") -> str:
+def rec(number: int | str, content: str = "") -> str:
     return f"<rec id='{number}'>{content}</rec>\n"
 
 
@@ -480,6 +482,31 @@ def test_a_wrong_schema_ends_the_task(tmp_path: Path) -> None:
     )
     with pytest.raises(PermanentError, match=r"a\.xsd"):
         parse_data(write(tmp_path, "xsd: {files: a.xsd}" + TABLES), tmp_path, document(rec(1)))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_an_xsd_cannot_judge_of_one_file_says_nothing_of_another(
+    tmp_path: Path, is_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file of a batch has its own count of them, and its own outcome, in whichever order they are read."""
+    monkeypatch.setattr(validity, "MAX_GIVEN_UP", 2)
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "a.xsd").write_text(PATTERN.format("1|(x+x+)+y"))
+    feed = write(tmp_path, "xsd: {files: a.xsd}" + TABLES)
+    (tmp_path / "bad.xml").write_bytes(document(rec(1), *[rec("x" * 40)] * 4))
+    (tmp_path / "good.xml").write_bytes(document(rec(1), rec(2), rec("x" * 40), rec(1)))
+    bad, good = (Part(n, ledger_file(tmp_path / f"{name}.xml", n), Cut()) for n, name in enumerate(["bad", "good"], 1))
+    parsed = parse_parts(tools_for(feed, tmp_path), [bad, good] if is_first else [good, bad])
+    assert {o["part_id"]: (o["found"], o["rejected"], o["failed"]) for o in parsed.outcomes} == {
+        1: (5, 0, True),
+        2: (4, 2, False),
+    }
+    assert {(r.part_id, r.ordinal, r.line, r.reasons[0].code) for r in parsed.rejects} == {
+        (1, None, 6, "xsd_invalid"),
+        (2, 2, 3, "xsd_invalid"),
+        (2, 3, 4, "xsd_invalid"),
+    }
+    assert parsed.is_conserved()
 
 
 def test_documents_that_are_judged_whole(tmp_path: Path) -> None:

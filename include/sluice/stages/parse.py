@@ -33,7 +33,7 @@ from sluice.scanner import PathTable
 from sluice.sightings import Place
 from sluice.tabulate import BatchTables, RecordPlace
 from sluice.tools import Tools
-from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck
+from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck, Unjudged
 from sluice.workfiles import open_scratch
 
 # Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
@@ -132,6 +132,7 @@ class _Tally:
     is_lost: bool = False
     fault: MalformedXML | None = None
     """Why a replay could not go on reading."""
+    unjudged: Unjudged = field(default_factory=Unjudged)
 
     def takes(self, section: Section, offset: int) -> bool:
         """Whether this record is wanted; counts it then."""
@@ -281,10 +282,13 @@ class _BatchParser:
         self._validity.look_at(root, piece)
         places = _places(section, piece, self._plan.reads_ancestor_content)
         for element, place in zip(elements, places, strict=True):
+            # Before the record is counted: a replay rejects what it does not judge one by one, and never the part.
+            if tally.unjudged.is_too_many and section.part.wanted is None:
+                raise MalformedXML("xsd_invalid", tally.unjudged.message, offset=place.offset, line=place.line)
             if tally.takes(section, place.offset):
-                self._take_record(element, place)
+                self._take_record(element, place, tally.unjudged)
 
-    def _take_record(self, element: xmlio.Element, place: RecordPlace) -> None:
+    def _take_record(self, element: xmlio.Element, place: RecordPlace, unjudged: Unjudged) -> None:
         table = self._plan.table_of(element)
         if place.length > self._feed.max_record_bytes:
             self._tables.reject(place, [_too_large(place.length, self._feed.max_record_bytes)])
@@ -294,7 +298,7 @@ class _BatchParser:
             message = f"the record or an ancestor of it is in another namespace: {element.tag}"
             self._tables.reject(place, [Reason("wrong_document", message)])
         else:
-            self._tables.add(element, table, place, self._validity.reasons(element))
+            self._tables.add(element, table, place, self._validity.reasons(element, unjudged))
 
     def _reject_part(self, part: Part, member: str, fault: MalformedXML, records: int) -> None:
         name = f"{part.file.uri}!{member}" if member else part.file.uri
