@@ -75,16 +75,22 @@ def read_released(conn: psycopg.Connection, run: Run) -> Totals:
     """Of the run's totals what it loaded because a person had released it. A file of which only some parts were
     quarantined so counts as one that nobody released.
     """
-    whole = """SELECT p.file_id, unnest(l.quarantined_whole) FROM sluice.loads l JOIN sluice.parts p USING (part_id)
-        WHERE l.run_id = %(run)s AND l.release_note IS"""
+    whole = """SELECT p.file_id, unnest(l.quarantined_whole) AS member
+        FROM sluice.loads l JOIN sluice.parts p USING (part_id) WHERE l.run_id = %(run)s AND l.release_note IS"""
     row = conn.execute(
-        f"""SELECT (SELECT count(*) FROM ({whole} NOT NULL EXCEPT {whole} NULL) w),
-                coalesce(sum(found), 0)::bigint, coalesce(sum(quarantined), 0)::bigint
-            FROM sluice.loads WHERE run_id = %(run)s AND release_note IS NOT NULL""".encode(),
+        f"""SELECT w.*, l.* FROM (
+                SELECT count(*), count(*) FILTER (WHERE member <> '') FROM ({whole} NOT NULL EXCEPT {whole} NULL) w) w,
+            (SELECT coalesce(sum(found), 0)::bigint, coalesce(sum(quarantined), 0)::bigint
+             FROM sluice.loads WHERE run_id = %(run)s AND release_note IS NOT NULL) l""".encode(),
         {"run": run.run_id},
     ).fetchone()
-    files, found, quarantined = row or (0, 0, 0)
-    return Totals(released_files_quarantined=files, released_found=found, released_quarantined=quarantined)
+    files, members, found, quarantined = row or (0, 0, 0, 0)
+    return Totals(
+        released_files_quarantined=files,
+        released_members_quarantined=members,
+        released_found=found,
+        released_quarantined=quarantined,
+    )
 
 
 def find_miscounted(conn: psycopg.Connection, run: Run) -> list[tuple[Any, ...]]:

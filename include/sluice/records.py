@@ -263,6 +263,7 @@ class Totals:
     counts: LoadCounts = field(default_factory=LoadCounts)
     bytes_read: int = 0
     released_files_quarantined: int = 0
+    released_members_quarantined: int = 0
     released_found: int = 0
     released_quarantined: int = 0
     members_quarantined: int = 0

@@ -190,6 +190,16 @@ def test_within_the_limits(totals: Totals, limits: dict[str, Any]) -> None:
             {},
             f"1 file and 2 archive members quarantined ({ONE}; {TWO}; {ONE})",
         ),
+        (
+            Totals(
+                files_quarantined=5,
+                members_quarantined=4,
+                released_files_quarantined=2,
+                released_members_quarantined=2,
+            ),
+            {},
+            f"1 file and 2 archive members quarantined ({ONE}; {TWO}; {ONE})",
+        ),
     ],
 )
 def test_beyond_a_limit(totals: Totals, limits: dict[str, Any], told: str) -> None:

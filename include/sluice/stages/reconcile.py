@@ -169,7 +169,8 @@ def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Ite
     found, quarantined = totals.found - totals.released_found, totals.quarantined - totals.released_quarantined
     if limits.max_files is not None and files > limits.max_files:
         shown = [f"{uri}: {code}: {message}" for uri, code, message in find_files()[:SHOWN]]
-        yield f"{_spell_files(files, totals.members_quarantined)} quarantined{_some(shown, files)}"
+        members = totals.members_quarantined - totals.released_members_quarantined
+        yield f"{_spell_files(files, members)} quarantined{_some(shown, files)}"
     if limits.max_records is not None and quarantined > limits.max_records:
         yield f"{quarantined:,} records quarantined, {limits.max_records:,} allowed"
     if limits.max_share is not None and quarantined > limits.max_share * found:
@@ -178,7 +179,6 @@ def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Ite
 
 def _spell_files(number: int, members: int) -> str:
     """So many files, among which archive members are counted as such."""
-    members = min(members, number)
     kinds = (counted(number - members, "file"), counted(members, "archive member"))
     return " and ".join(kind for kind in kinds if not kind.startswith("0 "))
 
