@@ -216,6 +216,8 @@ def test_a_held_re_load_waits_for_a_re_load(
     assert "re-load held, the rows of the load before stand" in capsys.readouterr().out
     assert main(["release", "items", "--note", "agreed"]) == 0
     assert "one of its date with *Load again* (--reload)" in capsys.readouterr().out
+    main(["quarantine", "items"])
+    assert "released, the next re-load of items loads it" in capsys.readouterr().out
     assert ground.run(ground.feed(GATED), reload="changed") is None
 
 

@@ -81,7 +81,7 @@ def show(chosen: argparse.Namespace) -> int:
 
 def _print_some(lines: Iterable[str], total: int, limit: int, before: str = "    ") -> None:
     for _, line in zip(range(limit), lines, strict=False):
-        print(f"{before}{line}")
+        print(f"{before}{_printable(line)}")
     if total > limit:
         print(f"{before}… and {total - limit:,} more")
 
@@ -164,7 +164,7 @@ def _records(number: int) -> str:
 
 def _describe_hold(hold: Hold, feed: str) -> str:
     if hold.is_released:
-        state = f"released, the next run of {feed} loads it; held"
+        state = f"released, the next {'re-load' if hold.was_loaded else 'run'} of {feed} loads it; held"
     else:
         state = "re-load held, the rows of the load before stand;" if hold.was_loaded else "held"
     since = f"{state} since {hold.held_at:{MINUTE}}, run {hold.run_id}"

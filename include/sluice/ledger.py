@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from sluice.errors import PermanentError
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
 
-VERSION = 4
+VERSION = 5
 """Of the ledger's tables. The comment on the schema holds it."""
 _MARK = "Sluice: ledger, quarantine and tombstones; version "
 

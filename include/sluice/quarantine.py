@@ -238,7 +238,7 @@ def list_holds(conn: psycopg.Connection, feed: str, selection: Selection) -> lis
                FROM (SELECT h.*, f.feed, f.uri, p.member,
                          EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id) AS was_loaded
                      FROM sluice.holds h JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)) held
-               WHERE feed = %(feed)s AND NOT (is_released AND was_loaded)
+               WHERE feed = %(feed)s
                  AND (%(file)s::text IS NULL OR uri LIKE %(file)s
                       OR member <> '' AND uri || '!' || member LIKE %(file)s)
                  AND (%(run_id)s::bigint IS NULL OR run_id = %(run_id)s)
