@@ -178,6 +178,32 @@ def test_a_wrong_record_is_found_under_any_prefix_among_others(judge: Judge, pre
     assert [bool(reasons) for reasons in judge(text)] == [n % 3 == 1 for n in range(12)]
 
 
+@PIECES
+@pytest.mark.parametrize(("version", "is_valid"), [("short", [True, False]), ("long", [False, True])])
+def test_an_ancestors_attributes_matter_only_where_they_choose_its_type(
+    judge: Judge, piece_bytes: int, version: str, is_valid: list[bool]
+) -> None:
+    """With those of it that are wrong or missing, its records are what they are."""
+    types = "".join(
+        f'<xs:complexType name="{name}"><xs:complexContent><xs:extension base="any"><xs:sequence>'
+        f'<xs:element name="rec" maxOccurs="unbounded"><xs:simpleType><xs:restriction base="xs:string">'
+        f'<xs:length value="{length}"/></xs:restriction></xs:simpleType></xs:element></xs:sequence>'
+        '<xs:attribute name="must" type="xs:int" use="required"/></xs:extension></xs:complexContent></xs:complexType>'
+        for name, length in (("short", 1), ("long", 3))
+    )
+    schema = (
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns="urn:t"'
+        ' elementFormDefault="qualified"><xs:complexType name="any" abstract="true"/>' + types + '<xs:element name="r">'
+        '<xs:complexType><xs:sequence><xs:element name="g" type="any" maxOccurs="unbounded"/></xs:sequence>'
+        "</xs:complexType></xs:element></xs:schema>"
+    )
+    feed = (FEED % "record").replace("/r/rec", "/r/g/rec")
+    for attributes in ("must='1'", "must='x'", "", "must='1' z='1'"):
+        group = f"<g xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:type='{version}' {attributes}>"
+        text = f"<r xmlns='urn:t'>{group}<rec>x</rec><rec>xxx</rec></g></r>"
+        assert [not reasons for reasons in judge(text, schema=schema, feed=feed, piece_bytes=piece_bytes)] == is_valid
+
+
 def test_reasons_have_a_path_below_the_record_and_are_few(judge: Judge) -> None:
     many = "".join(f"<n>x{number}</n>" for number in range(20))
     ((*reasons,),) = judge(document(rec("<n>1</n>" + many)))

@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 
 from sluice.feed.model import Column, Feed, Table
-from sluice.feed.paths import Path, Step, parse_path
+from sluice.feed.paths import BUILT_IN_PREFIXES, Path, Step, parse_path
 from sluice.nodes import FIRST, LIST, ONE, Cell, Mark, Node, TablePlan, Test, UpwardPath, compile_test
 from sluice.sightings import Known, Sightings
 from sluice.spelling import Speller
@@ -24,6 +24,7 @@ from sluice.xmlio import Element
 # A hostile document may invent a name for each of its elements; no more are remembered.
 MAX_NAMES = 10_000
 MAX_LEAD_CHILDREN = 500
+_XSI = f"{{{BUILT_IN_PREFIXES['xsi']}}}"
 
 
 class _Candidates:
@@ -59,6 +60,7 @@ class Plan:
         self._before_records: dict[Element, list[Element]] = {}
         # The tables of the records in one parent: neighbours are asked for one after another.
         self._parent: Element | None = None
+        self._skeleton: tuple[Element, int, Element] | None = None
         self._by_tag: dict[str, TablePlan | None] = {}
         # Beyond that a few bytes of a record would fill the memory.
         self.max_rows = feed.quotas.max_rows_per_record
@@ -186,6 +188,7 @@ class Plan:
         came between two records.
         """
         self._before_records.clear()
+        self._skeleton = None
         self.looked_up.clear()
         self.speller.forget()
         ancestor = root
@@ -241,24 +244,48 @@ class Plan:
         return known
 
     def isolate(self, record: Element) -> Element:
-        """A copy of the record as a document of its own: its ancestors, the elements that they hold before their
-        records (emptied; at most ``MAX_LEAD_CHILDREN``), and it.
+        """A copy of the record as a document of its own: its ancestors, without their attributes but ``xsi:type`` and
+        its like, the elements that they hold before their records (emptied; at most ``MAX_LEAD_CHILDREN``), and it.
 
         Returns the copied record; its root is ``.getroottree().getroot()``.
         """
-        parent_copy: Element | None = None
-        for ancestor in [*record.iterancestors()][::-1]:
-            open_copy = etree.Element(ancestor.tag, ancestor.attrib, ancestor.nsmap)  # type: ignore[arg-type]  # its keys may be None
-            lead = self.content_before_records(ancestor)
-            open_copy.extend(etree.Element(child.tag) for child in lead[:MAX_LEAD_CHILDREN])
-            if parent_copy is not None:
-                parent_copy.append(open_copy)
-            parent_copy = open_copy
         record_copy = copy.deepcopy(record)
         record_copy.tail = None
-        if parent_copy is not None:
-            parent_copy.append(record_copy)
+        parent = record.getparent()
+        if parent is not None:
+            depth, skeleton = self._skeleton_of(parent)
+            open_copy = copy.deepcopy(skeleton)
+            for _ in range(depth):
+                open_copy = open_copy[-1]
+            open_copy.append(record_copy)
         return record_copy
+
+    def _skeleton_of(self, parent: Element) -> tuple[int, Element]:
+        """The root of what a record in this parent stands in when it is isolated, and how far below it the parent is.
+
+        An XSD looks at no attribute of an ancestor when it judges a record, but at those that choose its type. They may
+        be thousands, and would be copied for each record.
+        """
+        if self._skeleton is None or self._skeleton[0] is not parent:
+            chain = [parent, *parent.iterancestors()][::-1]
+            innermost: Element | None = None
+            for ancestor in chain:
+                innermost = _open_copy(ancestor, innermost)
+                lead = self.content_before_records(ancestor)
+                innermost.extend(etree.Element(child.tag) for child in lead[:MAX_LEAD_CHILDREN])
+            assert innermost is not None
+            self._skeleton = parent, len(chain) - 1, innermost.getroottree().getroot()
+        return self._skeleton[1:]
+
+
+def _open_copy(ancestor: Element, below: Element | None) -> Element:
+    """The ancestor of a record without its content, hung below the copy of its parent."""
+    chosen = {name: value for name, value in ancestor.attrib.items() if str(name).startswith(_XSI)}
+    if below is None:
+        return etree.Element(ancestor.tag, chosen, ancestor.nsmap)  # type: ignore[arg-type]  # its keys may be None
+    inherited = below.nsmap
+    own = {prefix: name for prefix, name in ancestor.nsmap.items() if inherited.get(prefix) != name}
+    return etree.SubElement(below, ancestor.tag, chosen, own)  # type: ignore[arg-type]
 
 
 def _xml_depth(feed: Feed, name: str) -> int:

@@ -351,6 +351,13 @@ CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
         around(R, b"<rec/>" * 80_000 + b"<rec id='2'/>", 3, b"</r>"),
         "xsd_invalid", 240_001, XSD_FEED, PATTERN.format("1"), many=3,
     ),
+    "2,500 attributes of the root, and invalid records": Case(
+        around(
+            b"<r%s>" % b"".join(b" a%d='x'" % number for number in range(2500)) + GOOD,
+            b"<rec id='2'>" + b"x" * 24_000 + b"</rec>", 1500, b"</r>",
+        ),
+        "xsd_invalid", 1, XSD_FEED, PATTERN.format("1"), many=1500,
+    ),
     "paths that look for their elements": Case(
         in_record(b"<rec>", b"<l t='1'><a><b><c>y</c></b></a></l>", 100_000, b"</rec>"), None, 3, PREDICATES
     ),
