@@ -282,11 +282,11 @@ class _BatchParser:
         self._validity.look_at(root, piece)
         places = _places(section, piece, self._plan.reads_ancestor_content)
         for element, place in zip(elements, places, strict=True):
-            # Before the record is counted: a replay rejects what it does not judge one by one, and never the part.
-            if tally.unjudged.is_too_many and section.part.wanted is None:
-                raise MalformedXML("xsd_invalid", tally.unjudged.message, offset=place.offset, line=place.line)
             if tally.takes(section, place.offset):
                 self._take_record(element, place, tally.unjudged)
+                # A replay goes on, record by record: what it has counted must be a row or a reject.
+                if tally.unjudged.is_too_many and section.part.wanted is None:
+                    raise MalformedXML("xsd_invalid", tally.unjudged.message, offset=place.offset, line=place.line)
 
     def _take_record(self, element: xmlio.Element, place: RecordPlace, unjudged: Unjudged) -> None:
         table = self._plan.table_of(element)
