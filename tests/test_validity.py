@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.parsed import write_feed
 
 from sluice import validity, xmlio
@@ -166,6 +168,68 @@ def test_rules_beyond_one_record_are_not_for_records(judge: Judge, piece_bytes: 
     twice = [rec(attributes="id='1' i='a'"), rec(attributes="id='1' i='a'"), rec("<n>x</n>", "id='1'")]
     found = judge(document(*twice), piece_bytes=piece_bytes)
     assert [len(reasons) for reasons in found] == [0, 0, 1]
+
+
+# Constraints above the records, of the record, and within it; what they select lies in the record each time.
+CONSTRAINED = """
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns="urn:t" xmlns:t="urn:t"
+  elementFormDefault="qualified">
+<xs:element name="rec"><xs:complexType><xs:sequence>
+  <xs:element name="n" type="xs:int" minOccurs="0" maxOccurs="unbounded"/>
+  <xs:element name="b" minOccurs="0"><xs:complexType><xs:sequence>
+    <xs:element name="o" type="xs:string" minOccurs="0" maxOccurs="unbounded"/></xs:sequence></xs:complexType>
+    <xs:unique name="once_in_b"><xs:selector xpath="t:o"/><xs:field xpath="."/></xs:unique></xs:element>
+  </xs:sequence><xs:attribute name="id" use="required"/><xs:attribute name="ref"/><xs:attribute name="of"
+  type="xs:int"/></xs:complexType>
+  <xs:key name="ns"><xs:selector xpath="t:n"/><xs:field xpath="."/></xs:key>
+  <xs:keyref name="of_n" refer="ns"><xs:selector xpath="."/><xs:field xpath="@of"/></xs:keyref></xs:element>
+<xs:element name="r"><xs:complexType><xs:sequence>
+  <xs:element name="h" type="xs:date"/>
+  <xs:element name="g" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+    <xs:element ref="rec" minOccurs="0" maxOccurs="unbounded"/></xs:sequence></xs:complexType>
+    <xs:unique name="in_group"><xs:selector xpath="t:rec/t:n"/><xs:field xpath="."/></xs:unique></xs:element>
+  <xs:element name="t" type="xs:int"/>
+</xs:sequence></xs:complexType>
+<xs:key name="by_id"><xs:selector xpath="t:g/t:rec"/><xs:field xpath="@id"/></xs:key>
+<xs:keyref name="by_ref" refer="by_id"><xs:selector xpath="t:g/t:rec"/><xs:field xpath="@ref"/></xs:keyref>
+</xs:element></xs:schema>"""
+CONSTRAINED_FEED = (FEED % "record").partition("  gone:")[0].replace("/r/rec", "/r/g/rec")
+CONSTRAINED_RECORDS = {
+    rec(""): "",
+    rec("<n>1</n>", "id='1' ref='2'"): "",
+    rec("<n>1</n><n>2</n>", "id='2' of='2'"): "",
+    rec("<n>1</n><n>2</n>", "id='2' of='3'"): "keyref 'of_n'",
+    rec("<n>1</n><n>1</n>"): "key identity-constraint 'ns'",
+    rec("<b><o>1</o><o>2</o></b>"): "",
+    rec("<b><o>1</o><o>1</o></b>"): "unique identity-constraint 'once_in_b'",
+    rec("<b><o>identity-constraint 'by_id'</o><o>identity-constraint 'by_id'</o></b>"): "'once_in_b'",
+    rec("<n>x</n>"): "xs:int",
+    rec("<z/>"): "not expected",
+    rec("", "ref='1'"): "'id' is required",
+}
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    beside=st.lists(
+        st.sampled_from([*CONSTRAINED_RECORDS, *CONSTRAINED_RECORDS, "</g><g>", "<z/>", "</g><z/><g>", "y"]), max_size=9
+    ),
+    header=st.sampled_from(["<h>2024-01-01</h>", "<h>x</h>", ""]),
+    trailer=st.sampled_from(["<t>1</t>", "<t>x</t>", ""]),
+    piece_bytes=st.sampled_from([1, 60, 150, 1 << 20]),
+)
+def test_a_verdict_is_the_same_however_the_file_is_cut_and_whatever_stands_beside_the_record(
+    judge: Judge, beside: list[str], header: str, trailer: str, piece_bytes: int
+) -> None:
+    """It is that of the record alone: constraints that are declared above it, as keys of all records, are not asked."""
+    text = document("<g>", *beside, "</g>", header=header, trailer=trailer)
+    found = judge(text, schema=CONSTRAINED, feed=CONSTRAINED_FEED, piece_bytes=piece_bytes)
+    records = [record for record in beside if record in CONSTRAINED_RECORDS]
+    for reasons, record in zip(found, records, strict=True):
+        alone = judge(document("<g>", record, "</g>"), schema=CONSTRAINED, feed=CONSTRAINED_FEED)
+        assert [reasons] == alone
+        assert bool(reasons) == bool(CONSTRAINED_RECORDS[record])
+        assert not reasons or CONSTRAINED_RECORDS[record] in reasons[0].message
 
 
 @pytest.mark.parametrize("prefix", ["", "p:", "q" * 120 + ":"])

@@ -32,6 +32,8 @@ MAX_WHOLE_DOCUMENT_BYTES = 64 << 20
 # What libxml2 says of an element that its parent's content model has no place for.
 _NOT_EXPECTED = "This element is not expected"
 _TOO_MANY = "the XSD finds more faults than can be named, or has a pattern that takes too long on a value"
+# The last name in a message: values stand before it, and may look like one.
+_CONSTRAINT = re.compile(r".*(?:identity-constraint|keyref) '(?:\{[^}]*\})?([^']+)'", re.DOTALL)
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*?) \)")
 
 
@@ -93,7 +95,6 @@ class RecordValidity:
         self.is_on = feed.xsd is not None
         self.judges_documents = feed.xsd is not None and feed.xsd.scope == "file"
         self._schema: etree.XMLSchema | None = None
-        self._depths = {len(path) for path in plan.local_paths}
         self._findings: _Findings | None = None
 
     @cached_property
@@ -112,7 +113,8 @@ class RecordValidity:
         if self.judges_documents:
             self._judge_document(root, piece)
         elif self._schema is not None:
-            self._findings = _Findings(_errors_in(root.getroottree(), self._schema), self._depths, _Places(root))
+            errors = _errors_in(root.getroottree(), self._schema)
+            self._findings = _Findings(errors, self._plan.local_paths, _Places(root), self._schemas)
 
     def _judge_document(self, root: xmlio.Element, piece: Piece) -> None:
         if not piece.is_whole:
@@ -151,7 +153,7 @@ class RecordValidity:
             return []
         if unjudged.is_too_many:
             return [Reason("xsd_invalid", f"not judged: {unjudged.message}")]
-        reasons = _judge_alone(self._schema, self._plan.isolate(element), element in self._findings.unlike_others)
+        reasons = _judge_alone(self._schemas, self._schema, self._plan.isolate(element))
         unjudged.count += any(reason.message == _TOO_MANY for reason in reasons)
         return reasons
 
@@ -159,28 +161,29 @@ class RecordValidity:
 class _Findings:
     """What libxml2 found wrong in a tree of many records.
 
-    ``wrong`` and ``unlike_others`` (by identity constraints) hold elements at the depths of records; ``is_partial``
-    tells that it did not look at everything.
+    ``wrong`` holds elements at the depths of records; ``is_partial`` tells that it did not look at everything.
     """
 
-    def __init__(self, errors: Iterable[Any] | None, depths: set[int], places: _Places) -> None:
-        deepest = max(depths)
+    def __init__(
+        self,
+        errors: Iterable[Any] | None,
+        record_paths: Sequence[Sequence[str]],
+        places: _Places,
+        schemas: xmlio.Schemas,
+    ) -> None:
+        depths = {len(path) for path in record_paths}
         self.is_partial = errors is None
         self.wrong: set[xmlio.Element] = set()
-        self.unlike_others: set[xmlio.Element] = set()
         for error in errors or ():
+            if all(_reaches_beyond(error, path[:-1], schemas) for path in record_paths):
+                continue
             steps = (error.path or "").split("/")[1:]
-            is_constraint = error.type_name == "SCHEMAV_CVC_IDC"
-            if not is_constraint and _hides_what_follows(error, len(steps), deepest):
+            # libxml2 does not say where a reference is that finds no key.
+            if not steps or (not _is_of_constraint(error) and _hides_what_follows(error, len(steps), max(depths))):
                 self.is_partial = True
-            for depth in depths:
-                if len(steps) >= depth:
-                    element = places.find(steps[:depth])
-                    if element is None:
-                        self.is_partial = True
-                    else:
-                        (self.unlike_others if is_constraint else self.wrong).add(element)
-        self.wrong |= self.unlike_others
+            found = [places.find(steps[:depth]) for depth in depths if len(steps) >= depth]
+            self.is_partial = self.is_partial or None in found
+            self.wrong.update(element for element in found if element is not None)
 
     def makes_suspect(self, element: xmlio.Element) -> bool:
         """Whether a record must be judged alone; else it is valid side by side with the others."""
@@ -226,11 +229,11 @@ def _hides_what_follows(error: Any, depth: int, deepest: int) -> bool:
     return depth == deepest and _NOT_EXPECTED in error.message
 
 
-def _judge_alone(schema: etree.XMLSchema, record: xmlio.Element, keeps_constraints: bool) -> list[Reason]:
+def _judge_alone(schemas: xmlio.Schemas, schema: etree.XMLSchema, record: xmlio.Element) -> list[Reason]:
     """What is wrong in a record that stands in a document of its own.
 
     What the schema wants to stand before the record may be in another piece: an empty element stands in for it, since
-    libxml2 looks into no element after one that it did not expect. Identity constraints may reach beyond one record.
+    libxml2 looks into no element after one that it did not expect.
     """
     tree = record.getroottree()
     errors = _errors_in(tree, schema)
@@ -241,12 +244,30 @@ def _judge_alone(schema: etree.XMLSchema, record: xmlio.Element, keeps_constrain
     if errors is None:
         return [Reason("xsd_invalid", _TOO_MANY)]
     place = tree.getpath(record)
+    above = [etree.QName(ancestor).localname for ancestor in record.iterancestors()]
     inside = [
         error
         for error in errors
-        if _is_within(error.path, place) and (keeps_constraints or error.type_name != "SCHEMAV_CVC_IDC")
+        if _is_within(error.path, place) or (error.path is None and _is_of_constraint(error))
+        if not _reaches_beyond(error, above, schemas)
     ]
     return [_reason(error, place) for error in inside[:MAX_XSD_REASONS]]
+
+
+def _is_of_constraint(error: Any) -> bool:
+    return bool(error.type_name == "SCHEMAV_CVC_IDC")
+
+
+def _reaches_beyond(error: Any, above: Iterable[str], schemas: xmlio.Schemas) -> bool:
+    """Whether this is of an identity constraint (a key, a reference to one) that is declared for an element ``above``
+    the record: that is a matter of the whole document. What stands beside the record, or what of it a piece holds,
+    decides nothing here.
+    """
+    if not _is_of_constraint(error):
+        return False
+    found = _CONSTRAINT.match(error.message)
+    declaring = schemas.constraints.get(found.group(1)) if found else None
+    return declaring is None or not declaring.isdisjoint(above)
 
 
 def _errors_in(tree: etree._ElementTree, schema: etree.XMLSchema) -> list[Any] | None:

@@ -23,6 +23,7 @@ _FEED_BYTES = 64 << 10
 # What of a DTD can make a document larger than it is: entities, and attributes with defaults.
 _GROWING = (b"<!ENTITY", b"<!ATTLIST")
 _ROOT_WITHOUT_DOCTYPE = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<[^!?]", re.DOTALL)
+_XS = "{http://www.w3.org/2001/XMLSchema}"
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
@@ -198,9 +199,25 @@ class Schemas:
         self._files = [folder / name for name in files]
 
     @cached_property
-    def _by_namespace(self) -> dict[str, etree.XMLSchema]:
+    def _documents(self) -> dict[str, Element]:
+        """By file name, all that may be referred to."""
         available = {path.name: path for file in self._files for path in sorted(file.parent.glob("*.xsd"))}
-        documents = {name: _parse_schema_document(path) for name, path in available.items()}
+        return {name: _parse_schema_document(path) for name, path in available.items()}
+
+    @cached_property
+    def constraints(self) -> dict[str, frozenset[str]]:
+        """The identity constraints by their local name: those of the elements that declare them."""
+        found: dict[str, set[str]] = {}
+        for document in self._documents.values():
+            for constraint in document.iter(*(f"{_XS}{kind}" for kind in ("key", "keyref", "unique"))):
+                declaring = constraint.getparent()
+                if declaring is not None:
+                    found.setdefault(constraint.get("name", "").strip(), set()).add(declaring.get("name", "").strip())
+        return {name: frozenset(elements) for name, elements in found.items()}
+
+    @cached_property
+    def _by_namespace(self) -> dict[str, etree.XMLSchema]:
+        documents = self._documents
         by_namespace = {document.get("targetNamespace", ""): name for name, document in documents.items()}
         with tempfile.TemporaryDirectory(prefix="sluice-xsd-") as local:
             for name, document in documents.items():
@@ -223,8 +240,7 @@ def _parse_schema_document(path: Path) -> Element:
 
 
 def _localise_references(name: str, document: Element, by_namespace: dict[str, str], known: Iterable[str]) -> None:
-    namespace = "{http://www.w3.org/2001/XMLSchema}"
-    for reference in document.iter(f"{namespace}import", f"{namespace}include", f"{namespace}redefine"):
+    for reference in document.iter(f"{_XS}import", f"{_XS}include", f"{_XS}redefine"):
         location = reference.get("schemaLocation")
         wanted = (location or "").rsplit("/", 1)[-1]
         found = wanted if wanted in known else by_namespace.get(reference.get("namespace", "\0"))
