@@ -112,9 +112,10 @@ def test_a_re_load_that_takes_rows_back_does_not_deadlock(
     """It locks them in the order of their keys, together with all others that were there."""
     monkeypatch.setattr(warehouse, "_RETRIED", ())
     ground.put("a.xml", items(item("a", 1, "bad"), item("z", 1, "worse")))
-    ground.run(ground.feed(strict(text)))
+    before = ground.feed(strict(text))
+    ground.run(before)
     ground.put("b.xml", items(item("a", 2), item("z", 2)))
-    newer, _ = ground.prepare(ground.feed(strict(text)))
+    newer, _ = ground.prepare(before)
     feed = ground.feed(strict(text).replace("bad", "worse"))
     again, _ = ground.prepare(feed, reload="changed", uri=ground.uri("a.xml"))
     has_inserted, is_awaited = Event(), Event()
@@ -129,7 +130,7 @@ def test_a_re_load_that_takes_rows_back_does_not_deadlock(
 
     monkeypatch.setattr(Contest, "_find_contested", find_contested)
     with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(ground.load, feed, newer)]
+        futures = [pool.submit(ground.load, before, newer)]
         assert has_inserted.wait(20)
         futures.append(pool.submit(ground.load, feed, again))
         while not futures[1].done() and ground.sql(waiting) == []:

@@ -25,6 +25,7 @@ PROBLEMS_SHOWN = 5
 
 ADVICE = {
     "FeedInvalid": "Correct the feed file, then clear the run in Airflow.",
+    "MappingChanged": "Clear the run's `fetch` in Airflow, downstream too: it takes the new mapping.",
     "RunFailed": "Look at what is in quarantine (table sluice.quarantine), correct the feed or the file, then"
     " trigger with `Load again: changed` (a corrected file is a new version and loads by itself).",
     "SourceChanged": "Clear the run in Airflow: fetch lists the files anew.",
