@@ -199,10 +199,10 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
 
     take, leave = parse._BatchParser._take_record, Attempts.__exit__
 
-    def take_or_die(self: Any, element: Any, place: Any) -> None:
+    def take_or_die(self: Any, element: Any, *where: Any) -> None:
         if element.get("id") == "666":
             raise Killed
-        take(self, element, place)
+        take(self, element, *where)
 
     def leave_alive(self: Any, kind: Any, error: Any, trace: Any) -> None:
         if kind is not Killed:
