@@ -173,6 +173,9 @@ class Driver:
         run = one.task.run
         if ended.error.startswith(("WorkFilesGone", "PermanentError")) and "clear" in ended.error:
             return run.is_relaxed or one.task.may_miss_files
+        if ended.error.startswith("WorkFilesUnavailable") and "No such file" in ended.error:
+            # a reconcile that another try had made possible has removed the folder; Airflow tries again
+            return ended.is_transient and (run.is_relaxed or one.task.may_miss_files)
         if ended.error.startswith("RunFailed") and "parts were not loaded" in ended.error:
             return run.is_relaxed or any(task.state in ("failed", "upstream_failed") for task in run.tasks)
         return False
