@@ -36,7 +36,8 @@ drop: $(READY) ## Put a file where its feed looks for it: make drop FEED=bank_st
 
 test: lint ## Lint, then every test: fast ones first, then those that start the whole stack
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow and not e2e"
-	$(BIN)/python -m pytest -m "slow or e2e"
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadgroup -m "slow and not e2e"
+	$(BIN)/python -m pytest -m e2e
 
 lint: $(READY) ## Check style (ruff, with its Airflow rules) and types (mypy)
 	$(BIN)/ruff check .
