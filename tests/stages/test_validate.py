@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -346,6 +347,17 @@ def test_rejects_are_written_slice_by_slice_from_one_pass(
     assert all(reject["raw"] == raw_record(reject["ordinal"] - 1).decode() for reject in batch.rejects)
     assert {reason["value"] for reject in batch.rejects for reason in reject["reasons"]} == {"-1.00"}
     assert opened == [1, 2]
+
+
+def test_rejects_of_many_parts_are_told_apart(tmp_path: Path) -> None:
+    """Each is given to its own part, however many parts have how many."""
+    batch = BatchOnDisk(shop_feed([POSITIVE]), tmp_path)
+    expected = []
+    for number, part_id in enumerate(random.Random(1).sample(range(1, 1000), 60)):
+        batch.add_part(part_id, ledger_file(part_id))
+        expected += [(part_id, batch.add_order(part_id, "-1") + 1) for _ in range(1 + number % 3)]
+    run(batch.write())
+    assert sorted((reject["part_id"], reject["ordinal"]) for reject in batch.rejects) == sorted(expected)
 
 
 def test_a_reject_whose_bytes_are_gone_is_written_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import gate
@@ -279,12 +279,13 @@ def _read_places(feed: Feed, rows: Rows, decision: Decision) -> dict[tuple[int, 
     if places.num_rows != len(rejected):
         raise PermanentError(f"of {len(rejected)} records that the gate rejects, {places.num_rows} are in a root table")
     places = places.sort_by([(name, "ascending") for name in ("_part", "_member", "_offset")])
-    counts = places.group_by(["_part", "_member"], use_threads=False).aggregate([([], "count_all")]).to_pylist()
-    starts = accumulate((count["count_all"] for count in counts), initial=0)
-    return {
-        (count["_part"], count["_member"]): places.slice(start, count["count_all"])
-        for count, start in zip(counts, starts, strict=False)
-    }
+    # by their neighbours: the groups of Arrow come in no certain order
+    found, start = {}, 0
+    for key, group in groupby(zip(places["_part"].to_pylist(), places["_member"].to_pylist(), strict=True)):
+        count = sum(1 for _ in group)
+        found[key] = places.slice(start, count)
+        start += count
+    return found
 
 
 def _verdict(decision: Decision, held_parts: list[int]) -> dict[str, Any]:
