@@ -12,7 +12,7 @@ import pytest
 from tests.pause import Pause
 from tests.small_feeds import DELETING, ITEMS, Ground, deleted, gone, item, items
 
-from sluice import ledger, warehouse
+from sluice import holds, warehouse
 from sluice.errors import PermanentError
 from sluice.feed.model import Feed
 from sluice.records import LoadCounts
@@ -170,7 +170,7 @@ def test_a_delete_in_a_part_that_is_held_waits_with_it(ground: Ground) -> None:
     assert "held" in str(ground.run(feed))
     assert (rows(ground), keys(ground)) == ([("a", 1)], [("a", 1, False)])
     with psycopg.connect(ground.dsn) as connection:
-        ledger.release(connection, "items", None, None)
+        holds.release(connection, "items", None, None)
     ground.run(feed)
     assert (rows(ground), keys(ground)[0]) == ([("b", 1), ("c", 1)], ("a", 2, True))
 

@@ -10,26 +10,21 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from tests.parsed import cut_parts, ledger_file, tools_for, write_feed
-from tests.test_reading import zip_of
+from tests.test_reading import FEED, document, zip_of
 
 from sluice.errors import SourceChanged
-from sluice.fragments import FragmentReader
+from sluice.fragments import Fragments
 from sluice.pieces import RAW_CAP_BYTES
 from sluice.reading import Section, sections
 from sluice.records import Cut, Part
 from sluice.tools import Tools
 
-FEED = "tables: {things: {record: /r/rec, columns: {c: .}}}"
 HEADED = "tables: {things: {record: /r/group/rec, columns: {c: ., day: ../@day, head: ../head}}}"
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Tools:
     return tools_for(write_feed(tmp_path, FEED), tmp_path)
-
-
-def document(*texts: str) -> bytes:
-    return ("<r>\n" + "".join(f"<rec>{text}</rec>\n" for text in texts) + "</r>").encode()
 
 
 def whole(path: Path) -> Part:
@@ -44,7 +39,7 @@ def offsets(data: bytes) -> list[int]:
 def read(tools: Tools, part: Part, wanted: list[int]) -> list[tuple[bytes, bytes | None]]:
     section = next(opened := sections(tools, [part]))
     assert isinstance(section, Section)
-    reader = FragmentReader(tools.feed, section)
+    reader = Fragments(tools.feed).open(section)
     found = [reader.read(offset) for offset in wanted]
     assert list(opened) == []
     return found
@@ -135,4 +130,4 @@ def test_a_file_that_has_changed_gives_nothing(tools: Tools, tmp_path: Path) -> 
 
     (tmp_path / "a.xml").touch()
     part = whole(tmp_path / "a.xml")
-    assert FragmentReader(tools.feed, Section(part, "", Changing())).read(1) == (b"", None)
+    assert Fragments(tools.feed).open(Section(part, "", Changing())).read(1) == (b"", None)

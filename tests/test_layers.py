@@ -13,7 +13,16 @@ MODULES = {
     for path in PACKAGE.rglob("*.py")
 }
 # What may stand above the stages.
-ABOVE = ("sluice.edge", "sluice.pipeline", "sluice.cli", "sluice.cli_quarantine", "sluice.demo", "sluice.stack")
+ABOVE = (
+    "sluice.edge",
+    "sluice.pipeline",
+    "sluice.cli",
+    "sluice.cli_quarantine",
+    "sluice.cli_entries",
+    "sluice.cli_warehouse",
+    "sluice.demo",
+    "sluice.stack",
+)
 
 
 def imports_of(module: str) -> set[str]:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from tests.small_feeds import DAY, ITEMS, MOMENT, Ground, cut_items, item, items
 
-from sluice import ledger, warehouse
+from sluice import holds, ledger, ledger_schema, warehouse
 from sluice.feed.model import Feed
 from sluice.records import Batch, Cut, LoadCounts, Run, RunRequest, SourceFile
 
@@ -24,7 +24,7 @@ def feed(ground: Ground) -> Feed:
 @pytest.fixture
 def conn(database: str) -> Iterator[psycopg.Connection]:
     with warehouse.connect(database) as connection:
-        ledger.create(connection)
+        ledger_schema.create(connection)
         yield connection
 
 
@@ -141,7 +141,7 @@ def test_files_stay_on_manifests_until_all_their_parts_are_loaded(conn: psycopg.
 def test_a_held_part_is_open_for_another_mapping_only(conn: psycopg.Connection) -> None:
     run = start(conn, source_file("a"))
     (part,) = split_whole(conn, run)
-    ledger.hold_parts(conn, run, {part: 5}, "shut")
+    holds.hold_parts(conn, run, {part: 5}, "shut")
     assert ledger.read_open_parts(conn, run) == []
     assert listed(conn, start(conn, source_file("a"), key="same")) == []
     later = start(conn, source_file("a"), key="later", generation=2)
@@ -156,7 +156,7 @@ def test_a_part_that_is_loaded_is_not_held(conn: psycopg.Connection) -> None:
     run = start(conn, source_file("a"))
     (part,) = split_whole(conn, run)
     claim(conn, run, [part])
-    ledger.hold_parts(conn, run, {part: 5}, "shut")
+    holds.hold_parts(conn, run, {part: 5}, "shut")
     assert conn.execute("SELECT count(*) FROM sluice.holds").fetchone() == (0,)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.small_feeds import DAY, ITEMS, Ground, item, items
 
-from sluice import ledger, warehouse
+from sluice import ledger_schema, warehouse
 from sluice.cli import main
 from sluice.errors import PermanentError
 from sluice.sources import Clients, UriPattern, source_for
@@ -31,8 +31,8 @@ def old(ground: Ground) -> Iterator[Ground]:
 
 def upgrade(ground: Ground) -> None:
     with warehouse.connect(ground.dsn) as connection:
-        ledger.create(connection)
-        assert ledger.exists(connection)
+        ledger_schema.create(connection)
+        assert ledger_schema.exists(connection)
 
 
 def may_read(ground: Ground, view: str) -> bool:
@@ -85,10 +85,11 @@ def test_the_ledger_of_a_newer_release_is_left_alone(ground: Ground, monkeypatch
     feed = ground.feed(ITEMS)
     ground.put("a.xml", items(item("a")))
     ground.run(feed)
-    newer = f"Sluice: ledger, quarantine and tombstones; version {ledger.VERSION + 1}"
+    known = ledger_schema.VERSION
+    newer = f"Sluice: ledger, quarantine and tombstones; version {known + 1}"
     ground.sql(f"COMMENT ON SCHEMA sluice IS '{newer}'")
     ground.put("b.xml", items(item("b")))
-    told = rf"newer Sluice \(its ledger has version {ledger.VERSION + 1}, this one knows {ledger.VERSION}\)"
+    told = rf"newer Sluice \(its ledger has version {known + 1}, this one knows {known}\)"
     with pytest.raises(PermanentError, match=told):
         ground.run(feed)
     monkeypatch.setenv("SLUICE_WAREHOUSE", ground.dsn)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from tests.small_feeds import DELETING, ITEMS, KEYLESS, MOMENT, Ground, deleted, gone, item, items
 
-from sluice import ledger
+from sluice import holds, ledger
 from sluice.attempts import RETRIES, Attempts
 from sluice.publishing import open_batch
 from sluice.records import Cut, LedgerFile, Part
@@ -156,8 +156,8 @@ def test_a_person_may_release_what_is_held(ground: Ground, text: str, more: str)
     ground.put("a.xml", items(item("a"), item("b"), item("c", name="bad"), item("d", name="bad")))
     assert ground.run(feed) is not None
     with connect(ground.dsn) as connection:
-        assert ledger.release(connection, "items", "%b.xml", None) == 0
-        assert ledger.release(connection, "items", "%a.xml", "agreed with the sender") == 1
+        assert holds.release(connection, "items", "%b.xml", None) == 0
+        assert holds.release(connection, "items", "%a.xml", "agreed with the sender") == 1
     assert ground.run(feed) is None
     assert len(ground.tables(feed)["items"]) == 2
     assert states(ground) == ["loaded"]
@@ -167,7 +167,7 @@ def test_a_person_may_release_what_is_held(ground: Ground, text: str, more: str)
 
 def release(ground: Ground, file: str, note: str | None = "looked at") -> None:
     with connect(ground.dsn) as connection:
-        assert ledger.release(connection, "items", f"%{file}", note) == 1
+        assert holds.release(connection, "items", f"%{file}", note) == 1
 
 
 ONE_ROW = "    expectations: [{expect_table_row_count_to_be_between: {max_value: 1}}]\n    columns"
@@ -301,7 +301,7 @@ def test_what_was_released_loads_though_the_run_does_not_list_it(
         ground.put(f"2026-03-01/{name}.xml", bad)
     assert ground.run(feed) is not None
     with connect(ground.dsn) as connection:
-        ledger.release(connection, "items", "%a.xml", "agreed")
+        holds.release(connection, "items", "%a.xml", "agreed")
     day = dt.date(2026, 3, 9)
     (ground.landing / "2026-03-09").mkdir()
     assert ground.run(feed, date_from=day, date_to=day, **options) is None

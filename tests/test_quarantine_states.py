@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.small_feeds import DELETING, ITEMS, MOMENT, Ground, gone, item, items
 
-from sluice import ledger, quarantine
+from sluice import holds, quarantine
 from sluice.errors import PermanentError, RunFailed
 from sluice.feed.model import Feed
 from sluice.publishing import BatchPublisher
@@ -63,7 +63,7 @@ def replay(ground: Ground, feed: Feed, **options: Any) -> str:
 
 def release(ground: Ground) -> None:
     with psycopg.connect(ground.dsn) as connection:
-        ledger.release(connection, "items", None, "agreed")
+        holds.release(connection, "items", None, "agreed")
 
 
 # -- a place is where a record begins, not its ordinal ----------------------------------------------------------------
@@ -148,6 +148,18 @@ def test_a_file_that_was_replaced_before_its_replay_keeps_what_it_counted(ground
     ground.replay(feed)
     assert (books(ground)[:1], ground.sql("SELECT records FROM sluice.quarantine")) == before
     assert entries(ground) == [("source_changed", "open")]
+
+
+def test_a_reject_of_the_gate_is_replayed_from_what_the_quarantine_holds(ground: Ground) -> None:
+    """The file has been replaced by a newer version; the raw record is whole."""
+    ground.put("a.xml", items(item("a"), item("b", name="bad")))
+    assert ground.run(ground.feed(gated(ITEMS, NO_BAD))) is None
+    ground.put("a.xml", items(item("c")), MOMENT + dt.timedelta(minutes=1))
+    assert ground.run(ground.feed(gated(ITEMS, NO_BAD))) is None
+    assert entries(ground) == [("expectation_failed", "open")]
+    ground.replay(ground.feed(ITEMS))
+    assert entries(ground) == [("expectation_failed", "replayed")]
+    assert ids(ground) == ["a", "b", "c"]
 
 
 def test_header_values_come_from_what_the_quarantine_has_kept(ground: Ground) -> None:

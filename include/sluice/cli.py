@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_quarantine
+from sluice import cli_quarantine, cli_warehouse
 from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -165,7 +165,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from sluice.dates import DagRunFacts, run_request
     from sluice.pipeline import run_feed
 
-    tools = cli_quarantine.tools_of(chosen.feed)
+    tools = cli_warehouse.tools_of(chosen.feed)
     now = dt.datetime.now(dt.UTC)
     form = {"date": chosen.date, "uri": chosen.uri, "reload": chosen.reload, "dry_run": chosen.dry_run}
     run_feed(tools, run_request(tools.feed, DagRunFacts(f"cli__{now.isoformat()}", "manual", now), form), print)

@@ -153,3 +153,6 @@ REJECT_CODES: dict[str, str] = {
     "expectation_failed": "a row-level expectation of the gate failed",
     "source_gone": "a replay could not read the record again: its file has changed or gone",
 }
+
+UNREAD_CODES = frozenset({"source_changed", "source_gone", "worker_died"})
+"""Codes that say nothing about what is in a file: what was known of it before stands."""

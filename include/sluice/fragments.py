@@ -13,17 +13,29 @@ from sluice.reading import Section, read_pieces
 from sluice.scanner import PathTable
 
 
+class Fragments:
+    """Opens sections of a feed's files to find records in them."""
+
+    def __init__(self, feed: Feed) -> None:
+        plan = Plan(feed)
+        self._feed = feed
+        self._paths = PathTable(plan.local_paths)
+        self._needs_leads = plan.reads_ancestor_content
+
+    def open(self, section: Section) -> FragmentReader:
+        keeps_leads = self._needs_leads or self._feed.xsd is not None
+        pieces = read_pieces(self._feed, section, self._paths, keep_leads=keeps_leads)
+        return FragmentReader(pieces, self._needs_leads)
+
+
 class FragmentReader:
     """Gives records of a section by their offsets, which ascend, in one walk over it. No more than a piece is held.
 
     What the source does not give any more is left away: the place of a record is known without its bytes.
     """
 
-    def __init__(self, feed: Feed, section: Section) -> None:
-        plan = Plan(feed)
-        self._needs_leads = plan.reads_ancestor_content
-        keeps_leads = self._needs_leads or feed.xsd is not None
-        self._pieces = _sound_pieces(read_pieces(feed, section, PathTable(plan.local_paths), keep_leads=keeps_leads))
+    def __init__(self, pieces: PieceReader, needs_leads: bool) -> None:
+        self._pieces, self._needs_leads = _sound_pieces(pieces), needs_leads
         self._piece: Piece | None = None
         self._index_of: dict[int, int] = {}
         self._chains: list[Chain] = []

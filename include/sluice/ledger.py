@@ -1,81 +1,19 @@
 """The ledger: the tables in the warehouse that say which part of which file was loaded, when, by which run and mapping.
 
-All of its SQL is here. A part is loaded exactly once per *edition*: '' for the first load, a name of its own for each
+A part is loaded exactly once per *edition*: '' for the first load, a name of its own for each
 re-load, so that the primary key of ``sluice.loads`` decides who may load it, whatever dies or overlaps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from typing import Any
 
 import psycopg
-from psycopg import errors as pg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from sluice.errors import PermanentError
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, SourceFile, to_json
-
-VERSION = 5
-"""Of the ledger's tables. The comment on the schema holds it."""
-_MARK = "Sluice: ledger, quarantine and tombstones; version "
-
-
-def exists(conn: psycopg.Connection) -> bool:
-    """Whether the ``sluice`` schema is there, as this release of Sluice wants it.
-
-    Raises ``PermanentError`` where a newer release has brought it up to date.
-    """
-    row = conn.execute("SELECT obj_description(to_regnamespace('sluice'), 'pg_namespace')").fetchone()
-    mark, _, version = str(row[0] if row else None).partition(_MARK)
-    found = int(version) if version.isdecimal() and not mark else 0
-    if found > VERSION:
-        raise PermanentError(
-            f"this warehouse belongs to a newer Sluice (its ledger has version {found}, this one knows {VERSION}); "
-            "update Sluice here, too"
-        )
-    return found == VERSION
-
-
-def create(conn: psycopg.Connection) -> None:
-    """Make the ``sluice`` schema where it is not there yet, or bring that of an older release up to date.
-
-    Raises ``PermanentError`` where objects that others have built on it stand in the way.
-    """
-    if exists(conn):
-        return
-    try:
-        with conn.transaction():
-            _bring_up_to_date(conn)
-    except pg.DependentObjectsStillExist as error:
-        found = "; ".join((error.diag.message_detail or str(error)).splitlines())
-        raise PermanentError(
-            f"the schema sluice cannot be brought up to date, since other objects stand in the way: {found}. "
-            "Drop them, let the feed run, and make them anew"
-        ) from None
-
-
-def _bring_up_to_date(conn: psycopg.Connection) -> None:
-    statements = resources.files("sluice").joinpath("ledger.sql").read_bytes()
-    try:
-        with conn.transaction():
-            conn.execute(statements)
-    except pg.InvalidTableDefinition:  # a view has lost a column, or has it elsewhere
-        grants = conn.execute(_READ_GRANTS).fetchall()
-        conn.execute("DROP VIEW IF EXISTS sluice.file_states, sluice.latest_loads")
-        conn.execute(statements)
-        for (grant,) in grants:
-            conn.execute(grant.encode())
-    conn.execute(f"COMMENT ON SCHEMA sluice IS '{_MARK}{VERSION}'".encode())
-
-
-_READ_GRANTS = """
-    SELECT format('GRANT %s ON %s TO %s', privilege_type, oid::regclass,
-        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
-    FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
-    WHERE relnamespace = 'sluice'::regnamespace AND relkind = 'v' AND grantee <> relowner"""
 
 
 def remember_mapping(
@@ -83,8 +21,9 @@ def remember_mapping(
 ) -> int:
     """The generation of this mapping; in a dry run the one that it would have, which is not kept.
 
-    Each change makes the next one, also the change back to an older mapping: what the
-    one between has loaded can be told from it, and loaded again."""
+    Each change makes the next one, also the change back to an older mapping: what the one between has loaded can be
+    told from it, and loaded again.
+    """
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice mapping ' || %s, 0))", [feed])
     newest = conn.execute(
         "SELECT generation, hash FROM sluice.mappings WHERE feed = %s ORDER BY generation DESC LIMIT 1", [feed]
@@ -181,20 +120,6 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
                    OR (%(reload)s = 'changed' AND l.generation < %(generation)s)))
            ON CONFLICT DO NOTHING""",
         {"run": run.run_id, "feed": run.feed, "reload": run.reload, "generation": run.generation},
-    ).rowcount
-
-
-def register_released(conn: psycopg.Connection, run: Run) -> int:
-    """Put the files on the run's manifest of which a person has released a part that was never loaded, also those that
-    the run does not list; returns how many came so.
-    """
-    return conn.execute(
-        """INSERT INTO sluice.manifest (run_id, file_id)
-           SELECT DISTINCT %s::bigint, f.file_id
-           FROM sluice.holds h JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)
-           WHERE f.feed = %s AND h.is_released AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id)
-           ON CONFLICT DO NOTHING""",
-        [run.run_id, run.feed],
     ).rowcount
 
 
@@ -440,58 +365,6 @@ def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -
            WHERE l.part_id = s.part_id AND l.edition = %(edition)s""",
         {"parts": list(part_ids), "edition": run.edition},
     )
-
-
-def hold_parts(conn: psycopg.Connection, run: Run, found: dict[int, int], reason: str) -> set[int]:
-    """Note that a shut gate keeps these parts (id to records found) out, unless somebody has loaded them by now;
-    returns those that it keeps out. What a person has released stays so: a run that other files keep back has not
-    spent it.
-    """
-    ids = sorted(found)
-    rows = conn.execute(
-        """INSERT INTO sluice.holds (part_id, run_id, generation, found, reason)
-           SELECT part_id, %(run)s, %(generation)s, found, %(reason)s
-           FROM unnest(%(parts)s::bigint[], %(found)s::bigint[]) AS h (part_id, found)
-           WHERE NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id AND l.edition = %(edition)s)
-           ORDER BY part_id
-           ON CONFLICT (part_id) DO UPDATE SET run_id = excluded.run_id, generation = excluded.generation,
-               found = excluded.found, reason = excluded.reason, held_at = now(),
-               is_released = holds.is_released AND holds.generation = excluded.generation,
-               note = CASE WHEN holds.generation = excluded.generation THEN holds.note END
-           RETURNING part_id""",
-        {
-            "run": run.run_id,
-            "generation": run.generation,
-            "reason": reason,
-            "parts": ids,
-            "found": [found[part_id] for part_id in ids],
-            "edition": run.edition,
-        },
-    )
-    return {part_id for (part_id,) in rows}
-
-
-def find_released(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> set[int]:
-    """Of these parts those that the run's mapping held and that a person has released: no gate holds them again."""
-    rows = conn.execute(
-        "SELECT part_id FROM sluice.holds WHERE is_released AND generation = %s AND part_id = ANY(%s)",
-        [run.generation, list(part_ids)],
-    ).fetchall()
-    return {part_id for (part_id,) in rows}
-
-
-def release(conn: psycopg.Connection, feed: str, file: str | None, note: str | None) -> int:
-    """Release the held parts of a feed (of those whose URI, or URI!member, fits the LIKE pattern ``file``); returns how
-    many. The next run under the mapping that held them loads them, once, whatever the gate and the limits say.
-    """
-    return conn.execute(
-        """UPDATE sluice.holds h SET is_released = true, note = %(note)s
-           FROM sluice.parts p JOIN sluice.files f USING (file_id)
-           WHERE p.part_id = h.part_id AND NOT h.is_released AND f.feed = %(feed)s
-             AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s
-                  OR p.member <> '' AND f.uri || '!' || p.member LIKE %(file)s)""",
-        {"feed": feed, "file": file, "note": note},
-    ).rowcount
 
 
 def _one(row: Any) -> Any:

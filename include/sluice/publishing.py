@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sluice import ledger, quarantine, replay, warehouse
+from sluice import holds, ledger, quarantine, replay, warehouse
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.merge import FamilyMerge
@@ -134,7 +134,7 @@ class BatchPublisher:
     def _publish_parts(self, conn: psycopg.Connection, parts: Set[int]) -> Published:
         """Whole parts: each goes into the tables, into the quarantine, or behind the gate."""
         outcomes = self._verdict.outcomes
-        held = (self._verdict.held_parts & parts) - ledger.find_released(conn, self._run, parts)
+        held = (self._verdict.held_parts & parts) - holds.find_released(conn, self._run, parts)
         states = {part: "quarantined" if outcomes[part].failed else "loaded" for part in parts - held}
         claimed = ledger.claim_parts(conn, self._run, states)
         before = ledger.find_loads_before(conn, self._run, claimed)
@@ -188,7 +188,7 @@ class BatchPublisher:
         if self._run.is_replay:
             return parts  # their entries are in the quarantine, and stay there
         found = {part: self._verdict.outcomes[part].found for part in parts}
-        held = ledger.hold_parts(conn, self._run, found, reason)
+        held = holds.hold_parts(conn, self._run, found, reason)
         waiting = held - ledger.find_loads_before(conn, self._run, held).keys()
         quarantine.store_rejects(conn, self._run, self._parts, self._rejects(waiting), state="held")
         quarantine.forget_held(conn, self._run, waiting)

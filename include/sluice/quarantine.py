@@ -15,9 +15,11 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from sluice.errors import UNREAD_CODES
 from sluice.records import Part, Reason, Reject, Run, Selection
 
-_STORE = """INSERT INTO sluice.quarantine AS q (feed, file_id, part_id, run_id, generation, member, ordinal, line,
+_UNREAD = ", ".join(f"'{code}'" for code in sorted(UNREAD_CODES))
+_STORE = f"""INSERT INTO sluice.quarantine AS q (feed, file_id, part_id, run_id, generation, member, ordinal, line,
         start_byte, end_byte, code, message, reasons, raw, raw_is_whole, context, records, state)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (part_id, member, (CASE WHEN ordinal IS NULL THEN -1 ELSE start_byte END)) WHERE state <> 'replayed'
@@ -26,7 +28,7 @@ _STORE = """INSERT INTO sluice.quarantine AS q (feed, file_id, part_id, run_id, 
         line = coalesce(excluded.line, q.line), start_byte = coalesce(excluded.start_byte, q.start_byte),
         end_byte = coalesce(excluded.end_byte, q.end_byte),
         code = excluded.code, message = excluded.message, reasons = excluded.reasons,
-        records = CASE WHEN excluded.code IN ('source_changed', 'source_gone', 'worker_died') THEN q.records
+        records = CASE WHEN excluded.code IN ({_UNREAD}) THEN q.records
             ELSE excluded.records END,
         raw = coalesce(excluded.raw, q.raw),
         context = CASE WHEN excluded.raw IS NULL THEN q.context ELSE excluded.context END,
@@ -120,10 +122,19 @@ def _message(reasons: Iterable[Reason]) -> str:
 
 # -- selecting --------------------------------------------------------------------------------------------------------
 
-SELECTED = """q.feed = %(feed)s
+
+def fits_file(owner: str) -> str:
+    """A condition on ``sluice.files f`` and the table ``owner``, which has members: the name fits ``file`` (see
+    ``like``).
+    """
+    named = f"{owner}.member <> '' AND f.uri || '!' || {owner}.member LIKE %(file)s"
+    return f"(%(file)s::text IS NULL OR f.uri LIKE %(file)s OR {named})"
+
+
+SELECTED = f"""q.feed = %(feed)s
     AND (%(code)s::text IS NULL OR q.code = %(code)s OR jsonb_path_exists(q.reasons, '$[*].code ? (@ == $code)',
             jsonb_build_object('code', %(code)s::text)))
-    AND (%(file)s::text IS NULL OR f.uri LIKE %(file)s OR q.member <> '' AND f.uri || '!' || q.member LIKE %(file)s)
+    AND {fits_file("q")}
     AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
     AND (%(since)s::timestamptz IS NULL OR q.created_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR q.created_at < %(until)s)
@@ -172,30 +183,11 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return _name(self.uri, self.member)
+        return name_of(self.uri, self.member)
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A part that a shut gate or a refused run keeps out, as a person wants to see it. ``found`` counts records;
-    ``was_loaded`` tells that only a re-load is held, and that the rows of the load before it stand.
-    """
-
-    uri: str
-    member: str
-    run_id: int
-    held_at: dt.datetime
-    found: int
-    reason: str
-    is_released: bool
-    was_loaded: bool
-
-    @property
-    def name(self) -> str:
-        return _name(self.uri, self.member)
-
-
-def _name(uri: str, member: str) -> str:
+def name_of(uri: str, member: str) -> str:
+    """As people call a file, or what is in an archive."""
     return f"{uri}!{member}" if member else uri
 
 
@@ -224,29 +216,6 @@ def count_by_code(
             WHERE {SELECTED} AND q.state = ANY(%(states)s) GROUP BY q.code ORDER BY 2 DESC, 1""".encode(),
         {**selected_values(feed, selection), "states": list(states)},
     ).fetchall()
-
-
-def list_holds(conn: psycopg.Connection, feed: str, selection: Selection) -> list[Hold]:
-    """What is held, and what was released and not loaded since, the oldest first. A hold has neither a code nor an
-    entry, so where one is selected there are none.
-    """
-    if selection.code or selection.entries:
-        return []
-    with conn.cursor(row_factory=class_row(Hold)) as cursor:
-        return cursor.execute(
-            """SELECT uri, member, run_id, held_at, found, reason, is_released, was_loaded
-               FROM (SELECT h.*, f.feed, f.uri, p.member,
-                         EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id) AS was_loaded
-                     FROM sluice.holds h JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)) held
-               WHERE feed = %(feed)s
-                 AND (%(file)s::text IS NULL OR uri LIKE %(file)s
-                      OR member <> '' AND uri || '!' || member LIKE %(file)s)
-                 AND (%(run_id)s::bigint IS NULL OR run_id = %(run_id)s)
-                 AND (%(since)s::timestamptz IS NULL OR held_at >= %(since)s)
-                 AND (%(until)s::timestamptz IS NULL OR held_at < %(until)s)
-               ORDER BY held_at, part_id""",
-            selected_values(feed, selection),
-        ).fetchall()
 
 
 def dismiss(conn: psycopg.Connection, feed: str, selection: Selection, note: str) -> int:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from sluice import ledger
+from sluice import ledger_schema
 from sluice.errors import PermanentError, SluiceError, TablesDiffer, WarehouseUnavailable
 from sluice.feed import ddl
 from sluice.feed.keys import KEYS_SCHEMA
@@ -110,9 +110,9 @@ def prepare(connection: psycopg.Connection, feed: Feed, *, dry_run: bool = False
 
 
 def _create_ledger(conn: psycopg.Connection) -> None:
-    if not ledger.exists(conn):
+    if not ledger_schema.exists(conn):
         _lock_ddl(conn, "sluice")
-        ledger.create(conn)
+        ledger_schema.create(conn)
 
 
 def _lock_ddl(conn: psycopg.Connection, schema: str) -> None:

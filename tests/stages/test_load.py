@@ -116,7 +116,7 @@ def run_to_death(tools: Tools, stage: str, at: str, when: str, *arguments: Any) 
         ("sluice.staging:Staging.copy", "after", False),
         ("sluice.merge:FamilyMerge._insert_new", "after", False),
         ("sluice.quarantine.store_rejects", "after", False),
-        ("sluice.ledger.hold_parts", "after", False),
+        ("sluice.holds.hold_parts", "after", False),
         ("sluice.warehouse.transact", "after", True),
     ],
 )

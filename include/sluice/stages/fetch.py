@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from sluice import ledger, replay, warehouse
+from sluice import holds, ledger, replay, warehouse
 from sluice.errors import PermanentError
 from sluice.feed.mapping import mapping_document, mapping_hash
 from sluice.records import Run, RunRequest, Selection, SourceFile
@@ -111,7 +111,7 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files
     else:
         ledger.register_files(conn, run, files)
         if request.takes_released:
-            ledger.register_released(conn, run)
+            holds.register_released(conn, run)
     return run
 
 

@@ -21,7 +21,7 @@ from sluice import replay, xmlio
 from sluice.attempts import Attempts
 from sluice.batches import read_batch
 from sluice.drift import describe_batch
-from sluice.errors import MalformedXML, SourceChanged
+from sluice.errors import UNREAD_CODES, MalformedXML, SourceChanged
 from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
 from sluice.pieces import Chain, OversizeRecord, Piece, brief_opening
@@ -39,8 +39,6 @@ from sluice.workfiles import open_scratch
 # Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
 # before that was noticed, or is wrong as a whole.
 _NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid", "wrong_encoding"}
-# Faults that say nothing about what a part holds: an earlier load of it stands.
-_TELLS_NOTHING = {"source_changed", "worker_died"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +187,7 @@ class _BatchParser:
         if part.wanted is not None:
             tally.fault = tally.fault or error
         else:
-            tally.failed, tally.is_lost = True, error.code in _TELLS_NOTHING
+            tally.failed, tally.is_lost = True, error.code in UNREAD_CODES
             self._reject_part(part, part.cut.member, error, tally.found)
 
     def _look_into_quarantine(self, tools: Tools, part: Part) -> None:
@@ -216,7 +214,7 @@ class _BatchParser:
             keeps = self._keeps_records and fault.code not in _NEVER_IN_PART and tally.found > found_before
             if not keeps:
                 tally.failed, tally.found = True, found_before + reader.records_seen
-                tally.is_lost = fault.code in _TELLS_NOTHING
+                tally.is_lost = fault.code in UNREAD_CODES
             records = 0 if keeps else reader.records_seen
             self._reject_part(section.part, section.member, fault, records)
         if fault is not None:

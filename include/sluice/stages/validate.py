@@ -17,7 +17,7 @@ import datetime as dt
 import io
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,7 +26,7 @@ from sluice import gate
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
-from sluice.fragments import FragmentReader
+from sluice.fragments import FragmentReader, Fragments
 from sluice.gate import FailingRecords, Judged
 from sluice.reading import Section, sections
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
@@ -129,7 +129,7 @@ def validate(tools: Tools, run_id: int, number: int) -> ValidateSummary:
     rows = _BatchRows(tools, run_id, batch)
     decision = decide(feed, batch, rows)
     held_parts = decision.held_parts(batch)
-    rejected = _write_rejects(tools, run_id, batch, rows, decision, held_parts)
+    rejected = _write_rejects(tools, run_id, batch, rows, decision, frozenset(held_parts))
     _write_data_docs(tools, run_id, number, decision.results)
     work.write_json(work.verdict(feed.feed, run_id, number), _verdict(decision, held_parts))
     records, held = sum(kept.values()), sum(kept[part_id] for part_id in held_parts)
@@ -225,7 +225,7 @@ class _BatchRows:
 
 
 def _write_rejects(
-    tools: Tools, run_id: int, batch: Batch, rows: Rows, decision: Decision, held_parts: Sequence[int]
+    tools: Tools, run_id: int, batch: Batch, rows: Rows, decision: Decision, held_parts: Set[int]
 ) -> int:
     """Write the gate's rejects with their raw bytes; returns how many there are in parts that are not held.
 
@@ -241,21 +241,23 @@ def _write_rejects(
 
 def _make_rejects(tools: Tools, batch: Batch, rows: Rows, decision: Decision) -> Iterator[Reject]:
     """The rejects, in one pass over the parts that have some; those whose bytes cannot be read any more come last."""
-    waiting = _read_places(tools.feed, rows, decision)
+    waiting, fragments = _read_places(tools.feed, rows, decision), Fragments(tools.feed)
     with_rejects = {part_id for part_id, _ in waiting}
     parts = {part.part_id: part for part in batch.parts if part.part_id in with_rejects}
     for section in sections(tools, list(parts.values())):
         if isinstance(section, Section) and (section.part.part_id, section.member) in waiting:
-            yield from _rejects_of(tools.feed, decision, section, waiting.pop((section.part.part_id, section.member)))
+            own = waiting.pop((section.part.part_id, section.member))
+            yield from _rejects_of(decision, section, fragments.open(section), own)
         if not waiting:
             break
     for (part_id, member), own in waiting.items():
-        yield from _rejects_of(tools.feed, decision, Section(parts[part_id], member, io.BytesIO()), own)
+        gone = Section(parts[part_id], member, io.BytesIO())
+        yield from _rejects_of(decision, gone, fragments.open(gone), own)
 
 
-def _rejects_of(feed: Feed, decision: Decision, section: Section, places: pa.Table) -> Iterator[Reject]:
+def _rejects_of(decision: Decision, section: Section, reader: FragmentReader, places: pa.Table) -> Iterator[Reject]:
     """The rejects of one section, a slice after the other, so that no more than a slice of them is held."""
-    reader, part = FragmentReader(feed, section), section.part
+    part = section.part
     for start in range(0, places.num_rows, _SLICE_RECORDS):
         group = places.slice(start, _SLICE_RECORDS).to_pylist()
         reasons = gate.reasons_of(decision.failing, [place["_rec"] for place in group])
