@@ -99,6 +99,7 @@ def _replay_form(feeds: list[str]) -> dict[str, Param]:
             None,
             type=["null", "string"],
             enum=[None, *REJECT_CODES],
+            values_display={"null": "any", **{code: f"{code}: {meaning}" for code, meaning in REJECT_CODES.items()}},
             title="Error code",
             description="Only entries that have this reason.",
         ),
