@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sluice.convert import Converter
+from sluice.convert import BadValue, Converter
 from sluice.feed.model import Column, Feed, Table
 from sluice.nodes import TablePlan
 from sluice.records import Reason
@@ -74,10 +74,10 @@ class TableWriter:
         self.row_count = 0
         self.empty_counts: Counter[str] = Counter()
         self._schema = deletes_schema(feed, plan.name) if plan.is_delete else table_schema(feed, plan.name)
-        self._is_root = feed.tables[plan.name].is_root
+        self.is_root = feed.tables[plan.name].is_root
         self._paths = {name: " | ".join(_paths(feed.tables[plan.name], name, plan)) for name, _ in plan.columns}
         limits = _index_limits(feed.tables[plan.name])
-        self._converters = [
+        self.converters = [
             Converter(name, _declared(feed.tables[plan.name], name), limits.get(name)) for name, _ in plan.columns
         ]
         self._writer = pq.ParquetWriter(
@@ -88,14 +88,17 @@ class TableWriter:
         """The columns of the collected rows; what does not fit is added to ``reasons`` by record."""
         by_cell: list[Sequence[Any]] = list(zip(*self.rows.cells, strict=True)) or [()] * self.plan.cell_count
         columns = []
-        for converter, (name, cells) in zip(self._converters, self.plan.columns, strict=True):
+        for converter, (name, cells) in zip(self.converters, self.plan.columns, strict=True):
             values = by_cell[cells[0]] if len(cells) == 1 else _first_present([by_cell[cell] for cell in cells])
             array, bad = converter.convert(values)
             for item in bad:
-                reason = Reason(item.code, item.message, self.plan.name, name, self._paths[name], item.value)
-                reasons.setdefault(self.rows.records[item.index], []).append(reason)
+                reasons.setdefault(self.rows.records[item.index], []).append(self.reason(name, item))
             columns.append(array)
         return columns
+
+    def reason(self, column: str, bad: BadValue) -> Reason:
+        """What is told of a value that does not fit."""
+        return Reason(bad.code, bad.message, self.plan.name, column, self._paths[column], bad.value)
 
     def write(self, columns: list[pa.Array], rejected: set[int], places: Mapping[int, Place]) -> None:
         """Write the rows of the records that were not rejected. ``places`` is by record."""
@@ -105,7 +108,7 @@ class TableWriter:
         records = [self.rows.records[index] for index in keep]
         found = [places[record] for record in records]
         arrays = [pa.array(records, pa.int64()), pa.array([place.part_id for place in found], pa.int64())]
-        if self._is_root:
+        if self.is_root:
             arrays += [
                 pa.array([place.member for place in found], pa.string()),
                 *(
@@ -119,10 +122,23 @@ class TableWriter:
         if len(keep) < len(self.rows.records):
             chosen = pa.array(keep, pa.int64())
             columns = [column.take(chosen) for column in columns]
-        self.row_count += len(keep)
+        self._write(arrays, columns)
+
+    def write_arrays(self, places: Sequence[Any], columns: Sequence[pa.Array], keep: pa.Array | None) -> None:
+        """Write rows that come as arrays: their places in the order of the schema, their columns; of them ``keep``."""
+        fields = list(self._schema)[: len(places)]
+        arrays = [pa.array(values, field.type) for values, field in zip(places, fields, strict=True)]
+        if keep is not None:
+            arrays = [array.take(keep) for array in arrays]
+            columns = [column.take(keep) for column in columns]
+        if len(arrays[0]):
+            self._write(arrays, columns)
+
+    def _write(self, places: Sequence[pa.Array], columns: Sequence[pa.Array]) -> None:
+        self.row_count += len(places[0])
         for column, (name, _) in zip(columns, self.plan.columns, strict=True):
             self.empty_counts[name] += count_empty(column)
-        self._writer.write_table(pa.Table.from_arrays([*arrays, *columns], schema=self._schema))
+        self._writer.write_table(pa.Table.from_arrays([*places, *columns], schema=self._schema))
 
     def close(self, *, is_good: bool) -> None:
         """Write what makes the file whole; nothing where it is to be thrown away."""
