@@ -17,6 +17,8 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
+from sluice.kernel.borrowing import borrowed
+
 # Events, as they stand in the first column of the event table; the others are: start, end (positions in the buffer),
 # depth (of a record's end: that of the deepest element in the record).
 ROOT_START, ANCESTOR_START, RECORD_START, RECORD_END, ANCESTOR_END, DOCUMENT_END, DECLARATION = 1, 2, 3, 4, 5, 6, 7
@@ -89,7 +91,7 @@ def scan(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the three bytes a b c (two, where a is 0) from i on; -1 where they do not occur."""
     while i < n:
@@ -99,7 +101,7 @@ def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no 
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _tag_end(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the '>' that ends the tag, quotes respected; -1 where the buffer ends first."""
     while i < n:
@@ -114,7 +116,7 @@ def _tag_end(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover 
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _note(events, count, kind, start, end, depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write an event; returns how many there are now."""
     events[count, 0], events[count, 1], events[count, 2], events[count, 3] = kind, start, end, depth
@@ -191,10 +193,25 @@ def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma
 
 
 @njit(cache=True, nogil=True)
+def count_lines(buffer, starts, line, lines):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write into ``lines`` on which line each of the ascending positions ``starts`` is; the buffer begins on ``line``."""
+    buffer, starts, lines = borrowed(buffer), borrowed(starts), borrowed(lines)
+    position = 0
+    for index in range(starts.shape[0]):
+        for k in range(position, starts[index]):
+            line += buffer[k] == 10
+        position = starts[index]
+        lines[index] = line
+
+
+@njit(cache=True, nogil=True)
 def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """One loop over the bytes: long, because a compiled state machine split over calls would be slow to read and to
     run.
     """
+    buffer, state, stack, events = borrowed(buffer), borrowed(state), borrowed(stack), borrowed(events)
+    text, name_start, name_end = borrowed(text), borrowed(name_start), borrowed(name_end)
+    first_child, next_sibling, is_record = borrowed(first_child), borrowed(next_sibling), borrowed(is_record)
     n = buffer.shape[0]
     count = 0
     capacity = events.shape[0] - 4  # one start tag may write four

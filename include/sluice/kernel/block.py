@@ -8,10 +8,12 @@ import numpy as np
 
 from sluice.kernel import tokenizer
 from sluice.kernel.columns import Tokens
+from sluice.kernel.interning import words_of
 from sluice.kernel.machine import MAX_NAMES, MAX_STATES, Machine
 from sluice.kernel.tokenizer import CELL, PROGRESS_SIZE, STACK_SIZE, Output
 
-PADDING = 32  # zero bytes behind a piece: no look-ahead goes further
+PADDING = len(tokenizer.STOPS)
+_STOPS = np.frombuffer(tokenizer.STOPS, np.uint8)
 _FIRST_BYTES = 1 << 20
 _FIRST_TOKENS = 1 << 15
 
@@ -32,7 +34,7 @@ class Block:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.progress = np.zeros(PROGRESS_SIZE, np.int64)
-        self.buffer = np.zeros(_FIRST_BYTES, np.uint8)
+        self._set_buffer(np.zeros(_FIRST_BYTES, np.uint8))
         names = 2 * MAX_NAMES
         self.out = Output(
             tokens=np.zeros((_FIRST_TOKENS + 8 * machine.cell_count, 4), np.int32),
@@ -93,16 +95,17 @@ class Block:
         for part in parts:
             self.buffer[at : at + len(part)] = np.frombuffer(part, np.uint8)
             at += len(part)
-        self.buffer[at : at + PADDING] = 0
+        self.buffer[at : at + PADDING] = _STOPS
         self.progress[tokenizer.ARENA] = at + PADDING
         return start
 
-    def begin(self, start: int, end: int, max_taken: int, max_rows: int) -> None:
+    def begin(self, start: int, end: int, max_taken: int, max_rows: int, has_returns: bool) -> None:
         """Get ready for a document at ``buffer[start:end]``."""
         p = self.progress
         p[tokenizer.AT], p[tokenizer.END], p[tokenizer.DEPTH], p[tokenizer.RECORDS] = start, end, 0, 0
         p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = max_taken, max_rows
         p[tokenizer.TAKEN] = p[tokenizer.RECORD_ROWS] = p[tokenizer.HAS_ROOT] = p[tokenizer.HAS_DOCTYPE] = 0
+        p[tokenizer.HAS_RETURNS] = has_returns
         self.out.stack[0] = 0
         self.out.stack[0, tokenizer.STATE] = self._machine.start
 
@@ -123,7 +126,10 @@ class Block:
         if size > len(self.buffer):
             larger = np.zeros(max(size, 2 * len(self.buffer)), np.uint8)
             larger[: self.bytes_used] = self.buffer[: self.bytes_used]
-            self.buffer = larger
+            self._set_buffer(larger)
+
+    def _set_buffer(self, buffer: np.ndarray) -> None:
+        self.buffer, self.words = buffer, words_of(buffer)
 
     def clear(self) -> None:
         for slot in (tokenizer.TOKENS, tokenizer.ROWS, tokenizer.ARENA):

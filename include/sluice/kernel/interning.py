@@ -1,4 +1,7 @@
-"""Byte strings with numbers, in arrays that compiled code can look them up in."""
+"""Byte strings with numbers, in arrays that compiled code can look them up in.
+
+Bytes are compared eight at a time: ``words_of`` lets compiled code load eight of them from any place of a buffer.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,25 @@ class Full(Exception):
     """More distinct things than the tables of the fast tier hold."""
 
 
+WORD = 8
+
+
+def words_of(buffer: np.ndarray) -> np.ndarray:
+    """A view of a buffer of bytes: its element i holds the eight bytes from i on, the first of them lowest."""
+    return np.ndarray((len(buffer) - WORD + 1,), np.dtype("<u8"), buffer, 0, (1,))
+
+
 class Interned:
     """Numbers byte strings from 0. ``text`` holds them end to end, string n from ``ends[n]`` to ``ends[n + 1]``;
-    ``slots`` is a hash table of the numbers, -1 where empty, at most half full.
+    ``slots`` is a hash table of the numbers, -1 where empty, at most half full. ``heads`` holds the first 16 bytes of
+    each: two words, and which bits of them count.
     """
 
     def __init__(self, capacity: int, text_bytes: int) -> None:
         self.numbers: dict[bytes, int] = {}
         self.text = np.zeros(text_bytes, np.uint8)
         self.ends = np.zeros(capacity + 1, np.int32)
+        self.heads = np.zeros((capacity, 4), np.uint64)
         self.slots = np.full(1 << (2 * capacity - 1).bit_length(), -1, np.int32)
 
     def __len__(self) -> int:
@@ -38,6 +51,10 @@ class Interned:
         self.text[start:end] = np.frombuffer(string, np.uint8)
         self.ends[number + 1] = end
         self.numbers[string] = number
+        for word in range(2):
+            head = string[word * WORD : (word + 1) * WORD]
+            self.heads[number, 2 * word] = int.from_bytes(head, "little")
+            self.heads[number, 2 * word + 1] = (1 << 8 * len(head)) - 1
         put(self.slots, hash_of(self.text, start, end), number)
         return number
 
@@ -66,21 +83,29 @@ def number_of(buffer, start, end, text, ends, slots):  # type: ignore[no-untyped
     mask = slots.shape[0] - 1
     place = hash_of(buffer, start, end) & mask
     while slots[place] != -1:
-        number = slots[place]
-        if stands_at(buffer, start, end - start, number, text, ends):
+        number = np.int64(slots[place])
+        first, is_same = ends[number], ends[number + 1] - ends[number] == end - start
+        for k in range(end - start if is_same else 0):
+            if buffer[start + k] != text[first + k]:
+                is_same = False
+                break
+        if is_same:
             return number
         place = (place + 1) & mask
     return -1
 
 
-@njit(cache=True, nogil=True)
-def stands_at(buffer, start, length, number, text, ends):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Whether the bytes from ``start`` on are string ``number``, if that has this length (or any, for -1)."""
+@njit(cache=True, nogil=True, inline="always")
+def length_at(buffer, words, start, number, text, ends, heads):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The length of string ``number`` if the bytes from ``start`` on are it; 0 if not."""
+    differs = (words[start] ^ heads[number, 0]) & heads[number, 1]
+    differs |= (words[start + WORD] ^ heads[number, 2]) & heads[number, 3]
     first = ends[number]
-    own = ends[number + 1] - first
-    if length >= 0 and own != length:
-        return False
-    for k in range(own):
+    length = np.int64(ends[number + 1] - first)
+    if differs != 0:
+        length = 0
+    for k in range(2 * WORD, length):
         if buffer[start + k] != text[first + k]:
-            return False
-    return True
+            length = 0
+            break
+    return length

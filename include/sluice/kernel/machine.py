@@ -40,6 +40,7 @@ class Tables(NamedTuple):
 
     names: np.ndarray
     name_ends: np.ndarray
+    name_heads: np.ndarray
     name_slots: np.ndarray
     name_kind: np.ndarray
     declarations: np.ndarray
@@ -184,7 +185,7 @@ class Machine:
         self._lists: list[int] = []
         parents = [-1 if name is None else self.table_names.index(name) for name in self._parents]
         self.tables = Tables(
-            self.raw_names.text, self.raw_names.ends, self.raw_names.slots, np.zeros(names, np.int32),
+            self.raw_names.text, self.raw_names.ends, self.raw_names.heads, self.raw_names.slots, np.zeros(names, np.int32),
             self.declarations.text, self.declarations.ends, self.declarations.slots,
             self.values.text, self.values.ends, self.values.slots,
             np.zeros((MAX_VALUES, MAX_VALUES), np.int32),

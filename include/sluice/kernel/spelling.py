@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-# What a byte is to the tokenizer: 0 for bytes that it may pass over.
-IN_TEXT = np.zeros(256, np.uint8)
-IN_TEXT[:32] = 1
-IN_TEXT[[9, 10]] = 0
-IN_TEXT[[ord("<"), ord("&"), ord(">")]] = 1
-IN_VALUE = np.zeros(256, np.uint8)
-IN_VALUE[:32] = 1
-IN_VALUE[[ord("<"), ord("&"), ord('"'), ord("'")]] = 1
+from sluice.kernel.borrowing import borrowed
+
 # Comments, CDATA sections, processing instructions: only control characters are out of place there.
 IN_MARKUP = np.zeros(256, np.uint8)
 IN_MARKUP[:32] = 1
@@ -28,7 +22,7 @@ SLASH, BANG, QUESTION, DASH, OPEN, CLOSE, EQUALS = 47, 33, 63, 45, 91, 93, 61
 TAB, LF, CR, SPACE = 9, 10, 13, 32
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def is_char(code):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Whether XML 1.0 has a character of this number (production 2)."""
     if code < 32:
@@ -84,7 +78,7 @@ def _read_number(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover
     return i + 1, code
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _put(buffer, at, code):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write a character as UTF-8; returns the position after it."""
     if code < 0x80:
@@ -109,6 +103,7 @@ def _put(buffer, at, code):  # type: ignore[no-untyped-def]  # pragma: no cover 
 @njit(cache=True, nogil=True)
 def spell_value(buffer, start, end, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write what an attribute's value is worth from ``at`` on; returns the position after it. Never longer than it."""
+    buffer = borrowed(buffer)
     i = start
     while i < end:
         byte = buffer[i]
@@ -129,6 +124,7 @@ def spell_content(buffer, start, end, at):  # type: ignore[no-untyped-def]  # pr
     """Write the text of an element's content, that of its descendants too, from ``at`` on; returns the position after
     it. Never longer than the content.
     """
+    buffer = borrowed(buffer)
     i = start
     while i < end:
         byte = buffer[i]
@@ -147,7 +143,7 @@ def spell_content(buffer, start, end, at):  # type: ignore[no-untyped-def]  # pr
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _put_byte(buffer, i, byte, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Copy a byte, of a line end only a line feed; returns where to read and to write next."""
     if byte == CR:

@@ -116,10 +116,11 @@ class FastTier:
         end = start + sum(map(len, parts))
         first_body = start + len(piece.context) - (len(piece.body) - len(body))
         skipped = measure_declaration((piece.context or body)[:_PROLOG_BYTES].partition(b"?>")[0] + b"?>")
-        if skipped < 0:
+        has_others, has_returns = _look_over(block.buffer[start:end])
+        if skipped < 0 or has_others:
             block.go_back(mark)
             return False
-        block.begin(start + skipped, end, self._plan.max_taken, self._plan.max_rows)
+        block.begin(start + skipped, end, self._plan.max_taken, self._plan.max_rows, has_returns)
         try:
             answer = self._run(end)
         except Full:
@@ -142,7 +143,7 @@ class FastTier:
         block, machine = self._block, self._machine
         progress = block.progress
         while True:
-            answer = tokenize(block.buffer, machine.tables, block.out, progress)
+            answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
             a, b = int(progress[tokenizer.A]), int(progress[tokenizer.B])
             if answer == tokenizer.NEEDS_ROOM:
                 block.grow()
@@ -238,6 +239,17 @@ def _is_text(piece: Piece) -> bool:
         except pa.ArrowInvalid:
             return False
     return True
+
+
+def _look_over(text: np.ndarray) -> tuple[bool, bool]:
+    """(Whether the bytes hold control characters that XML has not, whether they hold carriage returns)."""
+    below = np.count_nonzero(text < ord(" "))
+    returns = 0
+    known = np.count_nonzero(text == ord("\n"))
+    if known < below:
+        returns = np.count_nonzero(text == ord("\r"))
+        known += returns + np.count_nonzero(text == ord("\t"))
+    return known < below, returns > 0
 
 
 def _positions(above: Sequence[np.ndarray], parents: np.ndarray) -> list[np.ndarray]:

@@ -5,8 +5,8 @@ where rows begin, and where the values of cells stand. Whatever is not in its ta
 the tag in question, and goes on from there once ``machine`` has answered. Whatever is malformed, or merely unusual, it
 declines.
 
-The buffer holds a zero byte after the piece, so that no loop over bytes has to look for the end, and room behind that
-for values that have to be spelled out (``progress[ARENA]``).
+The buffer holds ``STOPS`` after the piece, so that no loop over bytes has to look for the end, and room behind that for
+values that have to be spelled out (``progress[ARENA]``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
 
-from sluice.kernel.interning import number_of, stands_at
+from sluice.kernel.borrowing import borrowed
+from sluice.kernel.interning import WORD, length_at, number_of
 from sluice.kernel.machine import (
     DECLINE,
     FIRST_CHOICE,
@@ -40,8 +42,6 @@ from sluice.kernel.spelling import (
     EQUALS,
     GT,
     IN_MARKUP,
-    IN_TEXT,
-    IN_VALUE,
     IS_WHITE,
     LF,
     LT,
@@ -56,6 +56,9 @@ from sluice.kernel.spelling import (
 )
 from sluice.nodes import FIRST, ONE
 
+# What ends every loop over bytes.
+STOPS = b"<\"'\0" + bytes(28)
+
 # What ``tokenize`` answers. For all but the first three, A, B and C of the progress say what is asked for.
 DONE, DECLINED, NEEDS_ROOM = 0, 1, 2
 NEEDS_NAME, NEEDS_DECLARATION, NEEDS_STEP, NEEDS_ELEMENT, NEEDS_ATTRIBUTE = 3, 4, 5, 6, 7
@@ -63,8 +66,8 @@ NEEDS_CHILD, NEEDS_CHOICE, NEEDS_SLOT, NEEDS_DOCTYPE = 8, 9, 10, 11
 
 # Slots of the progress: positions in the buffer, counts, and what has come last.
 AT, END, DEPTH, SERIAL, TOKENS, ROWS, RECORDS, LAST, ARENA, TOUCHED = range(10)
-TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, A, B, C = range(10, 19)
-PROGRESS_SIZE = 19
+TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B, C = range(10, 20)
+PROGRESS_SIZE = 20
 
 # Slots of a level of the stack.
 NAME, STATE, SCOPE, CONTENT, MIX, NIL = range(6)
@@ -115,70 +118,126 @@ def _after_white(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
-def _find_name(buffer, i, guess, text, ends, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _look_up_name(buffer, i, text, ends, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """(Number of the name at ``buffer[i]``, position after it); -1 for a name that is not known yet."""
-    if guess >= 0 and stands_at(buffer, i, -1, guess, text, ends):
-        end = i + ends[guess + 1] - ends[guess]
-        if ENDS_NAME[buffer[end]]:
-            return guess, end
     end = _name_end(buffer, i)
     return number_of(buffer, i, end, text, ends, slots), end
 
 
-@njit(cache=True, nogil=True)
-def _value_end(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@njit(cache=True, nogil=True, inline="always")
+def _find_name(buffer, words, i, guess, text, ends, heads, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """``_look_up_name``, with a guess at which name it is."""
+    if guess >= 0:
+        end = i + length_at(buffer, words, i, guess, text, ends, heads)
+        if end > i and ENDS_NAME[buffer[end]]:
+            return guess, end
+    return _look_up_name(buffer, i, text, ends, slots)
+
+
+_ONES = np.uint64(0x0101010101010101)
+_HIGH = np.uint64(0x8080808080808080)
+_SPACES = np.uint64(0x2020202020202020)
+_AMPS = np.uint64(0x2626262626262626)
+_LTS = np.uint64(0x3C3C3C3C3C3C3C3C)
+_GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _zeros(word):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The high bit of the lowest byte that is zero, and perhaps of some above it."""
+    return (word - _ONES) & ~word & _HIGH
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _value_end(buffer, words, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """(Position of the quote that ends the value whose first quote stands at ``buffer[i]``, whether it is to be
     spelled); -1 where it is malformed.
     """
-    quote = buffer[i]
+    start = i + 1
+    quotes = np.uint64(buffer[i]) * _ONES
     i += 1
-    is_spelled = 0
+    others = np.uint64(0)
     while True:
-        while IN_VALUE[buffer[i]] == 0:
-            i += 1
-        byte = buffer[i]
-        if byte == quote:
-            return i, is_spelled
-        if byte == AMP:
-            i, _ = read_reference(buffer, i)
-            if i < 0:
-                return -1, 0
-            is_spelled = 1
-        elif byte == QUOTE or byte == APOSTROPHE:
-            i += 1
-        elif byte == TAB or byte == LF or byte == CR:
-            is_spelled = 1
-            i += 1
-        else:
-            return -1, 0
+        word = words[i]
+        stop = _zeros(word ^ quotes)
+        other = ((word - _SPACES) & ~word & _HIGH) | _zeros(word ^ _AMPS) | _zeros(word ^ _LTS)
+        if stop != 0:
+            break
+        others |= other
+        i += WORD
+    others |= other & ((stop & (~stop + np.uint64(1))) - np.uint64(1))
+    i += np.int64(trailing_zeros(stop) >> np.uint64(3))
+    is_spelled = 0
+    if others != 0:
+        is_spelled = _check_value(buffer, start, i)
+        if is_spelled < 0:
+            i = -1
+    return i, is_spelled
 
 
 @njit(cache=True, nogil=True)
-def _text_end(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """(Position of the next '<', or of what text must not hold; whether the text is to be spelled)."""
-    start = i
+def _check_value(buffer, i, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Whether a value is to be spelled: 1 or 0; -1 where it is malformed."""
     is_spelled = 0
-    while True:
-        while IN_TEXT[buffer[i]] == 0:
-            i += 1
+    while i < end:
         byte = buffer[i]
         if byte == LT:
-            return i, is_spelled
+            return -1
         if byte == AMP:
-            end, _ = read_reference(buffer, i)
-            if end < 0:
-                return i, is_spelled
+            i, _ = read_reference(buffer, i)
+            if i < 0 or i > end:
+                return -1
+            is_spelled = 1
+            continue
+        if byte == TAB or byte == LF or byte == CR:
+            is_spelled = 1
+        i += 1
+    return is_spelled
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _text_end(buffer, words, i, has_returns):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """(Position of the next '<'; IS_SPELLED where the text before it is to be spelled, else 0); -1 where it is
+    malformed.
+    """
+    start = i
+    others = np.uint64(has_returns)
+    while True:
+        word = words[i]
+        stop = _zeros(word ^ _LTS)
+        other = _zeros(word ^ _AMPS) | _zeros(word ^ _GTS)
+        if stop != 0:
+            break
+        others |= other
+        i += WORD
+    others |= other & ((stop & (~stop + np.uint64(1))) - np.uint64(1))
+    i += np.int64(trailing_zeros(stop) >> np.uint64(3))
+    is_spelled = 0
+    if others != 0:
+        is_spelled = _check_text(buffer, start, i)
+        if is_spelled < 0:
+            i = -1
+    return i, is_spelled
+
+
+@njit(cache=True, nogil=True)
+def _check_text(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """IS_SPELLED where text is to be spelled, else 0; -1 where it is malformed."""
+    is_spelled, i = 0, start
+    while i < end:
+        byte = buffer[i]
+        if byte == AMP:
+            i, _ = read_reference(buffer, i)
+            if i < 0 or i > end:
+                return -1
             is_spelled = IS_SPELLED
-            i = end
-        elif byte == GT:
-            if i - 2 >= start and buffer[i - 1] == CLOSE and buffer[i - 2] == CLOSE:
-                return i, is_spelled
-            i += 1
-        elif byte == CR:
+            continue
+        if byte == CR:
             is_spelled = IS_SPELLED
-            i += 1
-        else:
-            return i, is_spelled
+        elif byte == GT and i - 2 >= start and buffer[i - 1] == CLOSE and buffer[i - 2] == CLOSE:
+            return -1
+        i += 1
+    return is_spelled
 
 
 @njit(cache=True, nogil=True)
@@ -222,7 +281,7 @@ def _is_true(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no 
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how, last_row, row_count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write a value to cells; returns how many tokens there are then, -1 where a cell would take a second one."""
     for k in range(first, end):
@@ -241,37 +300,71 @@ def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how,
 
 
 @njit(cache=True, nogil=True)
-def tokenize(buffer, tables, out, progress):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Walk on from ``progress[AT]``. One loop, since a compiled state machine that hands all its tables from call to
     call would be slow to read and to run.
     """
-    (
-        names, name_ends, name_slots, name_kind, declarations, declaration_ends, declaration_slots,
-        values, value_ends, value_slots, step, element, attribute, child, slot, choice_attribute, choice_state,
-        state_kind, state_rows, state_cells, slot_kind, slot_cells, lists, cell_table, cell_how, parent_table,
-    ) = tables  # fmt: skip
-    (
-        tokens, rows, records, touched, visits, sights, seen, seen_full, follower, last_row, row_count, stack,
-        attributes,
-    ) = out  # fmt: skip
+    buffer, words, progress = borrowed(buffer), borrowed(words), borrowed(progress)
+    names = borrowed(tables.names)
+    name_ends = borrowed(tables.name_ends)
+    name_heads = borrowed(tables.name_heads)
+    name_slots = borrowed(tables.name_slots)
+    name_kind = borrowed(tables.name_kind)
+    declarations = borrowed(tables.declarations)
+    declaration_ends = borrowed(tables.declaration_ends)
+    declaration_slots = borrowed(tables.declaration_slots)
+    values = borrowed(tables.values)
+    value_ends = borrowed(tables.value_ends)
+    value_slots = borrowed(tables.value_slots)
+    step = borrowed(tables.step)
+    element = borrowed(tables.element)
+    attribute = borrowed(tables.attribute)
+    child = borrowed(tables.child)
+    slot = borrowed(tables.slot)
+    choice_attribute = borrowed(tables.choice_attribute)
+    choice_state = borrowed(tables.choice_state)
+    state_kind = borrowed(tables.state_kind)
+    state_rows = borrowed(tables.state_rows)
+    state_cells = borrowed(tables.state_cells)
+    slot_kind = borrowed(tables.slot_kind)
+    slot_cells = borrowed(tables.slot_cells)
+    lists = borrowed(tables.lists)
+    cell_table = borrowed(tables.cell_table)
+    cell_how = borrowed(tables.cell_how)
+    parent_table = borrowed(tables.parent_table)
+    tokens = borrowed(out.tokens)
+    rows = borrowed(out.rows)
+    records = borrowed(out.records)
+    touched = borrowed(out.touched)
+    visits = borrowed(out.visits)
+    sights = borrowed(out.sights)
+    seen = borrowed(out.seen)
+    seen_full = borrowed(out.seen_full)
+    follower = borrowed(out.follower)
+    last_row = borrowed(out.last_row)
+    row_count = borrowed(out.row_count)
+    stack = borrowed(out.stack)
+    attributes = borrowed(out.attributes)
     i, depth, serial, last = progress[AT], progress[DEPTH], progress[SERIAL], progress[LAST]
     token_count, rows_written, record_count = progress[TOKENS], progress[ROWS], progress[RECORDS]
     arena, touched_count = progress[ARENA], progress[TOUCHED]
-    end_of_piece = progress[END]
+    end_of_piece, has_returns = progress[END], progress[HAS_RETURNS]
     # One tag may write a token for each cell, and a row for each table.
     most_tokens, most_rows = tokens.shape[0] - 4 * cell_table.shape[0] - 4, rows.shape[0] - row_count.shape[0] - 1
     answer = DECLINED
     asked_a, asked_b, asked_c = 0, 0, 0
     while True:
         text_start = i
-        i, is_spelled = _text_end(buffer, i)
-        stack[depth, MIX] |= is_spelled
+        i, is_spelled = _text_end(buffer, words, i, has_returns)
+        if i < 0:
+            break
         if depth == 0 and _after_white(buffer, text_start) < i:
             break
-        if buffer[i] != LT:
-            if i == end_of_piece and depth == 0 and progress[HAS_ROOT] == 1:
+        if i >= end_of_piece:
+            if depth == 0 and progress[HAS_ROOT] == 1:
                 answer = DONE
             break
+        stack[depth, MIX] |= is_spelled
         if token_count > most_tokens or rows_written > most_rows or touched_count + 2 * MAX_ATTRIBUTES > len(touched):
             answer = NEEDS_ROOM
             break
@@ -280,9 +373,10 @@ def tokenize(buffer, tables, out, progress):  # type: ignore[no-untyped-def]  # 
             if depth == 0:
                 break
             name = stack[depth, NAME]
-            if not stands_at(buffer, i + 2, -1, name, names, name_ends):
+            length = length_at(buffer, words, i + 2, name, names, name_ends, name_heads)
+            if length == 0:
                 break
-            j = _after_white(buffer, i + 2 + name_ends[name + 1] - name_ends[name])
+            j = _after_white(buffer, i + 2 + length)
             if buffer[j] != GT:
                 break
             state = stack[depth, STATE]
@@ -325,7 +419,7 @@ def tokenize(buffer, tables, out, progress):  # type: ignore[no-untyped-def]  # 
             i = j
             continue
         if byte == QUESTION:
-            name, j = _find_name(buffer, i + 2, -1, names, name_ends, name_slots)
+            name, j = _look_up_name(buffer, i + 2, names, name_ends, name_slots)
             if name < 0:
                 answer, asked_a, asked_b = NEEDS_NAME, i + 2, j
                 break
@@ -344,7 +438,9 @@ def tokenize(buffer, tables, out, progress):  # type: ignore[no-untyped-def]  # 
         if depth + 1 >= stack.shape[0]:
             break
         serial += 1
-        name, j = _find_name(buffer, i + 1, follower[last], names, name_ends, name_slots)
+        name, j = _find_name(
+            buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots
+        )
         if name < 0:
             answer, asked_a, asked_b = NEEDS_NAME, i + 1, j
             break
@@ -366,7 +462,9 @@ def tokenize(buffer, tables, out, progress):  # type: ignore[no-untyped-def]  # 
             if j == after_value:
                 break
             name_start = j
-            own, j = _find_name(buffer, j, follower[seen.shape[0] + before], names, name_ends, name_slots)
+            own, j = _find_name(
+                buffer, words, j, follower[seen.shape[0] + before], names, name_ends, name_heads, name_slots
+            )
             if own < 0:
                 answer, asked_a, asked_b = NEEDS_NAME, name_start, j
                 break
@@ -382,8 +480,8 @@ def tokenize(buffer, tables, out, progress):  # type: ignore[no-untyped-def]  # 
             if buffer[j] != QUOTE and buffer[j] != APOSTROPHE:
                 break
             value_start = j + 1
-            j, is_spelled = _value_end(buffer, j)
-            if j < 0:
+            j, is_spelled = _value_end(buffer, words, j)
+            if j < 0 or j >= end_of_piece:
                 break
             value_end = j
             j += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sluice.kernel.borrowing import borrowed
 from sluice.kernel.spelling import IS_WHITE
 from sluice.kernel.tokenizer import LENGTH, NO_VALUE, START
 
@@ -63,7 +64,7 @@ def copy_texts(buffer, tokens, chosen, offsets, data):  # type: ignore[no-untype
                 data[at + k] = buffer[start + k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _trim(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     while start < end and IS_WHITE[buffer[start]]:
         start += 1
@@ -72,7 +73,7 @@ def _trim(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cov
     return start, end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _digits(buffer, start, count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The number that so many digits say; -1 where one is none."""
     number = 0
@@ -84,7 +85,7 @@ def _digits(buffer, start, count):  # type: ignore[no-untyped-def]  # pragma: no
     return number
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _read_integer(buffer, start, end, most_digits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """(Number, whether it is one)."""
     is_negative = start < end and buffer[start] == 45
@@ -98,6 +99,7 @@ def _read_integer(buffer, start, end, most_digits):  # type: ignore[no-untyped-d
 
 @njit(cache=True, nogil=True)
 def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
         token = chosen[row]
@@ -119,6 +121,7 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type
     """Numbers with at most so many digits before the point and after it, 18 together, as 128-bit integers of the scale:
     ``values`` has two columns, the low half and the high one.
     """
+    buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
         token = chosen[row]
@@ -153,6 +156,7 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type
 
 @njit(cache=True, nogil=True)
 def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
         token = chosen[row]
@@ -173,12 +177,12 @@ def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-unt
     return unsure
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _spells(buffer, start, a, b, c, d):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     return buffer[start] == a and buffer[start + 1] == b and buffer[start + 2] == c and buffer[start + 3] == d
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _read_day(buffer, start):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """(Days since 1970, year) of ``YYYY-MM-DD`` at ``buffer[start]``; the year is -1 where that is no day."""
     year, month, day = _digits(buffer, start, 4), _digits(buffer, start + 5, 2), _digits(buffer, start + 8, 2)
@@ -196,6 +200,7 @@ def _read_day(buffer, start):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 @njit(cache=True, nogil=True)
 def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
         token = chosen[row]
@@ -215,6 +220,7 @@ def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untype
 @njit(cache=True, nogil=True)
 def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Microseconds since 1970, with a zone in UTC."""
+    buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
         token = chosen[row]
@@ -231,7 +237,7 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: 
     return unsure
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _read_moment(buffer, start, end, with_zone):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     if end - start < 19:
         return 0, False
@@ -265,7 +271,7 @@ def _read_moment(buffer, start, end, with_zone):  # type: ignore[no-untyped-def]
     return moment * _MICROSECONDS + fraction, True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _read_zone(buffer, at, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Minutes east of UTC; 1 << 20 where it is no zone as usual."""
     if end - at == 1 and buffer[at] == 90:
