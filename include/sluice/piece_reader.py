@@ -14,7 +14,7 @@ from sluice import scanner
 from sluice.charsets import check_same_encoding
 from sluice.errors import MalformedXML
 from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
-from sluice.scanner import PathTable
+from sluice.scanner import PathTable, lines_of
 
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10
@@ -390,7 +390,7 @@ class PieceReader:
         size = position - self._base
         if size <= 0:
             return
-        self.ends_line += self._buffer.count(b"\n", 0, size)
+        self.ends_line = int(lines_of(self._buffer, np.array([size]), self.ends_line)[0])
         self._buffer = self._buffer[size:]
         self._base = position
         self._scanned -= size

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sluice.scanner import count_lines
+from sluice.scanner import lines_of
 
 # How much of a record or file the quarantine keeps, and of what stands around a record.
 RAW_CAP_BYTES = 64 << 10
@@ -101,9 +101,7 @@ class Piece:
 
     def lines(self) -> np.ndarray:
         """The line on which each record begins."""
-        lines = np.empty(len(self.starts), np.int64)
-        count_lines(np.frombuffer(self.body, np.uint8), self.starts - self.offset, self.first_line, lines)
-        return lines
+        return lines_of(self.body, self.starts - self.offset, self.first_line)
 
     def record_chains(self) -> Iterator[Chain]:
         """The ancestors of each record."""

@@ -21,6 +21,9 @@ from sluice.walk import Rows
 # out.
 MAX_INDEX_BYTES = 2560
 OTHER_BYTES = 48
+# How much makes a row group, whichever comes first: small ones take longer to read.
+GROUP_ROWS = 1 << 16
+GROUP_BYTES = 8 << 20
 
 
 _PLACE_FIELDS = [
@@ -80,9 +83,10 @@ class TableWriter:
         self.converters = [
             Converter(name, _declared(feed.tables[plan.name], name), limits.get(name)) for name, _ in plan.columns
         ]
-        self._writer = pq.ParquetWriter(
-            sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False
-        )
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        # These files live for minutes: what counts is how fast they are written and read.
+        self._writer = pq.ParquetWriter(sink, self._schema, compression="lz4", use_dictionary=False)
 
     def convert(self, reasons: dict[int, list[Reason]]) -> list[pa.Array]:
         """The columns of the collected rows; what does not fit is added to ``reasons`` by record."""
@@ -138,10 +142,22 @@ class TableWriter:
         self.row_count += len(places[0])
         for column, (name, _) in zip(columns, self.plan.columns, strict=True):
             self.empty_counts[name] += count_empty(column)
-        self._writer.write_table(pa.Table.from_arrays([*places, *columns], schema=self._schema))
+        table = pa.Table.from_arrays([*places, *columns], schema=self._schema)
+        self._waiting.append(table)
+        self._waiting_rows += table.num_rows
+        self._waiting_bytes += table.nbytes
+        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
 
     def close(self, *, is_good: bool) -> None:
         """Write what makes the file whole; nothing where it is to be thrown away."""
+        if is_good:
+            self._write_group()
         self._writer.is_open = is_good
         self._writer.close()
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sluice.compiled.words import words_of
 from sluice.kernel import tokenizer
 from sluice.kernel.columns import Tokens
-from sluice.kernel.interning import words_of
 from sluice.kernel.machine import MAX_NAMES, MAX_STATES, Machine
 from sluice.kernel.tokenizer import CELL, PROGRESS_SIZE, STACK_SIZE, Output
 
@@ -141,7 +141,7 @@ class Block:
 
     @property
     def tokens(self) -> Tokens:
-        return Tokens(self.buffer, self.out.tokens[: self.progress[tokenizer.TOKENS]])
+        return Tokens(self.buffer, self.words, self.out.tokens[: self.progress[tokenizer.TOKENS]])
 
     def rows_of(self, table: int) -> tuple[np.ndarray, np.ndarray]:
         """(Record, row of the parent table) of each row of a table."""

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sluice.compiled.words import WORD, words_of
 from sluice.convert import BadValue, Converter
 from sluice.kernel import typed
 from sluice.kernel.tokenizer import CELL, LENGTH, NO_VALUE, ROW, START
@@ -23,6 +24,7 @@ class Tokens:
     """Tokens and the bytes that they stand in."""
 
     buffer: np.ndarray
+    words: np.ndarray
     tokens: np.ndarray
 
     def text(self, token: int) -> Any:
@@ -115,8 +117,8 @@ def _texts(converter: Converter) -> _Read:
 
     def read(tokens: Tokens, chosen: np.ndarray, state: np.ndarray) -> tuple[pa.Array, int]:
         offsets = np.empty(len(chosen) + 1, np.int32)
-        data = np.empty(typed.measure_texts(tokens.tokens, chosen, offsets, state), np.uint8)
-        typed.copy_texts(tokens.buffer, tokens.tokens, chosen, offsets, data)
+        data = np.empty(typed.measure_texts(tokens.tokens, chosen, offsets, state) + WORD, np.uint8)
+        typed.copy_texts(tokens.words, tokens.tokens, chosen, offsets, words_of(data))
         buffers = [_validity(state), pa.py_buffer(offsets), pa.py_buffer(data)]
         array = pa.Array.from_buffers(pa.string(), len(chosen), buffers)
         unsure = 0

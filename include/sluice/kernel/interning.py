@@ -1,6 +1,4 @@
 """Byte strings with numbers, in arrays that compiled code can look them up in.
-
-Bytes are compared eight at a time: ``words_of`` lets compiled code load eight of them from any place of a buffer.
 """
 
 from __future__ import annotations
@@ -8,19 +6,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sluice.compiled.words import WORD
+
 HASH_MASK = 0x7FFFFFFF
 
 
 class Full(Exception):
     """More distinct things than the tables of the fast tier hold."""
-
-
-WORD = 8
-
-
-def words_of(buffer: np.ndarray) -> np.ndarray:
-    """A view of a buffer of bytes: its element i holds the eight bytes from i on, the first of them lowest."""
-    return np.ndarray((len(buffer) - WORD + 1,), np.dtype("<u8"), buffer, 0, (1,))
 
 
 class Interned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sluice.kernel.borrowing import borrowed
+from sluice.compiled.borrowing import borrowed
 
 # Comments, CDATA sections, processing instructions: only control characters are out of place there.
 IN_MARKUP = np.zeros(256, np.uint8)

@@ -231,7 +231,9 @@ def _is_text(piece: Piece) -> bool:
     for part in (piece.context, piece.body):
         if part.isascii():
             continue
-        if any(code in part for code in _NOT_CHARACTERS):
+        if np.count_nonzero(np.frombuffer(part, np.uint8) == _NOT_CHARACTERS[0][0]) and any(
+            code in part for code in _NOT_CHARACTERS
+        ):
             return False
         offsets = np.array([0, len(part)], np.int32)
         try:

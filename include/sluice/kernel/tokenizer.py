@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.cpython.unsafe.numbers import trailing_zeros
 
-from sluice.kernel.borrowing import borrowed
-from sluice.kernel.interning import WORD, length_at, number_of
+from sluice.compiled.borrowing import borrowed
+from sluice.compiled.words import HIGH, ONES, WORD, before, first_of, zeros
+from sluice.kernel.interning import length_at, number_of
 from sluice.kernel.machine import (
     DECLINE,
     FIRST_CHOICE,
@@ -134,18 +134,10 @@ def _find_name(buffer, words, i, guess, text, ends, heads, slots):  # type: igno
     return _look_up_name(buffer, i, text, ends, slots)
 
 
-_ONES = np.uint64(0x0101010101010101)
-_HIGH = np.uint64(0x8080808080808080)
 _SPACES = np.uint64(0x2020202020202020)
 _AMPS = np.uint64(0x2626262626262626)
 _LTS = np.uint64(0x3C3C3C3C3C3C3C3C)
 _GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _zeros(word):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The high bit of the lowest byte that is zero, and perhaps of some above it."""
-    return (word - _ONES) & ~word & _HIGH
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -154,19 +146,19 @@ def _value_end(buffer, words, i):  # type: ignore[no-untyped-def]  # pragma: no 
     spelled); -1 where it is malformed.
     """
     start = i + 1
-    quotes = np.uint64(buffer[i]) * _ONES
+    quotes = np.uint64(buffer[i]) * ONES
     i += 1
     others = np.uint64(0)
     while True:
         word = words[i]
-        stop = _zeros(word ^ quotes)
-        other = ((word - _SPACES) & ~word & _HIGH) | _zeros(word ^ _AMPS) | _zeros(word ^ _LTS)
+        stop = zeros(word ^ quotes)
+        other = ((word - _SPACES) & ~word & HIGH) | zeros(word ^ _AMPS) | zeros(word ^ _LTS)
         if stop != 0:
             break
         others |= other
         i += WORD
-    others |= other & ((stop & (~stop + np.uint64(1))) - np.uint64(1))
-    i += np.int64(trailing_zeros(stop) >> np.uint64(3))
+    others |= other & before(stop)
+    i += first_of(stop)
     is_spelled = 0
     if others != 0:
         is_spelled = _check_value(buffer, start, i)
@@ -204,14 +196,14 @@ def _text_end(buffer, words, i, has_returns):  # type: ignore[no-untyped-def]  #
     others = np.uint64(has_returns)
     while True:
         word = words[i]
-        stop = _zeros(word ^ _LTS)
-        other = _zeros(word ^ _AMPS) | _zeros(word ^ _GTS)
+        stop = zeros(word ^ _LTS)
+        other = zeros(word ^ _AMPS) | zeros(word ^ _GTS)
         if stop != 0:
             break
         others |= other
         i += WORD
-    others |= other & ((stop & (~stop + np.uint64(1))) - np.uint64(1))
-    i += np.int64(trailing_zeros(stop) >> np.uint64(3))
+    others |= other & before(stop)
+    i += first_of(stop)
     is_spelled = 0
     if others != 0:
         is_spelled = _check_text(buffer, start, i)

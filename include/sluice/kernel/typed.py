@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sluice.kernel.borrowing import borrowed
+from sluice.compiled.borrowing import borrowed
+from sluice.compiled.words import WORD
 from sluice.kernel.spelling import IS_WHITE
 from sluice.kernel.tokenizer import LENGTH, NO_VALUE, START
 
@@ -55,13 +56,19 @@ def measure_texts(tokens, chosen, offsets, state):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def copy_texts(buffer, tokens, chosen, offsets, data):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def copy_texts(words, tokens, chosen, offsets, data):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Copy the texts to their places in ``data``, word by word: what is written behind one is written over by the next,
+    and ``data`` has room for a word more.
+    """
+    words, tokens, chosen, offsets, data = (
+        borrowed(words), borrowed(tokens), borrowed(chosen), borrowed(offsets), borrowed(data)
+    )  # fmt: skip
     for row in range(chosen.shape[0]):
         token = chosen[row]
-        if token >= 0 and tokens[token, LENGTH] > 0:
-            start, at = tokens[token, START], offsets[row]
-            for k in range(tokens[token, LENGTH]):
-                data[at + k] = buffer[start + k]
+        if token >= 0:
+            start, at = np.int64(tokens[token, START]), np.int64(offsets[row])
+            for k in range(0, np.int64(tokens[token, LENGTH]), WORD):
+                data[at + k] = words[start + k]
 
 
 @njit(cache=True, nogil=True, inline="always")
