@@ -265,11 +265,19 @@ def lines_of(text: bytes, starts: np.ndarray, first_line: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _scan(buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _scan(  # type: ignore[no-untyped-def]
+    buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth
+):  # pragma: no cover - compiled
     """One loop over the bytes: long, because a compiled state machine split over calls would be slow to read and to
     run.
     """
-    buffer, words, state, stack, events = borrowed(buffer), borrowed(words), borrowed(state), borrowed(stack), borrowed(events)
+    buffer, words, state, stack, events = (
+        borrowed(buffer),
+        borrowed(words),
+        borrowed(state),
+        borrowed(stack),
+        borrowed(events),
+    )
     text, name_start, name_end = borrowed(text), borrowed(name_start), borrowed(name_end)
     first_child, next_sibling, is_record = borrowed(first_child), borrowed(next_sibling), borrowed(is_record)
     n = buffer.shape[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Block:
 
     def touched(self) -> list[list[int]]:
         """What was seen of the unknown since the last call to ``forget_touched``: what, and in which record."""
-        return self.out.touched[: self.progress[tokenizer.TOUCHED]].tolist()  # type: ignore[no-any-return]
+        return self.out.touched[: self.progress[tokenizer.TOUCHED]].tolist()
 
     def put(self, parts: tuple[bytes, ...], records: int) -> int:
         """Write a piece behind the last one; returns where it begins."""
@@ -109,10 +109,11 @@ class Block:
         self.out.stack[0] = 0
         self.out.stack[0, tokenizer.STATE] = self._machine.start
 
-    def grow(self) -> None:
-        """Make room for more tokens, rows and spelled-out values."""
-        out = self.out
-        progress = self.progress
+    def grow(self) -> bool:
+        """Make room for more tokens, rows and spelled-out values; False where a piece asks for too much."""
+        out, progress = self.out, self.progress
+        if self.bytes_used - progress[tokenizer.END] > 2 * _FIRST_BYTES + progress[tokenizer.END]:
+            return False
         if progress[tokenizer.TOKENS] * 2 > len(out.tokens):
             out = out._replace(tokens=_doubled(out.tokens))
         if progress[tokenizer.ROWS] * 2 > len(out.rows):
@@ -120,7 +121,8 @@ class Block:
         if progress[tokenizer.TOUCHED] + 2 * tokenizer.MAX_ATTRIBUTES > len(out.touched):
             out = out._replace(touched=_doubled(out.touched))
         self.out = out
-        self._make_room(len(self.buffer) + (progress[tokenizer.END] - progress[tokenizer.AT]))
+        self._make_room(self.bytes_used + int(progress[tokenizer.END] - progress[tokenizer.AT]))
+        return True
 
     def _make_room(self, size: int) -> None:
         if size > len(self.buffer):

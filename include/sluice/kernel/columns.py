@@ -141,7 +141,7 @@ def _bigints(converter: Converter) -> _Read:
 
 def _whole_numbers(converter: Converter, numpy_type: type, digits: int, low: int, high: int) -> _Read:
     def read(tokens: Tokens, chosen: np.ndarray, state: np.ndarray) -> tuple[pa.Array, int]:
-        values = np.zeros(len(chosen), numpy_type)
+        values: np.ndarray = np.zeros(len(chosen), numpy_type)
         unsure = typed.read_integers(tokens.buffer, tokens.tokens, chosen, digits, low, high, values, state)
         return _from_numbers(converter.arrow, values, state), unsure
 

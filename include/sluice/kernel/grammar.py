@@ -20,7 +20,13 @@ _PUBLIC = rb"""(?:"[a-zA-Z0-9 ()+,./:=?;!*#@$_%'-]*"|'[a-zA-Z0-9 ()+,./:=?;!*#@$
 _SYSTEM = rb"""(?:"[^"<>&#\x00-\x1f\x80-\xff]*"|'[^'<>&#\x00-\x1f\x80-\xff]*')"""
 _DOCTYPE = re.compile(
     rb"<!DOCTYPE[ \t\r\n]+[A-Za-z_][A-Za-z0-9._-]*"
-    rb"(?:[ \t\r\n]+(?:SYSTEM[ \t\r\n]+" + _SYSTEM + rb"|PUBLIC[ \t\r\n]+" + _PUBLIC + rb"[ \t\r\n]+" + _SYSTEM + rb"))?"
+    rb"(?:[ \t\r\n]+(?:SYSTEM[ \t\r\n]+"
+    + _SYSTEM
+    + rb"|PUBLIC[ \t\r\n]+"
+    + _PUBLIC
+    + rb"[ \t\r\n]+"
+    + _SYSTEM
+    + rb"))?"
     rb"[ \t\r\n]*>"
 )
 _XMLNS_URI = "http://www.w3.org/2000/xmlns/"

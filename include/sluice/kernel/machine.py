@@ -1,8 +1,8 @@
 """The meaning of names and paths for the tokenizer: states, and what leads from one to another.
 
-An element is in a *state*: the nodes of the mapping that are visited at it, and what of it is looked over for names that
-nobody knows. Names lead from state to state. All of it is worked out as it is first met, from the same ``plan`` that
-the reference tier walks, and kept in arrays.
+An element is in a *state*: the nodes of the mapping that are visited at it, and what of it is looked over for names
+that nobody knows. Names lead from state to state. All of it is worked out as it is first met, from the same ``plan``
+that the reference tier walks, and kept in arrays.
 """
 
 from __future__ import annotations
@@ -167,11 +167,14 @@ class Machine:
     def _lay_cells(self) -> None:
         """Number the cells of all tables: those of one table follow each other."""
         self.first_cell: dict[str, int] = {}
-        tables, hows = [], []
+        tables: list[int] = []
+        hows: list[int] = []
         for number, (name, plan) in enumerate(self._plan.tables.items()):
             self.first_cell[name] = len(tables)
             nodes = list(_nodes_of(plan.node))
-            found = {cell.index: cell for node in nodes for cell in (*node.texts, *(cell for _, cell in node.attributes))}
+            found = {
+                cell.index: cell for node in nodes for cell in (*node.texts, *(cell for _, cell in node.attributes))
+            }
             for index in range(plan.cell_count):
                 tables.append(number)
                 hows.append(found[index].how if index in found else LIST)
@@ -185,7 +188,8 @@ class Machine:
         self._lists: list[int] = []
         parents = [-1 if name is None else self.table_names.index(name) for name in self._parents]
         self.tables = Tables(
-            self.raw_names.text, self.raw_names.ends, self.raw_names.heads, self.raw_names.slots, np.zeros(names, np.int32),
+            self.raw_names.text, self.raw_names.ends, self.raw_names.heads, self.raw_names.slots,
+            np.zeros(names, np.int32),
             self.declarations.text, self.declarations.ends, self.declarations.slots,
             self.values.text, self.values.ends, self.values.slots,
             np.zeros((MAX_VALUES, MAX_VALUES), np.int32),
@@ -342,9 +346,7 @@ class Machine:
         choice = self._choices[number]
         text = next((raw.decode() for raw, own in self.values.numbers.items() if own == value), None)
         holding = tuple(
-            alternative
-            for alternative in choice.alternatives
-            if all(test.value == text for test in alternative.tests)
+            alternative for alternative in choice.alternatives if all(test.value == text for test in alternative.tests)
         )
         self.tables.choice_state[number, value + 1] = self._below(holding, choice.known, choice.tag) + 1
 
@@ -366,10 +368,7 @@ class Machine:
         """What an attribute of this name is for in a state."""
         state, clark = self.states[number], self._by_name[name]
         cells = tuple(
-            self._cell(node, cell)
-            for node in state.nodes
-            for attribute, cell in node.attributes
-            if attribute == clark
+            self._cell(node, cell) for node in state.nodes for attribute, cell in node.attributes if attribute == clark
         )
         known = state.known
         is_new = known is not None and Sightings.is_unknown_attribute(known, clark)

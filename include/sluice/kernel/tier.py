@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sluice.feed.model import Feed
 from sluice.kernel import tokenizer, typed
-from sluice.kernel.block import PADDING, Block, column_bases
+from sluice.kernel.block import Block, column_bases
 from sluice.kernel.columns import ColumnReader
 from sluice.kernel.grammar import measure_declaration, measure_doctype
 from sluice.kernel.interning import Full
@@ -51,8 +51,8 @@ class Tally:
 
 @dataclass(slots=True)
 class Columns:
-    """One table of a block: by row its record (counted from the first of the block), its place below the parent row, its
-    columns, and what did not fit.
+    """One table of a block: by row its record (counted from the first of the block) and its place below the parent row;
+    its columns, and what did not fit.
     """
 
     name: str
@@ -146,7 +146,8 @@ class FastTier:
             answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
             a, b = int(progress[tokenizer.A]), int(progress[tokenizer.B])
             if answer == tokenizer.NEEDS_ROOM:
-                block.grow()
+                if not block.grow():
+                    return tokenizer.DECLINED
             elif answer == tokenizer.NEEDS_NAME:
                 if not machine.learn_name(block.buffer[a:b].tobytes()):
                     return tokenizer.DECLINED
@@ -245,13 +246,12 @@ def _is_text(piece: Piece) -> bool:
 
 def _look_over(text: np.ndarray) -> tuple[bool, bool]:
     """(Whether the bytes hold control characters that XML has not, whether they hold carriage returns)."""
-    below = np.count_nonzero(text < ord(" "))
-    returns = 0
-    known = np.count_nonzero(text == ord("\n"))
-    if known < below:
-        returns = np.count_nonzero(text == ord("\r"))
-        known += returns + np.count_nonzero(text == ord("\t"))
-    return known < below, returns > 0
+    below = int(np.count_nonzero(text < ord(" ")))
+    feeds = int(np.count_nonzero(text == ord("\n")))
+    if feeds == below:
+        return False, False
+    returns = int(np.count_nonzero(text == ord("\r")))
+    return feeds + returns + int(np.count_nonzero(text == ord("\t"))) < below, returns > 0
 
 
 def _positions(above: Sequence[np.ndarray], parents: np.ndarray) -> list[np.ndarray]:

@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.strings import length_at, number_of
 from sluice.compiled.words import HIGH, ONES, WORD, before, first_of, zeros
-from sluice.kernel.interning import length_at, number_of
 from sluice.kernel.machine import (
     DECLINE,
     FIRST_CHOICE,
@@ -30,6 +30,7 @@ from sluice.kernel.machine import (
     IS_XMLNS,
     SKIP,
     UNKNOWN,
+    Tables,
 )
 from sluice.kernel.spelling import (
     AMP,
@@ -104,28 +105,28 @@ class Output(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _name_end(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _name_end(buffer, i):
     while ENDS_NAME[buffer[i]] == 0:
         i += 1
     return i
 
 
 @njit(cache=True, nogil=True)
-def _after_white(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _after_white(buffer, i):
     while IS_WHITE[buffer[i]]:
         i += 1
     return i
 
 
 @njit(cache=True, nogil=True)
-def _look_up_name(buffer, i, text, ends, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _look_up_name(buffer, i, text, ends, slots):
     """(Number of the name at ``buffer[i]``, position after it); -1 for a name that is not known yet."""
     end = _name_end(buffer, i)
     return number_of(buffer, i, end, text, ends, slots), end
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _find_name(buffer, words, i, guess, text, ends, heads, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _find_name(buffer, words, i, guess, text, ends, heads, slots):
     """``_look_up_name``, with a guess at which name it is."""
     if guess >= 0:
         end = i + length_at(buffer, words, i, guess, text, ends, heads)
@@ -141,7 +142,7 @@ _GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _value_end(buffer, words, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _value_end(buffer, words, i):
     """(Position of the quote that ends the value whose first quote stands at ``buffer[i]``, whether it is to be
     spelled); -1 where it is malformed.
     """
@@ -168,7 +169,7 @@ def _value_end(buffer, words, i):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @njit(cache=True, nogil=True)
-def _check_value(buffer, i, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _check_value(buffer, i, end):
     """Whether a value is to be spelled: 1 or 0; -1 where it is malformed."""
     is_spelled = 0
     while i < end:
@@ -188,7 +189,7 @@ def _check_value(buffer, i, end):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _text_end(buffer, words, i, has_returns):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _text_end(buffer, words, i, has_returns):
     """(Position of the next '<'; IS_SPELLED where the text before it is to be spelled, else 0); -1 where it is
     malformed.
     """
@@ -213,7 +214,7 @@ def _text_end(buffer, words, i, has_returns):  # type: ignore[no-untyped-def]  #
 
 
 @njit(cache=True, nogil=True)
-def _check_text(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _check_text(buffer, start, end):
     """IS_SPELLED where text is to be spelled, else 0; -1 where it is malformed."""
     is_spelled, i = 0, start
     while i < end:
@@ -233,7 +234,7 @@ def _check_text(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: 
 
 
 @njit(cache=True, nogil=True)
-def _markup_end(buffer, i, first, second):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _markup_end(buffer, i, first, second):
     """Position after the first ``first second >`` from ``i`` on; -1 where a comment holds two dashes elsewhere, or a
     character is out of place. ``second`` is 0 for an instruction, which ends with two bytes.
     """
@@ -254,7 +255,7 @@ def _markup_end(buffer, i, first, second):  # type: ignore[no-untyped-def]  # pr
 
 
 @njit(cache=True, nogil=True)
-def _is_cdata(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _is_cdata(buffer, i):
     """Whether ``<![CDATA[`` stands at ``buffer[i]``."""
     return (
         buffer[i + 2] == OPEN and buffer[i + 3] == 67 and buffer[i + 4] == 68 and buffer[i + 5] == 65
@@ -263,7 +264,7 @@ def _is_cdata(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - 
 
 
 @njit(cache=True, nogil=True)
-def _is_true(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _is_true(buffer, start, end):
     """Whether the value is ``true`` or ``1``, as it is written."""
     if end - start == 1:
         return buffer[start] == 49
@@ -274,7 +275,7 @@ def _is_true(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how, last_row, row_count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how, last_row, row_count):
     """Write a value to cells; returns how many tokens there are then, -1 where a cell would take a second one."""
     for k in range(first, end):
         cell = cells[k]
@@ -292,7 +293,7 @@ def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how,
 
 
 @njit(cache=True, nogil=True)
-def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output, progress: np.ndarray) -> int:
     """Walk on from ``progress[AT]``. One loop, since a compiled state machine that hands all its tables from call to
     call would be slow to read and to run.
     """
@@ -430,9 +431,7 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
         if depth + 1 >= stack.shape[0]:
             break
         serial += 1
-        name, j = _find_name(
-            buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots
-        )
+        name, j = _find_name(buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots)
         if name < 0:
             answer, asked_a, asked_b = NEEDS_NAME, i + 1, j
             break
@@ -478,9 +477,7 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
             value_end = j
             j += 1
             if name_kind[own] & IS_XMLNS:
-                declaration = number_of(
-                    buffer, name_start, j, declarations, declaration_ends, declaration_slots
-                )
+                declaration = number_of(buffer, name_start, j, declarations, declaration_ends, declaration_slots)
                 if declaration < 0:
                     answer, asked_a, asked_b = NEEDS_DECLARATION, name_start, j
                     break

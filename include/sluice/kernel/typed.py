@@ -1,8 +1,8 @@
 """Typed values straight from bytes, compiled: what looks as usual is converted, the rest is left to ``convert``.
 
-Each function goes through the rows of one column. ``chosen`` holds for each row its token, -1 where the value is absent.
-It sets ``state`` to VALUE, ABSENT, NIL or UNSURE, and returns how many are UNSURE. What it takes for a value is what
-``values`` takes for one, and worth the same.
+Each function goes through the rows of one column. ``chosen`` holds for each row its token, -1 where the value is
+absent. It sets ``state`` to VALUE, ABSENT, IS_NULL or UNSURE, and returns how many are UNSURE. What it takes for a
+value is what ``values`` takes for one, and worth the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DAYS_OF_MONTH = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], n
 
 
 @njit(cache=True, nogil=True)
-def choose(tokens, count, base, rank, chosen, ranks):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def choose(tokens, count, base, rank, chosen, ranks):
     """For each row of each column its token: of several cells the first that found something. ``base`` says by cell
     where its column begins in ``chosen``, -1 for cells of lists.
     """
@@ -38,7 +38,7 @@ def choose(tokens, count, base, rank, chosen, ranks):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def measure_texts(tokens, chosen, offsets, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def measure_texts(tokens, chosen, offsets, state):
     """Where each text begins in the column's data; returns how long that is."""
     total = 0
     for row in range(chosen.shape[0]):
@@ -56,7 +56,7 @@ def measure_texts(tokens, chosen, offsets, state):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def copy_texts(words, tokens, chosen, offsets, data):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def copy_texts(words, tokens, chosen, offsets, data):
     """Copy the texts to their places in ``data``, word by word: what is written behind one is written over by the next,
     and ``data`` has room for a word more.
     """
@@ -72,7 +72,7 @@ def copy_texts(words, tokens, chosen, offsets, data):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _trim(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _trim(buffer, start, end):
     while start < end and IS_WHITE[buffer[start]]:
         start += 1
     while start < end and IS_WHITE[buffer[end - 1]]:
@@ -81,7 +81,7 @@ def _trim(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cov
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _digits(buffer, start, count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _digits(buffer, start, count):
     """The number that so many digits say; -1 where one is none."""
     number = 0
     for k in range(start, start + count):
@@ -93,7 +93,7 @@ def _digits(buffer, start, count):  # type: ignore[no-untyped-def]  # pragma: no
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_integer(buffer, start, end, most_digits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_integer(buffer, start, end, most_digits):
     """(Number, whether it is one)."""
     is_negative = start < end and buffer[start] == 45
     if start < end and (is_negative or buffer[start] == 43):
@@ -105,7 +105,7 @@ def _read_integer(buffer, start, end, most_digits):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
@@ -124,7 +124,7 @@ def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state)
 
 
 @njit(cache=True, nogil=True)
-def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_decimals(buffer, tokens, chosen, places, scale, values, state):
     """Numbers with at most so many digits before the point and after it, 18 together, as 128-bit integers of the scale:
     ``values`` has two columns, the low half and the high one.
     """
@@ -162,7 +162,7 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type
 
 
 @njit(cache=True, nogil=True)
-def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_booleans(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
@@ -185,12 +185,12 @@ def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _spells(buffer, start, a, b, c, d):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _spells(buffer, start, a, b, c, d):
     return buffer[start] == a and buffer[start + 1] == b and buffer[start + 2] == c and buffer[start + 3] == d
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_day(buffer, start):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_day(buffer, start):
     """(Days since 1970, year) of ``YYYY-MM-DD`` at ``buffer[start]``; the year is -1 where that is no day."""
     year, month, day = _digits(buffer, start, 4), _digits(buffer, start + 5, 2), _digits(buffer, start + 8, 2)
     if buffer[start + 4] != 45 or buffer[start + 7] != 45 or year < 1 or month < 1 or month > 12 or day < 1:
@@ -206,7 +206,7 @@ def _read_day(buffer, start):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @njit(cache=True, nogil=True)
-def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_dates(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
@@ -225,7 +225,7 @@ def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_timestamps(buffer, tokens, chosen, with_zone, values, state):
     """Microseconds since 1970, with a zone in UTC."""
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
@@ -245,11 +245,15 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_moment(buffer, start, end, with_zone):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_moment(buffer, start, end, with_zone):
     if end - start < 19:
         return 0, False
     days, year = _read_day(buffer, start)
-    hour, minute, second = _digits(buffer, start + 11, 2), _digits(buffer, start + 14, 2), _digits(buffer, start + 17, 2)
+    hour, minute, second = (
+        _digits(buffer, start + 11, 2),
+        _digits(buffer, start + 14, 2),
+        _digits(buffer, start + 17, 2),
+    )
     if (
         year < 0 or (buffer[start + 10] != 84 and buffer[start + 10] != 32) or buffer[start + 13] != 58
         or buffer[start + 16] != 58 or hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59
@@ -279,7 +283,7 @@ def _read_moment(buffer, start, end, with_zone):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_zone(buffer, at, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_zone(buffer, at, end):
     """Minutes east of UTC; 1 << 20 where it is no zone as usual."""
     if end - at == 1 and buffer[at] == 90:
         return 0
