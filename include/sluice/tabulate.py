@@ -94,6 +94,11 @@ class BatchTables:
             self._flush_pieces()
         return True
 
+    @property
+    def fast_pieces(self) -> int:
+        """How many pieces were taken so."""
+        return self._fast.tally.taken if self._fast is not None else 0
+
     def _flush_pieces(self) -> None:
         """Write what the fast tier has taken."""
         if self._fast is None or not self._fast_places:

@@ -43,7 +43,10 @@ _NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid", "wrong_enco
 
 @dataclass(frozen=True, slots=True)
 class ParseSummary:
-    """``rejected`` counts records, ``failed_parts`` parts of which nothing is kept; ``first_fault`` is the first's."""
+    """``rejected`` counts records, ``failed_parts`` parts of which nothing is kept; ``first_fault`` is the first's.
+
+    Of ``pieces``, the fast tier took ``fast_pieces``.
+    """
 
     number: int
     files: int
@@ -53,15 +56,19 @@ class ParseSummary:
     bytes_read: int
     seconds: float
     first_fault: str | None = None
+    pieces: int = 0
+    fast_pieces: int = 0
 
     def line(self) -> str:
         failed = f", {self.failed_parts} unreadable" if self.failed_parts else ""
         failed += f" ({self.first_fault})" if self.first_fault else ""
         megabytes = self.bytes_read / 1e6
         rate = megabytes / self.seconds if self.seconds else 0.0
+        slow = self.pieces - self.fast_pieces
+        slowly = f", {slow:,} of {self.pieces:,} pieces by the slow way" if slow else ""
         return (
             f"parse: batch {self.number}: {self.files} files{failed}, {self.records:,} records, "
-            f"{self.rejected:,} rejected, {megabytes:,.1f} MB in {self.seconds:,.1f} s ({rate:,.1f} MB/s)"
+            f"{self.rejected:,} rejected, {megabytes:,.1f} MB in {self.seconds:,.1f} s ({rate:,.1f} MB/s){slowly}"
         )
 
 
@@ -91,6 +98,8 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         sum(o.bytes_read for o in outcomes),
         seconds,
         parser.first_fault,
+        parser.pieces,
+        tables.fast_pieces,
     )
     work.write_json(
         work.outcomes(feed.feed, run_id, number),
@@ -154,6 +163,7 @@ class _BatchParser:
         self._keeps_records = feed.malformed == "keep_records"
         self._tallies: dict[int, _Tally] = {}
         self.first_fault: str | None = None
+        self.pieces = 0
 
     def run(self, tools: Tools, batch: Batch, attempts: Attempts) -> list[PartOutcome]:
         self._tallies = {part.part_id: _Tally(set(part.wanted or ())) for part in batch.parts}
@@ -261,6 +271,7 @@ class _BatchParser:
 
     def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> xmlio.Element | None:
         """Hand over the records of a piece, of a malformed one those before the fault if the feed keeps them."""
+        self.pieces += 1
         places = PiecePlaces(section.part.part_id, section.member, piece, self._plan.reads_ancestor_content)
         if section.part.wanted is None and self._tables.take(piece, places):
             tally.found += len(places)
