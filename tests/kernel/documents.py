@@ -35,42 +35,41 @@ tables:
 
 _KNOWN = ("x", "y", "n", "i", "b", "d", "w", "s", "l", "o", "q:m", "m", "p", "v", "bit", "rec")
 _UNKNOWN = ("u", "q:u", "z:u", "Größe", "xml", "a.b-c", "_", "nn")
+_ATTRIBUTES = ("x", "k", "v", "q:y", "xsi:nil", "xml:lang", "u", "q:u", "y")
 _VALUES = (
     "", " ", "1", "-1", "+7", "007", "12.50", "12.5000", ".5", "1.", "1e3", "99999999999", "9223372036854775807",
-    "-9223372036854775808", "1234567.89", "12345678.90", "true", "false", "0", "TRUE", "2024-02-29", "2023-02-29", "0000-01-01",
-    "2024-01-01Z", "2024-01-01T00:00:00Z", "2024-01-01T23:59:59.123456+02:00", "2024-01-01 24:00:00", "9999-12-31T23:59:59Z",
-    "2024-01-01T00:00:00.1234567Z", "2024-01-01T10:00:00", "2024-01-01T10:00:60Z", "2024-01-01T10:00Z", "n/a", "none",
-    " 5 ", "\n  5\n", "\t5", "naïve", "日本", "😀", "\ufffd", "a\u0085b", "x]]y", "]]",
+    "-9223372036854775808", "1234567.89", "12345678.90", "true", "false", "0", "TRUE", "2024-02-29", "2023-02-29",
+    "0000-01-01", "2024-01-01Z", "2024-01-01T00:00:00Z", "2024-01-01T23:59:59.123456+02:00", "2024-01-01 24:00:00",
+    "9999-12-31T23:59:59Z", "2024-01-01T00:00:00.1234567Z", "2024-01-01T10:00:00", "2024-01-01T10:00:60Z",
+    "2024-01-01T10:00Z", "n/a", "none", " 5 ", "\n  5\n", "\t5", "naïve", "日本", "😀", "\ufffd", "a\u0085b", "x]]y",
+    "]]",
 )  # fmt: skip
 _TEXTS = (
-    "&lt;", "&amp;", "&gt;", "&quot;", "&apos;", "&#65;", "&#x41;", "&#xA;", "&#13;", "&#9;", "&#x1F600;", "\r\n", "\r", "\n", "\t",
-    "<!-- c -->", "<![CDATA[<&>]]>", "<![CDATA[]]>", "<![CDATA[a\r\nb]]>", "<?pi data?>", "<?pi?>", "<!---->", "<![CDATA[]]]]>",
+    "&lt;", "&amp;", "&gt;", "&quot;", "&apos;", "&#65;", "&#x41;", "&#xA;", "&#13;", "&#9;", "&#x1F600;", "\r\n",
+    "\r", "\n", "\t", "<!-- c -->", "<![CDATA[<&>]]>", "<![CDATA[]]>", "<![CDATA[a\r\nb]]>", "<?pi data?>", "<?pi?>",
+    "<!---->", "<![CDATA[]]]]>",
 )  # fmt: skip
 _WRONG = (
-    "&nbsp;", "&#0;", "&#x0;", "&#xFFFE;", "&#xD800;", "&#1114112;", "&#;", "&#x;", "&", "& ", "&lt", "&#65", "]]>", "<!-- a--b -->",
-    "<!--->", "<!-->-->", "<?xml version='1.0'?>", "<?XML?>", "<?a:b c?>", "<![CDATA[", "<", ">", "<>", "< a/>", "</u>", "<u", "<u x/>",
-    "<u x=1/>", "<u x='a' x='b'/>", "<u x='<'/>", "<u x='a'y='b'/>", "<1/>", "<u:/>", "<:u/>", "<u:v:w/>", "<w:u/>", "\x00", "\x01",
-    "\x0b", "\x1f", "\x7f", "\ufffe", "\uffff", "<!DOCTYPE a>", "<!ELEMENT a>", "<u xmlns:w=''/>", "<u xmlns:xml='urn:x'/>",
-    "<u xmlns:xmlns='urn:x'/>", "<u q:a='1' r:a='2' xmlns:r='urn:q'/>", "<u xml:id='1'/>", "<u xml:space='x'/>", "<xml:u/>",
-    "<xmlns:u/>", "<u xmlns='urn:x y'/>", "<u xmlns='relative'/>", "<u xmlns='%'/>", "<u w:x='1'/>", "</ u>", "<u></u ><u/ >",
-    "<u\n></u\n>", "<u\tx='1'\r\n/>", "<u x = '1'/>", "<u x='a&lt;b'/>", "<u x='a&b'/>", "<u x='\r\n'/>", "<u x=\"'\"/>", "<u x='\"'/>",
+    "&nbsp;", "&#0;", "&#x0;", "&#xFFFE;", "&#xD800;", "&#1114112;", "&#;", "&#x;", "&", "& ", "&lt", "&#65", "]]>",
+    "<!-- a--b -->", "<!--->", "<!-->-->", "<?xml version='1.0'?>", "<?XML?>", "<?a:b c?>", "<![CDATA[", "<", ">",
+    "<>", "< a/>", "</u>", "<u", "<u x/>", "<u x=1/>", "<u x='a' x='b'/>", "<u x='<'/>", "<u x='a'y='b'/>", "<1/>",
+    "<u:/>", "<:u/>", "<u:v:w/>", "<w:u/>", "\x00", "\x01", "\x0b", "\x1f", "\x7f", "\ufffe", "\uffff",
+    "<!DOCTYPE a>", "<!ELEMENT a>", "<u xmlns:w=''/>", "<u xmlns:xml='urn:x'/>", "<u xmlns:xmlns='urn:x'/>",
+    "<u q:a='1' r:a='2' xmlns:r='urn:q'/>", "<u xml:id='1'/>", "<u xml:space='x'/>", "<xml:u/>", "<xmlns:u/>",
+    "<u xmlns='urn:x y'/>", "<u xmlns='relative'/>", "<u xmlns='%'/>", "<u w:x='1'/>", "</ u>", "<u></u ><u/ >",
+    "<u\n></u\n>", "<u\tx='1'\r\n/>", "<u x = '1'/>", "<u x='a&lt;b'/>", "<u x='a&b'/>", "<u x='\r\n'/>",
+    "<u x=\"'\"/>", "<u x='\"'/>",
 )  # fmt: skip
 _SPACES = ("", "", "", "\n", "\n  ", " ", "\r\n", "\t")
 _DECLARED = (
-    "",
-    "",
-    "",
-    " xmlns='urn:d'",
-    ' xmlns=""',
-    " xmlns:q='urn:q2'",
-    " xmlns:q='urn:z'",
-    " xmlns:d='urn:d'",
+    "", "", "", " xmlns='urn:d'", ' xmlns=""', " xmlns:q='urn:q2'", " xmlns:q='urn:z'", " xmlns:d='urn:d'",
     " xmlns='urn:z'",
-)
+)  # fmt: skip
 _PROLOGS = (
-    "", "", '<?xml version="1.0"?>', "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n", "<!-- a -->", "<?pi?>",
-    "<!DOCTYPE root>", '<!DOCTYPE root SYSTEM "x.dtd">', '<!DOCTYPE root PUBLIC "-//A//B" "http://x/y.dtd">\n',
-    "<!DOCTYPE root [<!ENTITY e 'v'>]>", '<?xml version="1.1"?>', " \n", "\ufeff",
+    "", "", '<?xml version="1.0"?>', "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n", "<!-- a -->",
+    "<?pi?>", "<!DOCTYPE root>", '<!DOCTYPE root SYSTEM "x.dtd">',
+    '<!DOCTYPE root PUBLIC "-//A//B" "http://x/y.dtd">\n', "<!DOCTYPE root [<!ENTITY e 'v'>]>",
+    '<?xml version="1.1"?>', " \n", "\ufeff",
 )  # fmt: skip
 
 
@@ -102,21 +101,23 @@ class Sender:
 
     def _element(self, name: str, depth: int) -> str:
         pick = self._pick
-        attributes = "".join(self._attribute() for _ in range(pick.choice((0, 0, 1, 2, 3))))
+        names = pick.sample(_ATTRIBUTES, pick.choice((0, 0, 1, 2, 3)))
+        if pick.random() < self._wrongness / 8:
+            names.append("x")
+        attributes = "".join(map(self._attribute, names))
         start = f"<{name}{attributes}{pick.choice(_DECLARED) if pick.random() < 0.1 else ''}"
         if pick.random() < 0.1:
             return f"{start}{pick.choice(('', ' '))}/>"
         inner = self._text() if pick.random() < 0.5 else ""
         if depth < 4 and (name == "rec" or pick.random() < 0.3):
-            for _ in range(pick.randrange(1, 8 if name == "rec" else 3)):
-                child = pick.choice(_KNOWN if pick.random() < 0.8 else _UNKNOWN)
+            children = pick.sample(_KNOWN + _UNKNOWN, pick.randrange(1, 8 if name == "rec" else 3))
+            for child in children + pick.choice(([], [], [], ["p"], ["o", "y"], children[:1])):
                 inner += pick.choice(_SPACES) + self._element(child, depth + 1)
                 inner += self._text() if pick.random() < 0.2 else ""
         return f"{start}>{inner}</{name}{pick.choice(('', '', '', ' '))}>"
 
-    def _attribute(self) -> str:
+    def _attribute(self, name: str) -> str:
         pick = self._pick
-        name = pick.choice(("x", "k", "v", "q:y", "xsi:nil", "xml:lang", "u", "q:u", "y", "x"))
         quote = pick.choice("\"'")
         value = pick.choice((*_VALUES, "a", "b", "a", "true", "&#97;", "a\nb", "&lt;&amp;", "\r\n"))
         value = value.replace("<", "&lt;").replace(quote, "")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from sluice.kernel.tokenizer import tokenize
 from sluice.pieces import Piece, strip_lead
 from sluice.plan import Plan
 from sluice.records import Reason
+from sluice.sightings import HasPlace
 from sluice.tablefiles import TableWriter
 
 # Enough that a column costs little more than its values, and few enough that they stay in the processor's cache.
@@ -30,6 +30,10 @@ PATIENCE = 8
 MAX_PAUSE = 256
 _PROLOG_BYTES = 1 << 10
 _NOT_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
+
+
+PlaceOf = Callable[[int], HasPlace]
+"""The place of a record of a piece, by its index."""
 
 
 def can_take(feed: Feed, plan: Plan) -> bool:
@@ -87,7 +91,7 @@ class FastTier:
 
     # -- taking -------------------------------------------------------------------------------------------------------
 
-    def take(self, piece: Piece, place_of: Any) -> bool:
+    def take(self, piece: Piece, place_of: PlaceOf) -> bool:
         """Take a piece with all of its records, or nothing of it."""
         if self._pause:
             self._pause -= 1
@@ -105,7 +109,7 @@ class FastTier:
                 self._pause = min(self._refused, MAX_PAUSE)
         return is_taken
 
-    def _try(self, piece: Piece, place_of: Any) -> bool:
+    def _try(self, piece: Piece, place_of: PlaceOf) -> bool:
         if int((piece.ends - piece.starts).max()) > self._feed.max_record_bytes or not _is_text(piece):
             return False
         body = piece.body if piece.context else strip_lead(piece.body)
@@ -133,7 +137,7 @@ class FastTier:
         ):
             block.go_back(mark)
             return False
-        self._note_sightings(place_of)
+        self._note_sightings(place_of, found)
         # Rows count their records from the piece's first; from now on from the block's.
         block.out.rows[mark.rows : block.row_count, 1] += self.records
         self.records += found
@@ -165,7 +169,7 @@ class FastTier:
             else:
                 _LEARN[answer](machine, a, b)
 
-    def _note_sightings(self, place_of: Any) -> None:
+    def _note_sightings(self, place_of: PlaceOf, records: int) -> None:
         block, sightings = self._block, self._plan.sightings
         for what, record in block.touched():
             sightings.place = place_of(record)
@@ -178,6 +182,8 @@ class FastTier:
                 assert known is not None
                 sightings.note_attribute(known, name, int(block.out.sights[-1 - what]))
         block.forget_touched()
+        # What is seen between this piece and the next is said to be where the reference tier would say.
+        sightings.place = place_of(records - 1)
 
     # -- giving -------------------------------------------------------------------------------------------------------
 
