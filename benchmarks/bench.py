@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from benchmarks.shapes import SHAPES, RecordFile
 from benchmarks.shapes.invoices import write_invoices
 from sluice.stack.postgres import Server
@@ -133,9 +134,11 @@ class BenchServer:
         self.server.create_database(name)
         return self.server.dsn(name)
 
-    def drop(self, name: str) -> None:
-        import psycopg
+    def make_schema(self, database: str, schema: str) -> None:
+        with psycopg.connect(self.server.dsn(database)) as connection:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
 
+    def drop(self, name: str) -> None:
         with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
 

@@ -1,4 +1,7 @@
-"""What work costs: CPU of this process and of a PostgreSQL server, and the peak of memory."""
+"""What work costs: CPU of this process and of a PostgreSQL server, and the peak of memory.
+
+Needs nothing but Python and /proc, since the peers import it in environments of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -23,26 +24,43 @@ def own_cpu() -> float:
 
 def tree_cpu(pid: int) -> float:
     """Seconds of CPU of a process and everything below it, also of what has ended and was waited for."""
-    try:
-        children = psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return 0.0
-    return sum(_stat_cpu(each) for each in (pid, *(child.pid for child in children)))
-
-
-def _stat_cpu(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
     # utime, stime, and those of children that were waited for: a backend that ends is counted with the postmaster
-    return sum(map(int, fields[11:15])) / _TICKS
+    return sum(sum(map(int, fields[11:15])) for fields in _tree(pid).values()) / _TICKS
+
+
+def _tree(pid: int) -> dict[int, list[str]]:
+    """What /proc says of a process and everything below it: the fields of ``stat`` from the state on."""
+    all_of_them = {int(path.name): _stat(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
+    found, wanted = {}, {pid}
+    while wanted:
+        found |= {each: all_of_them[each] for each in wanted if all_of_them.get(each)}
+        wanted = {each for each, fields in all_of_them.items() if fields and int(fields[1]) in wanted}
+    return found
+
+
+def _stat(process: Path) -> list[str]:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def tree_peak_mb(pid: int) -> float:
+    """The largest of the peaks of a process and everything below it."""
+    return max(_peak_mb(Path(f"/proc/{each}/status")) for each in _tree(pid))
 
 
 def peak_mb() -> float:
     """The most memory that this process had since it was started: unlike ru_maxrss, without its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return _peak_mb(Path("/proc/self/status"))
+
+
+def _peak_mb(status: Path) -> float:
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0) / 1024
 
 
 @dataclass(slots=True)
