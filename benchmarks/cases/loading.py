@@ -18,7 +18,7 @@ _TINY_WARM_FILES = 50
 def against_peers(bench: Bench) -> Runs:
     """Sluice gates and merges into a keyed table, with ledger; xml2db merges, pandas and Spark insert, none has a gate.
 
-    What a peer has loaded is compared with Sluice's table of the same turn; where it differs, the turn fails.
+    What a peer has loaded is compared with the table that Sluice loaded last; where it differs, the case fails.
     """
     path = bench.record_file("items", bench.scale.peers_mb)
     peers, missing = _prepare_peers(bench)

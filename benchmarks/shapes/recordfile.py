@@ -65,25 +65,28 @@ def _make_block(shape: Shape, seed: int, revision: int) -> _Block:
 
 @dataclass(frozen=True)
 class RecordFile:
-    """A file of ``records`` records, with the ids ``FIRST_ID + stride * n``."""
+    """A file of ``records`` records, with the ids ``FIRST_ID + skip + stride * n``."""
 
     shape: Shape
     records: int
     seed: int = 7
     stride: int = 1
     revision: int = 0
+    skip: int = 0
     _block: _Block = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_block", _make_block(self.shape, self.seed, self.revision))
 
     @classmethod
-    def of_size(cls, shape: Shape, size: int, *, seed: int = 7, stride: int = 1, revision: int = 0) -> RecordFile:
+    def of_size(
+        cls, shape: Shape, size: int, *, seed: int = 7, stride: int = 1, revision: int = 0, skip: int = 0
+    ) -> RecordFile:
         """The smallest file of at least ``size`` bytes."""
         block = _make_block(shape, seed, revision)
         blocks, rest = divmod(max(0, size - len(shape.header) - len(shape.footer)), len(block.text))
         extra = next((n for n, end in enumerate((0, *block.ends)) if end >= rest), 0)
-        return cls(shape, max(1, blocks * shape.records_per_block + extra), seed, stride, revision)
+        return cls(shape, max(1, blocks * shape.records_per_block + extra), seed, stride, revision, skip)
 
     @property
     def size(self) -> int:
@@ -118,7 +121,8 @@ class RecordFile:
         draft.replace(path)
 
     def _block_bytes(self, number: int) -> bytes:
-        return _number_block(self._block, FIRST_ID + number * self.shape.records_per_block * self.stride, self.stride)
+        before = self.skip + number * self.shape.records_per_block * self.stride
+        return _number_block(self._block, FIRST_ID + before, self.stride)
 
 
 @lru_cache(maxsize=2)
