@@ -94,11 +94,11 @@ class Bench:
         return folder
 
     @contextmanager
-    def server(self) -> Iterator[BenchServer]:
-        """A PostgreSQL server with the stack's settings, durable. Autovacuum is off: it would come at any moment and
-        be counted with whoever is measured then.
+    def server(self, autovacuum: str = "off") -> Iterator[BenchServer]:
+        """A PostgreSQL server with the stack's settings, durable. Autovacuum would come at any moment and be counted
+        with whoever is measured then.
         """
-        with temporary_server({"autovacuum": "off"}) as server:
+        with temporary_server({"autovacuum": autovacuum}) as server:
             yield BenchServer(server)
 
     def measure(self, worker: str, **arguments: Any) -> dict[str, Any]:
