@@ -17,7 +17,7 @@ endif
 # The tasks of the stack and the tests import large packages: they must find compiled bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down drop test lint format bench soak fuzz constraints clean
+.PHONY: help demo up down drop test lint format bench bench-quick soak fuzz constraints clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,11 @@ format: $(READY) ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure Sluice; see benchmarks/
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## Measure Sluice beside its peers and goals, in about an hour: make bench [ONLY=parse,peers] [HUGE=1]
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(HUGE),--huge)
+
+bench-quick: $(READY) ## The same with little data, in about five minutes: make bench-quick [ONLY=parse,peers]
+	$(BIN)/python -m benchmarks --quick $(if $(ONLY),--only "$(ONLY)")
 
 soak: $(READY) ## Prove exactly-once under faults, for half an hour: make soak [SECONDS=1800] [SEED=...]
 	$(BIN)/python -m benchmarks.soak --seconds "$(or $(SECONDS),1800)" $(if $(SEED),--seed "$(SEED)")

@@ -76,7 +76,10 @@ def compare_with_peer(dsn: str, peer: str, sluice_table: str = "items.items") ->
 
 
 def find_differences(
-    columns: Iterable[str], mine: Iterable[tuple[str | None, ...]], theirs: Iterable[tuple[str | None, ...]], most: int = 5
+    columns: Iterable[str],
+    mine: Iterable[tuple[str | None, ...]],
+    theirs: Iterable[tuple[str | None, ...]],
+    most: int = 5,
 ) -> list[str]:
     """The first differences between two tables that are sorted by their first column, in words; empty if equal."""
     found: list[str] = []

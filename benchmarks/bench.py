@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from benchmarks.shapes import SHAPES, RecordFile
 from benchmarks.shapes.invoices import write_invoices
+
 from sluice.stack.postgres import Server
 from sluice.stack.temporary import temporary_server
 

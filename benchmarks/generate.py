@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarks import entities, statements
 from benchmarks.shapes import SHAPES, RecordFile
 from benchmarks.shapes.invoices import write_invoices
+
+from benchmarks import entities, statements
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 _CONTENT_DATE = dt.datetime(2026, 11, 20, 0, 0, tzinfo=dt.UTC)

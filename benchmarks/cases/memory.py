@@ -1,4 +1,4 @@
-"""The peak of memory of each stage against the size of one file, which is streamed from nowhere in ranges, as from S3."""
+"""The peak of memory of each stage against the size of one file, which comes in ranges, as from S3."""
 
 from __future__ import annotations
 

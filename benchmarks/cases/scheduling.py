@@ -15,6 +15,7 @@ import psycopg
 from benchmarks.bench import PROJECT, Bench, BenchServer, Runs
 from benchmarks.cpu import tree_cpu
 from benchmarks.workers.sluice_run import FEEDS
+
 from sluice.stack.home import Home
 from sluice.stack.processes import wait_until
 from sluice.stack.running import AIRFLOW_NAMES, Stack, down, up
@@ -73,7 +74,9 @@ def _stack(bench: Bench) -> Iterator[Stack]:
     with mock.patch.dict(os.environ, {"SLUICE_FEEDS": str(FEEDS)}):
         try:
             stack = up(home, bench.say)
-            wait_until(home, lambda: FEED in stack.api.dag_ids(), AIRFLOW_NAMES, "the DAGs of the feeds", _PARSE_SECONDS)
+            wait_until(
+                home, lambda: FEED in stack.api.dag_ids(), AIRFLOW_NAMES, "the DAGs of the feeds", _PARSE_SECONDS
+            )
             yield stack
         finally:
             down(home, bench.say, remove_data=True)

@@ -84,3 +84,10 @@ def _run(command: list[str], folder: Path | None = None) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
     if done.returncode:
         raise PeerMissing(f"{command[0]} {command[1]} failed: {(done.stderr or done.stdout).strip()[-300:]}")
+
+
+def pinned_version(peer: str) -> str:
+    """The version of a peer that its requirements name."""
+    package = {"spark": "pyspark"}.get(peer, peer)
+    lines = (_REQUIREMENTS / f"{peer}.txt").read_text().splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith(f"{package}=="))

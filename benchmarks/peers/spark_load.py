@@ -1,4 +1,4 @@
-"""Spark, local on two cores: its XML reader with a schema given, then JDBC. Once cold, then warm; the warm one counts."""
+"""Spark, local on two cores: its XML reader with a given schema, then JDBC. Of two loads the second counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 SCHEMA = "by_spark"
 JAR_VARIABLE = "BENCH_JDBC_JAR"
-_TEXTS = "id sku name category qty created updated active country weight description".split()
+_TEXTS = ["id", "sku", "name", "category", "qty", "created", "updated", "active", "country", "weight", "description"]
 _PRICE = StructType([StructField("_VALUE", StringType()), StructField("_currency", StringType())])
 _ROWS = StructType([*(StructField(name, StringType()) for name in _TEXTS), StructField("price", _PRICE)])
 _COLUMNS = (

@@ -1,4 +1,4 @@
-"""Shape A: citations of articles as PubMed nests them, invented: mixed content, entities, long lists that no column reads."""
+"""Shape A: invented citations, nested as PubMed's are: mixed content, references, long lists that no column reads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from benchmarks.shapes.recordfile import ID_MARK, Shape
 from benchmarks.shapes.words import FIRST_NAMES, LAST_NAMES, escape, phrase
 
 _STATUSES = ("MEDLINE", "MEDLINE", "PubMed-not-MEDLINE", "In-Process")
-_JOURNALS = tuple(f"{kind} of {field}" for kind in ("Annals", "Journal", "Letters") for field in ("Tides", "Reeds & Banks", "Slow Gears"))
+_JOURNALS = tuple(
+    f"{kind} of {field}"
+    for kind in ("Annals", "Journal", "Letters")
+    for field in ("Tides", "Reeds & Banks", "Slow Gears")
+)
 _HEADINGS = ("Humans", "Water", "Seasons", "Copper", "Membranes", "Reference Values", "Estuaries", "Time Factors")
+_COUNTRIES = ("Belgium", "Norway", "Côte d’Ivoire")
 _MARKS = ("i", "sub", "sup", "b")
 _FIRST_YEAR, _YEARS = 2000, 12
 
@@ -28,13 +33,18 @@ def make_record(choose: random.Random, revision: int) -> str:
         f"        <ArticleTitle>{_mixed(choose, 8, 18)}.</ArticleTitle>",
         f"        <Pagination><MedlinePgn>{choose.randrange(900)}-{choose.randrange(9)}</MedlinePgn></Pagination>",
         "        <Abstract>",
-        *(f'          <AbstractText Label="{label}">{_mixed(choose, 30, 90)}</AbstractText>' for label in ("AIM", "RESULTS")),
+        *(
+            f'          <AbstractText Label="{label}">{_mixed(choose, 30, 90)}</AbstractText>'
+            for label in ("AIM", "RESULTS")
+        ),
         "        </Abstract>",
         *_authors(choose),
         "        <Language>eng</Language>",
-        '        <PublicationTypeList><PublicationType UI="D016428">Journal Article</PublicationType></PublicationTypeList>',
+        "        <PublicationTypeList>",
+        '          <PublicationType UI="D016428">Journal Article</PublicationType>',
+        "        </PublicationTypeList>",
         "      </Article>",
-        f"      <MedlineJournalInfo><Country>{choose.choice(('Belgium', 'Norway', 'Côte d’Ivoire'))}</Country></MedlineJournalInfo>",
+        f"      <MedlineJournalInfo><Country>{choose.choice(_COUNTRIES)}</Country></MedlineJournalInfo>",
         *_headings(choose),
         "    </MedlineCitation>",
         *_history(choose),
@@ -55,7 +65,8 @@ def _date(name: str, choose: random.Random, revision: int) -> Iterator[str]:
 def _journal(choose: random.Random) -> Iterator[str]:
     journal = escape(choose.choice(_JOURNALS))
     yield "        <Journal>"
-    yield f'          <ISSN IssnType="Print">{choose.randrange(10**4):04d}-{choose.randrange(10**3):03d}{choose.choice("0123456789X")}</ISSN>'
+    issn = f"{choose.randrange(10**4):04d}-{choose.randrange(10**3):03d}{choose.choice('0123456789X')}"
+    yield f'          <ISSN IssnType="Print">{issn}</ISSN>'
     yield '          <JournalIssue CitedMedium="Internet">'
     yield f"            <Volume>{choose.randrange(1, 90)}</Volume>"
     if choose.random() < 0.8:
@@ -85,7 +96,8 @@ def _authors(choose: random.Random) -> Iterator[str]:
         yield f"            <ForeName>{first}</ForeName>"
         yield f"            <Initials>{first[0]}</Initials>"
         if choose.random() < 0.5:
-            yield f"            <AffiliationInfo><Affiliation>{escape(phrase(choose, 6, 14))}</Affiliation></AffiliationInfo>"
+            affiliation = escape(phrase(choose, 6, 14))
+            yield f"            <AffiliationInfo><Affiliation>{affiliation}</Affiliation></AffiliationInfo>"
         yield "          </Author>"
     yield "        </AuthorList>"
 
@@ -97,7 +109,8 @@ def _headings(choose: random.Random) -> Iterator[str]:
     for name in choose.sample(_HEADINGS, choose.randint(1, 6)):
         major = choose.choice("YN")
         yield "        <MeshHeading>"
-        yield f'          <DescriptorName UI="D{_HEADINGS.index(name):06d}" MajorTopicYN="{major}">{name}</DescriptorName>'
+        number = f"D{_HEADINGS.index(name):06d}"
+        yield f'          <DescriptorName UI="{number}" MajorTopicYN="{major}">{name}</DescriptorName>'
         if choose.random() < 0.4:
             yield '          <QualifierName UI="Q000378" MajorTopicYN="N">metabolism</QualifierName>'
         yield "        </MeshHeading>"
@@ -129,7 +142,8 @@ def _references(choose: random.Random) -> Iterator[str]:
     for _ in range(choose.randint(3, 30)):
         yield "        <Reference>"
         yield f"          <Citation>{choose.choice(LAST_NAMES)} {escape(phrase(choose, 8, 16))}</Citation>"
-        yield f'          <ArticleIdList><ArticleId IdType="pubmed">{choose.randrange(10**8)}</ArticleId></ArticleIdList>'
+        number = choose.randrange(10**8)
+        yield f'          <ArticleIdList><ArticleId IdType="pubmed">{number}</ArticleId></ArticleIdList>'
         yield "        </Reference>"
     yield "      </ReferenceList>"
 

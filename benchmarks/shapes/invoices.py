@@ -24,7 +24,8 @@ def invoice(seed: int, number: int) -> str:
     lines = [_line(choose, position) for position in range(1, 1 + _line_count(choose))]
     total = sum(cents for cents, _ in lines)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
-<Invoice xmlns="{_UBL}:Invoice-2" xmlns:cac="{_UBL}:CommonAggregateComponents-2" xmlns:cbc="{_UBL}:CommonBasicComponents-2">
+<Invoice xmlns="{_UBL}:Invoice-2" xmlns:cac="{_UBL}:CommonAggregateComponents-2"
+  xmlns:cbc="{_UBL}:CommonBasicComponents-2">
   <cbc:CustomizationID>urn:example:invoice:1</cbc:CustomizationID>
   <cbc:ID>INV-{number:08d}</cbc:ID>
   <cbc:IssueDate>2024-{choose.randint(1, 12):02d}-{choose.randint(1, 28):02d}</cbc:IssueDate>

@@ -49,5 +49,10 @@ def _weight(choose: random.Random) -> list[str]:
 
 
 SHAPE = Shape(
-    "items", "B", '<?xml version="1.0" encoding="UTF-8"?>\n<catalog>\n', "</catalog>\n", make_record, records_per_block=16_000
+    "items",
+    "B",
+    '<?xml version="1.0" encoding="UTF-8"?>\n<catalog>\n',
+    "</catalog>\n",
+    make_record,
+    records_per_block=16_000,
 )

@@ -40,7 +40,15 @@ def _question(choose: random.Random) -> list[str]:
 
 def _moment(choose: random.Random) -> str:
     day = f"{_FIRST_YEAR + choose.randrange(_YEARS)}-{choose.randint(1, 12):02d}-{choose.randint(1, 28):02d}"
-    return f"{day}T{choose.randrange(24):02d}:{choose.randrange(60):02d}:{choose.randrange(60):02d}.{choose.randrange(1000):03d}"
+    time = f"{choose.randrange(24):02d}:{choose.randrange(60):02d}:{choose.randrange(60):02d}"
+    return f"{day}T{time}.{choose.randrange(1000):03d}"
 
 
-SHAPE = Shape("posts", "C", '<?xml version="1.0" encoding="utf-8"?>\n<posts>\n', "</posts>\n", make_record, records_per_block=8_000)
+SHAPE = Shape(
+    "posts",
+    "C",
+    '<?xml version="1.0" encoding="utf-8"?>\n<posts>\n',
+    "</posts>\n",
+    make_record,
+    records_per_block=8_000,
+)

@@ -14,6 +14,7 @@ from benchmarks.cpu import peak_mb
 from benchmarks.shapes import SHAPES, RecordFile
 from benchmarks.workers.sluice_run import make_tools, request_of
 from benchmarks.workers.virtual_s3 import VirtualBucket
+
 from sluice.sources import Clients
 from sluice.stages import fetch, load, parse, reconcile, split, validate
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.cpu import Cost, Meter
 from benchmarks.workers.sluice_run import make_tools, request_of, run_stages
+
 from sluice.stages import fetch, load, parse, reconcile, split, validate
 from sluice.tools import Tools
 

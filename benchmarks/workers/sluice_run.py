@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cpu import Meter
+
 from sluice.feed.loading import load_feed
 from sluice.records import RunRequest
 from sluice.sources import Clients
@@ -28,7 +29,9 @@ def request_of(feed: str, uri: str, key: str) -> RunRequest:
     return RunRequest(feed, key, DAY, DAY, uri=uri)
 
 
-def run_stages(tools: Tools, uri: str, key: str, meter: Meter, stages: Sequence[str] = ("parse", "validate", "load")) -> int:
+def run_stages(
+    tools: Tools, uri: str, key: str, meter: Meter, stages: Sequence[str] = ("parse", "validate", "load")
+) -> int:
     """Take ``uri`` through fetch, split and then ``stages``; the number of records that parse found.
 
     With load among them reconcile follows, which raises ``RunFailed`` unless every record is accounted for.

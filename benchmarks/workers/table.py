@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from benchmarks.shapes.recordfile import FIRST_ID
 from benchmarks.workers.sluice_run import make_tools
+
 from sluice import warehouse
 
 # as long as the items of the shape are
