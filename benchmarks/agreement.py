@@ -118,5 +118,6 @@ def _rows(connection: psycopg.Connection, table: str, expressions: list[str]) ->
     texts = ", ".join(f"({expression})::text" for expression in expressions)
     with connection.cursor(name="rows") as cursor:
         cursor.itersize = 20_000
-        cursor.execute(f"SELECT {texts} FROM {table} ORDER BY {expressions[0]}")
+        # with the table's name before it: the bare name would mean the text
+        cursor.execute(f"SELECT {texts} FROM {table} AS rows ORDER BY rows.{expressions[0]}")
         yield from cursor

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.peers.environments import PEERS
+
 Cases = Mapping[str, Any]
 Values = list[float]
 
@@ -148,8 +150,8 @@ def gate_share(case: str, contestant: str) -> Callable[[Cases], Values]:
     return of
 
 
-def _faster_than(peer: str) -> Callable[[Cases], Values]:
-    return ratios("peers", peer, "sluice", "wall")
+def _faster_than(peer: str, key: str = "wall") -> Callable[[Cases], Values]:
+    return ratios("peers", peer, "sluice", key)
 
 
 def _per_core(way: str) -> Callable[[Cases], Values]:
@@ -168,10 +170,11 @@ GOALS = (
     Goal("B to committed rows, gated, merged, with ledger, against xml2db", "×", _faster_than("xml2db"), 12),
     Goal("the same against pandas.read_xml and to_sql", "×", _faster_than("pandas"), 10),
     Goal("the same against Spark local[2], warm, to JDBC", "×", _faster_than("spark"), 3),
+    *(Goal(f"CPU of {peer}, with PostgreSQL's, to that of Sluice", "×", _faster_than(peer, "cpu")) for peer in PEERS),
     Goal("append of a large B, CPU with PostgreSQL's", "MB/s per core", _per_core("append"), 60),
     Goal("upsert of a large B, half of the keys known", "MB/s per core", _per_core("upsert"), 40),
     Goal("keyed load of a large B into an empty table", "MB/s per core", _per_core("first")),
-    Goal("tiny files (D), bytes to committed, one process", "files/s", values("tiny", "tiny", "files_per_second"), 2000),
+    Goal("tiny files (D) to committed rows, one process", "files/s", values("tiny", "tiny", "files_per_second"), 2000),
     Goal(
         "tiny files through the real scheduler, trigger to reconciled, against one process per core", "×",
         ratios("scheduler", "scheduler", "per core", "wall"), 2, is_upper=True,
