@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo up down drop test lint format bench bench-quick soak fuzz constraints clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Start everything, run the sample feeds, show what was loaded; leaves it running
 	@$(BIN)/sluice demo
@@ -66,7 +66,7 @@ constraints: $(READY) ## Pin the newest releases that work together into constra
 
 clean: ## Stop the stack, then remove its data and the virtual environment
 	@if [ -x $(BIN)/sluice ]; then $(BIN)/sluice down --remove-data; fi
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache
 
 $(READY): constraints.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "Sluice needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi
