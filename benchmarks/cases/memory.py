@@ -7,7 +7,6 @@ import tempfile
 from typing import Any
 
 from benchmarks.bench import HUGE_MB, MB, Bench, Runs, Skipped
-from benchmarks.workers.memory import STAGES
 
 # what is kept of each MB of XML at once: Parquet of two stages, the table with its index, WAL
 _DISK_SHARE = 2.0
@@ -30,17 +29,16 @@ def memory_huge(bench: Bench) -> Runs:
 
 
 def _all_stages(bench: Bench, mb: int) -> dict[str, Any]:
-    with bench.server() as server, tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
-        dsn = server.fresh("memory")
-        stages: dict[str, dict[str, Any]] = {}
-        for stage in STAGES:
-            stages[stage] = bench.measure("memory.measure", stage=stage, size=mb * MB, dsn=dsn, work=work)
-            bench.say(f"  {mb:,} MB, {stage}: {stages[stage]['peak_mb']:,.0f} MB in {stages[stage]['wall']:,.1f} s")
-    peak = max(stages.values(), key=lambda one: one["peak_mb"])
+    with bench.server() as server:
+        measured = bench.measure("memory.measure", size=mb * MB, dsn=server.fresh("memory"))
+    stages = measured["stages"]
+    peaks = {stage: one["peak_mb"] for stage, one in stages.items()}
+    bench.say(f"  {mb:,} MB: " + ", ".join(f"{stage} {peak:,.0f} MB" for stage, peak in peaks.items()))
     return {
-        "mb": peak["mb"],
-        "peak_mb": peak["peak_mb"],
-        "batches": stages["split"]["batches"],
-        "stages": {stage: one["peak_mb"] for stage, one in stages.items()},
+        "mb": measured["mb"],
+        "wall": sum(one["wall"] for one in stages.values()),
+        "peak_mb": max(peaks.values()),
+        "batches": measured["batches"],
+        "stages": peaks,
         "imported": {stage: one["imported_mb"] for stage, one in stages.items()},
     }

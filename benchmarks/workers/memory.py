@@ -1,11 +1,15 @@
-"""One stage of a run of one large file, in a process that has imported what a task's process has."""
+"""The stages of a run of one large file, each in a process of its own: a fork of one that has imported what tasks need,
+as the scheduler's tasks are.
+"""
 
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -19,34 +23,47 @@ from sluice.sources import Clients
 from sluice.stages import fetch, load, parse, reconcile, split, validate
 
 STAGES = ("fetch", "split", "parse", "validate", "load", "reconcile")
+FEED = "items"
 
 
-def measure(stage: str, size: int, dsn: str, work: str) -> dict[str, Any]:
-    """Do ``stage`` for all batches, one after the other, of a file of shape B of ``size`` bytes.
-
-    The other stages have their own processes before and after; the run is found by its key.
-    """
+def measure(size: int, dsn: str) -> dict[str, Any]:
+    """Take a file of shape B of ``size`` bytes through all stages; peak and seconds of each."""
     _import_what_tasks_import()
-    imported_mb = peak_mb()
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
+        stages = {stage: _in_a_fork(stage, size, dsn, work) for stage in STAGES}
+    return {"mb": stages["fetch"]["mb"], "batches": stages["parse"]["batches"], "stages": stages}
+
+
+def _in_a_fork(stage: str, size: int, dsn: str, work: str) -> dict[str, Any]:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+        return pool.submit(_do_stage, stage, size, dsn, work).result()
+
+
+def _do_stage(stage: str, size: int, dsn: str, work: str) -> dict[str, Any]:
+    """Do ``stage``, where it is mapped for all batches, one after the other: one process takes what many would."""
+    imported_mb, started = peak_mb(), time.perf_counter()
     # small blocks: the memory of the source is not what is measured
     file = RecordFile.of_size(replace(SHAPES["items"], records_per_block=1000), size)
     bucket = VirtualBucket(file)
-    tools = make_tools("items", dsn, work, Clients(s3=lambda: bucket))
-    made_mb, started = peak_mb(), time.perf_counter()
-    run_id = fetch.fetch(tools, request_of("items", bucket.uri, f"memory {size}")).run_id
-    batches = 0
+    tools = make_tools(FEED, dsn, work, Clients(s3=lambda: bucket))
+    run_id = fetch.fetch(tools, request_of(FEED, bucket.uri, f"memory {size}")).run_id
+    numbers: list[int] = []
     if stage == "split":
-        batches = len(split.split(tools, run_id).batches)
+        split.split(tools, run_id)
     elif stage == "reconcile":
         reconcile.reconcile(tools, run_id)
     elif stage != "fetch":
         mapped: dict[str, Any] = {"parse": parse.parse, "validate": validate.validate, "load": load.load}
         numbers = _batch_numbers(dsn, run_id)
-        batches = len(numbers)
         for number in numbers:
             mapped[stage](tools, run_id, number)
-    seconds = time.perf_counter() - started
-    return {"mb": file.size / 1e6, "wall": seconds, "batches": batches, "imported_mb": imported_mb, "made_mb": made_mb}
+    return {
+        "mb": file.size / 1e6,
+        "batches": len(numbers),
+        "wall": time.perf_counter() - started,
+        "imported_mb": imported_mb,
+        "peak_mb": peak_mb(),
+    }
 
 
 def _batch_numbers(dsn: str, run_id: int) -> list[int]:
