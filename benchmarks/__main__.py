@@ -12,6 +12,7 @@ plots to ``docs/images``.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 import traceback
@@ -27,6 +28,8 @@ from benchmarks.report import render
 
 def main() -> int:
     chosen = _arguments()
+    # servers and the stack are stopped on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     bench = Bench(
         QUICK if chosen.quick else FULL, chosen.folder.resolve(), chosen.huge, lambda line: print(line, flush=True)
     )

@@ -52,7 +52,7 @@ class Scale:
 
 
 QUICK = Scale(
-    "quick", repeat=2, few=1, parse_mb=20, peers_mb=10, load_mb=30, tiny_files=500, memory_mb=(10, 100),
+    "quick", repeat=1, few=1, parse_mb=20, peers_mb=10, load_mb=30, tiny_files=500, memory_mb=(10, 100),
     growth_mb=(1, 10, 50), table_rows=(100_000, 5_000_000), table_batch_mb=10, scheduled_files=500,
 )  # fmt: skip
 FULL = Scale(

@@ -61,6 +61,7 @@ def _throughput(cases: Mapping[str, Any]) -> str:
     if not bars:
         raise NotMeasured("")
     mb = runs_of(cases, "peers", bars[0][0])[0]["mb"]
+    bars.sort(key=lambda bar: -bar[1])
     return bar_chart(
         "XML to committed rows, MB/s", f"shape B, {mb:,.0f} MB; only Sluice gates and keeps a ledger", bars
     )
@@ -131,7 +132,7 @@ def bar_chart(title: str, note: str, bars: Sequence[tuple[str, float]]) -> str:
     lines = []
     for index, (name, value) in enumerate(bars):
         y, length = _TOP + index * _ROW, (_WIDTH - _LEFT - _RIGHT) * value / top
-        colour = _COLOURS[0] if index == 0 else _COLOURS[5]
+        colour = _COLOURS[0] if name == "sluice" else _COLOURS[5]
         lines.append(_text(_LEFT - 10, y + 17, name, anchor="end"))
         lines.append(f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="24" rx="3" fill="{colour}"/>')
         lines.append(_text(_LEFT + length + 8, y + 17, f"{value:,.3g}"))
@@ -161,7 +162,7 @@ def line_chart(title: str, note: str, series: Sequence[Series]) -> str:
     """Lines over a logarithmic x axis; y starts at zero."""
     points = [point for one in series for point in one.points]
     low, high = (math.log10(pick(x for x, _ in points)) for pick in (min, max))
-    top, bottom = max(y for _, y in points) * 1.1, _TOP + 220
+    top, bottom = _round_up(max(y for _, y in points)), _TOP + 220
     colours = {one.name: _COLOURS[index % len(_COLOURS)] for index, one in enumerate(series)}
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -181,6 +182,12 @@ def line_chart(title: str, note: str, series: Sequence[Series]) -> str:
         for x, y in (place(*point) for point in one.points):
             lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colours[one.name]}"/>')
     return _svg(title, note, bottom + 56, [*lines, *_legend(list(colours), colours, bottom + 40)])
+
+
+def _round_up(value: float) -> float:
+    """The next number of which a quarter is easily read."""
+    power = 10 ** math.floor(math.log10(value or 1))
+    return next(power * step for step in (1, 2, 4, 8, 10) if value <= power * step)
 
 
 def _legend(names: Sequence[str], colours: Mapping[str, str], y: float) -> Iterator[str]:

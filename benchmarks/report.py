@@ -80,7 +80,10 @@ def stage_share(turns: list[dict[str, Any]], stage: str) -> float:
 
 def _median(turns: list[dict[str, Any]], key: str) -> str:
     found = [turn[key] for turn in turns if key in turn]
-    return f"{statistics.median(found):,.4g}" if found else ""
+    if not found:
+        return ""
+    median = statistics.median(found)
+    return f"{median:,.0f}" if median >= 100 else f"{median:.3g}"
 
 
 def _version_lines(cases: Mapping[str, Any]) -> Iterator[str]:

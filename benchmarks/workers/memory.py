@@ -28,8 +28,8 @@ FEED = "items"
 
 def measure(size: int, dsn: str) -> dict[str, Any]:
     """Take a file of shape B of ``size`` bytes through all stages; peak and seconds of each."""
-    _import_what_tasks_import()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
+        _import_what_tasks_import(f"{work}/airflow")
         stages = {stage: _in_a_fork(stage, size, dsn, work) for stage in STAGES}
     return {"mb": stages["fetch"]["mb"], "batches": stages["parse"]["batches"], "stages": stages}
 
@@ -72,8 +72,8 @@ def _batch_numbers(dsn: str, run_id: int) -> list[int]:
         return [number for (number,) in rows]
 
 
-def _import_what_tasks_import() -> None:
-    os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="sluice-bench-airflow-"))
+def _import_what_tasks_import(airflow_home: str) -> None:
+    os.environ["AIRFLOW_HOME"] = airflow_home
     from sluice.stack.components import PRELOADED
 
     for name in ("airflow.sdk", *PRELOADED):

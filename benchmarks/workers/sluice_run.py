@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def request_of(feed: str, uri: str, key: str) -> RunRequest:
 
 def run_stages(
     tools: Tools, uri: str, key: str, meter: Meter, stages: Sequence[str] = ("parse", "validate", "load")
-) -> int:
-    """Take ``uri`` through fetch, split and then ``stages``; the number of records that parse found.
+) -> dict[str, Any]:
+    """Take ``uri`` through fetch, split and then ``stages``; how many records parse found, and what became of them.
 
     With load among them reconcile follows, which raises ``RunFailed`` unless every record is accounted for.
     """
@@ -49,8 +50,9 @@ def run_stages(
             found += summary.records if stage == "parse" else 0
     if "load" in stages:
         with meter.step("reconcile"):
-            reconcile.reconcile(tools, manifest.run_id)
-    return found
+            totals = reconcile.reconcile(tools, manifest.run_id).totals
+        return {"records": found, "counts": asdict(totals.counts)}
+    return {"records": found}
 
 
 def measure(
@@ -66,5 +68,5 @@ def measure(
         if before_uri:
             run_stages(tools, before_uri, "before", Meter(server_pid))
         meter = Meter(server_pid)
-        found = run_stages(tools, uri, "measured", meter, stages)
-    return {"mb": mb, "records": found, **meter.total().as_dict(), "stages": meter.as_dict()}
+        done = run_stages(tools, uri, "measured", meter, stages)
+    return {"mb": mb, **done, **meter.total().as_dict(), "stages": meter.as_dict()}

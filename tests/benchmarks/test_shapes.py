@@ -123,7 +123,8 @@ def test_a_feed_takes_every_record_of_its_shape(feed: str, tmp_path: Path, datab
         RecordFile(SMALL[feed.removesuffix("_appended")], 60).write(tmp_path / "in" / "file.xml")
     meter = Meter(os.getpid())
     tools = make_tools(feed, database, str(tmp_path / "work"))
-    assert run_stages(tools, f"{tmp_path}/in/*.xml", "test", meter) == 60
+    done = run_stages(tools, f"{tmp_path}/in/*.xml", "test", meter)
+    assert (done["records"], done["counts"]["inserted"]) == (60, 60)
     assert set(meter.costs) == {"fetch", "split", "parse", "validate", "load", "reconcile"}
     with psycopg.connect(database) as connection:
         rows = connection.execute("SELECT sum(loaded), sum(quarantined) FROM sluice.runs").fetchone()
