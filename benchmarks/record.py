@@ -42,8 +42,12 @@ class Record:
         return dict(json.loads(self.path.read_text()))
 
     def add(self, case: str, scale: str, seconds: float, runs: Runs | None, skipped: str | None = None) -> None:
-        """Put what came of a case into the record, instead of what is there of it."""
+        """Put what came of a case into the record, instead of what is there of it; that it was skipped replaces no
+        measurement.
+        """
         whole = self.read()
+        if runs is None and "runs" in whole["cases"].get(case, {}):
+            return
         entry: dict[str, Any] = {
             "scale": scale,
             "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

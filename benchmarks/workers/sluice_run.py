@@ -19,6 +19,14 @@ from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 FEEDS = Path(__file__).parents[1] / "feeds"
+RECORD_ENDS = {
+    "citations": b"</PubmedArticle>",
+    "items": b"</item>",
+    "items_appended": b"</item>",
+    "posts": b" />\n",
+    "invoices": b"</Invoice>",
+}
+_CHUNK_BYTES = 16 << 20
 DAY = dt.date(2026, 1, 1)
 
 
@@ -61,6 +69,8 @@ def measure(
 ) -> dict[str, Any]:  # fmt: skip
     """Cost of loading ``uri`` in a warm process: one that has loaded ``warm_uri`` into a database of its own (imports,
     caches). ``before_uri`` is loaded first, unmeasured, into the same tables.
+
+    Raises RuntimeError unless exactly as many records were found, and loaded, as there are in the bytes.
     """
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
         run_stages(make_tools(feed, warm_dsn, f"{work}/warm"), warm_uri, "warm", Meter(server_pid))
@@ -69,4 +79,29 @@ def measure(
             run_stages(tools, before_uri, "before", Meter(server_pid))
         meter = Meter(server_pid)
         done = run_stages(tools, uri, "measured", meter, stages)
+    check_counts(done, count_records(uri, RECORD_ENDS[feed]))
     return {"mb": mb, **done, **meter.total().as_dict(), "stages": meter.as_dict()}
+
+
+def count_records(uri: str, end: bytes) -> int:
+    """How often ``end`` stands in the files that ``uri``, a plain path or a pattern in its last segment, means."""
+    folder, _, pattern = uri.rpartition("/")
+    return sum(_count_in_file(path, end) for path in Path(folder).glob(pattern))
+
+
+def _count_in_file(path: Path, end: bytes) -> int:
+    found, rest = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            text = rest + chunk
+            found += text.count(end)
+            # too short to hold one that was counted
+            rest = text[max(0, len(text) - len(end) + 1) :]
+    return found
+
+
+def check_counts(done: dict[str, Any], expected: int) -> None:
+    """Raise RuntimeError unless ``done`` (see ``run_stages``) has found and loaded ``expected`` records."""
+    loaded = sum(done["counts"].values()) if "counts" in done else expected
+    if not done["records"] == loaded == expected:
+        raise RuntimeError(f"there are {expected} records, {done['records']} were found and {loaded} loaded")

@@ -65,6 +65,13 @@ def test_a_case_measured_again_replaces_only_itself(record: Record) -> None:
     assert record.read()["date"] == "2026-11-20"
 
 
+def test_a_skipped_case_replaces_no_measurement(record: Record) -> None:
+    """The huge file is measured by itself, and skipped by a run of everything."""
+    before = record.read()
+    record.add("load", "quick", 0.0, None, "not asked for")
+    assert record.read() == before
+
+
 def test_a_record_says_on_what_it_was_measured(record: Record) -> None:
     whole = record.read()
     assert whole["machine"]["cores"] > 0

@@ -14,7 +14,15 @@ from benchmarks.shapes import SHAPES, RecordFile
 from benchmarks.shapes.invoices import write_invoices
 from benchmarks.shapes.recordfile import FIRST_ID
 from benchmarks.workers import floor
-from benchmarks.workers.sluice_run import DAY, FEEDS, make_tools, run_stages
+from benchmarks.workers.sluice_run import (
+    DAY,
+    FEEDS,
+    RECORD_ENDS,
+    check_counts,
+    count_records,
+    make_tools,
+    run_stages,
+)
 from benchmarks.workers.virtual_s3 import VirtualBucket
 from lxml import etree
 
@@ -111,6 +119,26 @@ def test_the_floor_reads_all_of_a_file_and_finds_faults(tmp_path: Path) -> None:
 
 def test_the_feeds_of_the_benchmark_have_no_mistakes() -> None:
     assert set(load_feeds(FEEDS)) == {*SHAPES, "items_appended", "invoices"}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_records_are_counted_in_the_bytes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the bytes are read in pieces, and over several files."""
+    for number in (1, 2):
+        RecordFile(SMALL[name], 45).write(tmp_path / f"{number}.xml")
+    for chunk_bytes in (7, 1001, 1 << 20):
+        monkeypatch.setattr("benchmarks.workers.sluice_run._CHUNK_BYTES", chunk_bytes)
+        assert count_records(f"{tmp_path}/*.xml", RECORD_ENDS[name]) == 90
+
+
+@pytest.mark.parametrize(
+    ("records", "counts"), [(59, {"inserted": 60}), (60, {"inserted": 59}), (61, {"inserted": 61}), (59, None)]
+)
+def test_a_time_counts_only_if_every_record_is_there(records: int, counts: dict[str, int] | None) -> None:
+    check_counts({"records": 60, "counts": {"inserted": 40, "updated": 20}}, 60)
+    check_counts({"records": 60}, 60)
+    with pytest.raises(RuntimeError, match="there are 60 records"):
+        check_counts({"records": records} | ({"counts": counts} if counts else {}), 60)
 
 
 @pytest.mark.slow
