@@ -1,17 +1,13 @@
-"""The rows of one batch in temporary tables, next to the tables that they are merged into.
-
-Rows travel as CSV, which Arrow writes and COPY reads fastest; no value changes on the way.
-"""
+"""The rows of one batch in temporary tables, next to the tables that they are merged into."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv
 
+from sluice.copying import copy_rows
 from sluice.feed.model import Feed
 from sluice.warehouse import query
 
@@ -107,39 +103,8 @@ class Staging:
         return self._copy(name, names, marked)
 
     def _copy(self, name: str, names: Sequence[str], tables: Iterable[pa.Table]) -> int:
-        target = staged(self._feed, name)
-        rows = 0
-        statement = query(f"COPY {target} ({quoted(names)}) FROM STDIN (FORMAT csv)")
-        with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            for table in tables:
-                rows += table.num_rows
-                copy.write(to_csv(table.select(names)))
-        self._conn.execute(query(f"ANALYZE {target}"))
+        kinds = dict(self.columns(name)) | {"_is_delete": "boolean"}
+        rows = copy_rows(self._conn, staged(self._feed, name), {name: kinds[name] for name in names}, tables)
+        # What rows are joined by; of the rest the planner needs nothing.
+        self._conn.execute(query(f"ANALYZE {staged(self._feed, name)} (_rec)"))
         return rows
-
-
-def to_csv(table: pa.Table) -> bytes:
-    """An Arrow table as CSV for COPY: NULL is an empty field, an empty text is a quoted one."""
-    columns = [_csv_column(column) for column in table.columns]
-    sink = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    return sink.getvalue()
-
-
-def _csv_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if pa.types.is_list(column.type):
-        return pa.array([None if items is None else _array_literal(items) for items in column.to_pylist()], pa.string())
-    if pa.types.is_decimal256(column.type):
-        return pa.array([None if value is None else f"{value:f}" for value in column.to_pylist()], pa.string())
-    return column
-
-
-def _array_literal(items: Sequence[object]) -> str:
-    """A list as a PostgreSQL array literal, every element quoted."""
-    return "{" + ",".join("NULL" if item is None else _array_element(item) for item in items) + "}"
-
-
-def _array_element(item: object) -> str:
-    text = str(item).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
