@@ -67,18 +67,23 @@ class FamilyStatements:
             return f'{alias}."{name}"'
         return f'{alias}."{name}"::text' + ("[]" if column.column_type.is_list else "")
 
-    def _lineage(self, names: Sequence[str], alias: str) -> str:
+    def _lineage(self, names: Sequence[str]) -> dict[str, str]:
+        """Where the lineage of a staged record comes from, column by column."""
         sources = {
             "_file": "sp._file",
-            "_member": f"{alias}._member",
-            "_record": f"{alias}._record",
-            "_offset": f"{alias}._offset",
+            "_member": "s._member",
+            "_record": "s._record",
+            "_offset": "s._offset",
             "_file_date": "sp._file_date",
             "_file_modified": "sp._file_modified",
             "_run": self._names["run"],
             "_loaded_at": "now()",
         }
-        return ", ".join(sources[name] for name in names)
+        return {name: sources[name] for name in names}
+
+    def _key_order(self, alias: str) -> str:
+        """The key as all merges sort it, so that they lock it in one order."""
+        return ", ".join(self._version_part(alias, name) if name[0] != "_" else f'{alias}."{name}"' for name in self._key)
 
     def _rows_of(self, target: str, source: str, alias: str, columns: str = "*") -> str:
         """Joins the rows of a table that have the keys of ``source``, each found by the index of the key.

@@ -269,20 +269,25 @@ class BatchPublisher:
         for name in self._deleting:
             staging.copy_deletes(name, self._accepted_rows(f"{name}.deletes", wanted, records))
         totals: dict[int, LoadCounts] = {}
-        for root in self._feed.roots:
-            for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge().items():
+        for root, table in self._feed.roots.items():
+            is_unique = bool(table.key) and staging.has_unique_keys(root)
+            merge = FamilyMerge(conn, self._feed, root, self._run, has_unique_keys=is_unique)
+            for part, counts in merge.merge().items():
                 totals[part] = totals.get(part, LoadCounts()) + counts
         return totals
 
     def _accepted_rows(self, name: str, wanted: pa.Array, records: pa.Array | None) -> Iterator[pa.Table]:
         """The rows of a table that neither parse nor the gate rejected, of the parts that are to be loaded."""
         work, rejected = self._tools.work, pa.array(sorted(self._verdict.rejected), pa.int64())
+        takes_all = len(wanted) == len(self._parts) and records is None and not len(rejected)
         with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
             for batch in pq.ParquetFile(file).iter_batches(batch_size=COPY_ROWS):
                 table = pa.Table.from_batches([batch])
-                keep = pc.is_in(table["_part"], wanted)
-                if records is not None:
-                    keep = pc.and_(keep, pc.is_in(table["_rec"], records))
-                if len(rejected):
-                    keep = pc.and_not(keep, pc.is_in(table["_rec"], rejected))
-                yield table if pc.all(keep, min_count=0).as_py() else table.filter(keep)
+                yield table if takes_all else table.filter(_keep(table, wanted, records, rejected))
+
+
+def _keep(table: pa.Table, wanted: pa.Array, records: pa.Array | None, rejected: pa.Array) -> pa.ChunkedArray:
+    keep = pc.is_in(table["_part"], wanted)
+    if records is not None:
+        keep = pc.and_(keep, pc.is_in(table["_rec"], records))
+    return pc.and_not(keep, pc.is_in(table["_rec"], rejected)) if len(rejected) else keep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 import pyarrow as pa
@@ -16,6 +16,9 @@ COPY_ROWS = 20_000
 _PARTS = """_part bigint PRIMARY KEY, _file bigint, _file_date date, _file_modified timestamptz,
     _uri text COLLATE "C", _version text COLLATE "C", _within text COLLATE "C", _start bigint, _end bigint,
     _is_again boolean, _is_failed boolean, UNIQUE (_file, _within, _part)"""
+
+# A batch is sorted and joined in memory, with plans that need no more than a rough idea of its size.
+_SETTINGS = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10; SET LOCAL jit = off"
 
 
 def quoted(names: Iterable[str], alias: str = "") -> str:
@@ -58,9 +61,11 @@ class Staging:
     def __init__(self, conn: psycopg.Connection, feed: Feed) -> None:
         self._conn = conn
         self._feed = feed
+        self._keys: dict[str, list[pa.Table]] = {}
 
     def create(self, parts: Collection[int], again: Collection[int], failed: Collection[int]) -> None:
         """Make the tables. Of the ids in ``parts``, ``again`` were loaded before, ``failed`` give no rows now."""
+        self._conn.execute(_SETTINGS)
         rows = {staged(self._feed, name): self._spell_columns(name) for name in self._feed.tables}
         make_or_empty(self._conn, {"stage_parts": _PARTS, **rows})
         self._conn.execute(
@@ -93,7 +98,7 @@ class Staging:
 
     def copy(self, name: str, tables: Iterable[pa.Table]) -> int:
         """COPY Arrow tables that hold at least the staging columns; returns the number of rows."""
-        return self._copy(name, [column for column, _ in self.columns(name)], tables)
+        return self._copy(name, [column for column, _ in self.columns(name)], self._noting_keys(name, tables))
 
     def copy_deletes(self, name: str, tables: Iterable[pa.Table]) -> int:
         """COPY the deletes of a root table to its rows; of their columns they have only key and version."""
@@ -101,6 +106,23 @@ class Staging:
         names = [*(column for column, _ in self.columns(name) if column[0] == "_" or column in order), "_is_delete"]
         marked = (table.append_column("_is_delete", pa.repeat(True, table.num_rows)) for table in tables)
         return self._copy(name, names, marked)
+
+    def _noting_keys(self, name: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        seen = self._keys.setdefault(name, [])
+        for table in tables:
+            seen.append(table.select(self._feed.tables[name].key))
+            yield table
+
+    def has_unique_keys(self, name: str) -> bool:
+        """Whether no two of the rows copied to a root table have the same key, so that each stands for its own."""
+        table = self._feed.tables[name]
+        kinds = [table.columns[column].column_type for column in table.key]
+        if not self._keys[name]:
+            return True
+        if table.deletes or any(kind.is_list or kind.kind == "json" for kind in kinds):
+            return False  # not to be seen from here
+        keys = pa.concat_tables(self._keys[name])
+        return keys.group_by(list(table.key)).aggregate([]).num_rows == keys.num_rows
 
     def _copy(self, name: str, names: Sequence[str], tables: Iterable[pa.Table]) -> int:
         kinds = dict(self.columns(name)) | {"_is_delete": "boolean"}
