@@ -85,7 +85,7 @@ class Contest(FamilyStatements):
         else:
             tried = int(self._fetch("SELECT count(*) FROM {winners}"))
         guard = f" ORDER BY {self._staged_key()} ON CONFLICT ({quoted(self._key)}) DO NOTHING" if may_meet else ""
-        is_whole = self._execute(self._insert(source) + guard).rowcount == tried
+        is_whole = not tried or self._execute(self._insert(source) + guard).rowcount == tried
         self._are_all_new = self._all_stand and is_whole and source == "{winners}"
         if not self._are_all_new:
             self._note_inserted(source, is_whole=is_whole)

@@ -17,13 +17,9 @@ from sluice.errors import PermanentError
 from sluice.family import CHILD_LINEAGE, ROOT_LINEAGE, STAGED
 from sluice.feed.layout import quote_text
 from sluice.feed.model import Feed
+from sluice.fileversions import IS_OUTDONE, FileVersions
 from sluice.records import LoadCounts, Run
 from sluice.staging import positions, quoted, staged
-
-_IS_OUTDONE = """EXISTS (SELECT FROM sluice.files o JOIN sluice.parts p USING (file_id) CROSS JOIN LATERAL (
-        SELECT state FROM sluice.loads l WHERE l.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l
-    WHERE o.feed = '{feed}' AND o.uri = sp._uri AND l.state = 'loaded'
-    AND (o.modified_at, o.version COLLATE "C") > (sp._file_modified, sp._version))"""
 
 _COUNT_ROWS = "SELECT _part, count(*) FROM {stage} GROUP BY _part"
 
@@ -51,9 +47,10 @@ class FamilyMerge(Contest):
             self._all_stand = self._has_unique_keys and not self._keys and not is_again
             self._pick_winners()
         else:
-            self._lock_uris()
+            versions = FileVersions(self._conn, self._feed, self._root, self._run)
+            versions.lock()
             self._pick_by_place()
-            self._remove_older_versions()
+            versions.remove_older()
         if self._keys is not None:
             self._keys.decide(is_again)
             self._remove_deleted()
@@ -89,33 +86,15 @@ class FamilyMerge(Contest):
             f" JOIN stage_parts sp USING (_part) ORDER BY {key}, {order}",
         )
 
-    def _lock_uris(self) -> None:
-        """Loads of versions of one URI wait for each other: each locks all versions, so that two share at least one."""
-        self._execute(
-            "SELECT count(*) FROM (SELECT FROM sluice.files WHERE feed = '{feed}'"
-            " AND uri IN (SELECT _uri FROM stage_parts) ORDER BY file_id FOR NO KEY UPDATE) AS locked"
-        )
-
     def _pick_by_place(self) -> None:
         """All records of the newest versions; a version that comes after a newer one was loaded gives none."""
         self._refill(
             "winners",
             "SELECT s._rec, sp._file, s._member, s._offset FROM {stage} s"
-            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {_IS_OUTDONE}) sp USING (_part)",
+            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {IS_OUTDONE}) sp USING (_part)",
         )
 
     # -- rows that go ---------------------------------------------------------------------------------------------
-
-    def _remove_older_versions(self) -> None:
-        """The newest version of a URI takes away all rows of the older ones, unless nothing of it could be read."""
-        older = (
-            "SELECT DISTINCT o.file_id FROM stage_parts sp JOIN sluice.files o ON o.feed = '{feed}' AND o.uri = sp._uri"
-            ' WHERE NOT sp._is_failed AND (o.modified_at, o.version COLLATE "C") < (sp._file_modified, sp._version)'
-        )
-        for target in self._targets():
-            rows = f"SELECT ctid AS place FROM {target} t WHERE t._file = o.file_id OFFSET 0"
-            places = f"SELECT c.place FROM ({older}) o CROSS JOIN LATERAL ({rows}) c"
-            self._execute(f"DELETE FROM {target} WHERE ctid = ANY (ARRAY({places}))")
 
     def _remove_deleted(self) -> None:
         """What the winners delete, if it was there."""

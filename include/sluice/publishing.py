@@ -16,12 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice import holds, ledger, quarantine, replay, warehouse
+from sluice.append import FamilyAppend, Read
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.merge import FamilyMerge
 from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, Run, Totals
 from sluice.staging import COPY_ROWS, Staging
 from sluice.tools import Tools
+
+_UNREAD = ("_length", "_line")  # of a record, for rejects
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,27 +264,39 @@ class BatchPublisher:
         if not parts:
             return {}
         failed = {part for part in parts if self._verdict.outcomes[part].failed}
+        wanted = pa.array(sorted(parts - failed), pa.int64())
         staging = Staging(conn, self._feed)
         staging.create(parts, again, failed)
-        wanted = pa.array(sorted(parts - failed), pa.int64())
-        for name in self._feed.tables:
-            staging.copy(name, self._accepted_rows(name, wanted, records))
-        for name in self._deleting:
-            staging.copy_deletes(name, self._accepted_rows(f"{name}.deletes", wanted, records))
+
+        def read(name: str) -> Iterator[pa.Table]:
+            return self._accepted_rows(name, wanted, records)
+
         totals: dict[int, LoadCounts] = {}
         for root, table in self._feed.roots.items():
-            is_unique = bool(table.key) and staging.has_unique_keys(root)
-            merge = FamilyMerge(conn, self._feed, root, self._run, has_unique_keys=is_unique)
-            for part, counts in merge.merge().items():
-                totals[part] = totals.get(part, LoadCounts()) + counts
+            if table.key or again or records is not None:
+                counts = self._merge_family(staging, root, read)
+            else:
+                counts = FamilyAppend(conn, self._feed, root, self._run, self._parts).append(read)
+            for part, count in counts.items():
+                totals[part] = totals.get(part, LoadCounts()) + count
         return totals
+
+    def _merge_family(self, staging: Staging, root: str, read: Read) -> dict[int, LoadCounts]:
+        for name in self._feed.family_of(root):
+            staging.copy(name, read(name))
+        if root in self._deleting:
+            staging.copy_deletes(root, read(f"{root}.deletes"))
+        is_unique = staging.has_unique_keys(root)
+        return FamilyMerge(staging.conn, self._feed, root, self._run, has_unique_keys=is_unique).merge()
 
     def _accepted_rows(self, name: str, wanted: pa.Array, records: pa.Array | None) -> Iterator[pa.Table]:
         """The rows of a table that neither parse nor the gate rejected, of the parts that are to be loaded."""
         work, rejected = self._tools.work, pa.array(sorted(self._verdict.rejected), pa.int64())
         takes_all = len(wanted) == len(self._parts) and records is None and not len(rejected)
         with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=COPY_ROWS):
+            parquet = pq.ParquetFile(file)
+            columns = [column for column in parquet.schema_arrow.names if column not in _UNREAD]
+            for batch in parquet.iter_batches(batch_size=COPY_ROWS, columns=columns):
                 table = pa.Table.from_batches([batch])
                 yield table if takes_all else table.filter(_keep(table, wanted, records, rejected))
 

@@ -59,23 +59,23 @@ class Staging:
     """Temporary tables with the rows of one batch; the next batch of the transaction finds them empty."""
 
     def __init__(self, conn: psycopg.Connection, feed: Feed) -> None:
-        self._conn = conn
+        self.conn = conn
         self._feed = feed
         self._keys: dict[str, list[pa.Table]] = {}
 
     def create(self, parts: Collection[int], again: Collection[int], failed: Collection[int]) -> None:
         """Make the tables. Of the ids in ``parts``, ``again`` were loaded before, ``failed`` give no rows now."""
-        self._conn.execute(_SETTINGS)
+        self.conn.execute(_SETTINGS)
         rows = {staged(self._feed, name): self._spell_columns(name) for name in self._feed.tables}
-        make_or_empty(self._conn, {"stage_parts": _PARTS, **rows})
-        self._conn.execute(
+        make_or_empty(self.conn, {"stage_parts": _PARTS, **rows})
+        self.conn.execute(
             """INSERT INTO stage_parts
                SELECT p.part_id, p.file_id, f.file_date, f.modified_at, f.uri, f.version, p.member,
                    p.start_byte, p.end_byte, p.part_id = ANY(%s), p.part_id = ANY(%s)
                FROM sluice.parts p JOIN sluice.files f USING (file_id) WHERE p.part_id = ANY(%s)""",
             [list(again), list(failed), list(parts)],
         )
-        self._conn.execute("ANALYZE stage_parts")
+        self.conn.execute("ANALYZE stage_parts")
 
     def _spell_columns(self, name: str) -> str:
         columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
@@ -119,14 +119,14 @@ class Staging:
         kinds = [table.columns[column].column_type for column in table.key]
         if not self._keys[name]:
             return True
-        if table.deletes or any(kind.is_list or kind.kind == "json" for kind in kinds):
+        if not table.key or table.deletes or any(kind.is_list or kind.kind == "json" for kind in kinds):
             return False  # not to be seen from here
         keys = pa.concat_tables(self._keys[name])
         return keys.group_by(list(table.key)).aggregate([]).num_rows == keys.num_rows
 
     def _copy(self, name: str, names: Sequence[str], tables: Iterable[pa.Table]) -> int:
         kinds = dict(self.columns(name)) | {"_is_delete": "boolean"}
-        rows = copy_rows(self._conn, staged(self._feed, name), {name: kinds[name] for name in names}, tables)
+        rows = copy_rows(self.conn, staged(self._feed, name), {name: kinds[name] for name in names}, tables)
         # What rows are joined by; of the rest the planner needs nothing.
-        self._conn.execute(query(f"ANALYZE {staged(self._feed, name)} (_rec)"))
+        self.conn.execute(query(f"ANALYZE {staged(self._feed, name)} (_rec)"))
         return rows
