@@ -209,19 +209,12 @@ class KeysContest(Contest):
         self._execute(f"INSERT INTO {{won}} SELECT _rec FROM {source}")
 
     def _replace_contested(self, is_again: bool) -> None:
-        rows = f"{{locked}} c JOIN {STAGED} JOIN {{arena}} t ON t.ctid = c._row"
+        rows = f"{{locked}} c JOIN {STAGED} {self._locked_rows('{arena}', 'c', 't')}"
         self._refill("beating", f"SELECT c.* FROM {rows} WHERE {self._wins(is_again)}")
-        changed = {name: value for name, value in self._values.items() if name not in self._key}
-        self._execute(update("{arena}", changed, f"{{beating}} w JOIN {STAGED}"))
+        self._update_locked("{arena}", self._values, "{beating}")
         self._note("{beating}", is_new=False)
 
 
 def insert(target: str, values: Mapping[str, str], rows: str) -> str:
     """Inserts rows; ``values`` gives each column its source."""
     return f"INSERT INTO {target} ({quoted(values)}) SELECT {', '.join(values.values())} FROM {rows}"
-
-
-def update(target: str, values: Mapping[str, str], rows: str) -> str:
-    """Updates the rows that have been locked, each where it is, by ``w._row``."""
-    new = f"({quoted(values)}) = ROW ({', '.join(values.values())})"
-    return f"UPDATE {target} t SET {new} FROM {rows} WHERE t.ctid = w._row"

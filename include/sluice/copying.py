@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pgpq
 import psycopg
@@ -85,7 +86,7 @@ def spell_binary(columns: Mapping[str, str], tables: Iterable[pa.Table]) -> Iter
     yield encoder.finish()
 
 
-def _builder(field: pa.Field, kind: str) -> encoders.EncoderBuilder:
+def _builder(field: pa.Field, kind: str) -> Any:
     if kind == "jsonb":
         return encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
     return pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -10,7 +10,7 @@ import psycopg
 from sluice.feed.layout import PLACE
 from sluice.feed.model import Feed, Table
 from sluice.records import Run
-from sluice.staging import staged
+from sluice.staging import quoted, staged
 from sluice.warehouse import query
 
 ROOT_LINEAGE = ("_file", "_member", "_record", "_offset", "_file_date", "_file_modified", "_run", "_loaded_at")
@@ -83,7 +83,9 @@ class FamilyStatements:
 
     def _key_order(self, alias: str) -> str:
         """The key as all merges sort it, so that they lock it in one order."""
-        return ", ".join(self._version_part(alias, name) if name[0] != "_" else f'{alias}."{name}"' for name in self._key)
+        return ", ".join(
+            self._version_part(alias, name) if name[0] != "_" else f'{alias}."{name}"' for name in self._key
+        )
 
     def _rows_of(self, target: str, source: str, alias: str, columns: str = "*") -> str:
         """Joins the rows of a table that have the keys of ``source``, each found by the index of the key.
@@ -92,6 +94,18 @@ class FamilyStatements:
         """
         rows = f"SELECT {columns} FROM {target} x WHERE {self._same_key('x', source)} OFFSET 0"
         return f"CROSS JOIN LATERAL ({rows}) {alias}"
+
+    def _locked_rows(self, target: str, source: str, alias: str) -> str:
+        """Joins the rows of a table that have been locked; ``source`` says where they are, in ``_row``."""
+        return f"JOIN {target} {alias} ON {alias}.ctid = {source}._row AND {self._same_key(alias, source)}"
+
+    def _update_locked(self, target: str, values: Mapping[str, str], source: str) -> None:
+        """Give the locked rows that stand in a work table new values, but for their keys."""
+        new = {name: value for name, value in values.items() if name not in self._key}
+        self._execute(
+            f"UPDATE {target} t SET ({quoted(new)}) = ROW ({', '.join(new.values())})"
+            f" FROM {source} w JOIN {STAGED} WHERE t.ctid = w._row AND {self._same_key('t', 'w')}"
+        )
 
     def _delete_rows(self, target: str, source: str) -> None:
         """Delete the rows that have the keys in a work table. Whoever holds their roots may do so."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import psycopg
 
-from sluice.contest import Contest, KeysContest, insert, update
+from sluice.contest import Contest, KeysContest, insert
 from sluice.errors import PermanentError
 from sluice.family import CHILD_LINEAGE, ROOT_LINEAGE, STAGED
 from sluice.feed.layout import quote_text
@@ -121,12 +121,11 @@ class FamilyMerge(Contest):
         same = [f"{self._value('t', c)} IS NOT DISTINCT FROM {self._value('s', c)}" for c in self._table.columns]
         self._refill(
             "replacing",
-            f"SELECT c.*, {' AND '.join(same)} FROM {{locked}} c JOIN {STAGED} JOIN {{root}} t ON t.ctid = c._row"
-            f" WHERE {wins}",
+            f"SELECT c.*, {' AND '.join(same)} FROM {{locked}} c JOIN {STAGED}"
+            f" {self._locked_rows('{root}', 'c', 't')} WHERE {wins}",
         )
         self._compare_children()
-        changed = {name: value for name, value in self._values.items() if name not in self._key}
-        self._execute(update("{root}", changed, f"{{replacing}} w JOIN {STAGED}"))
+        self._update_locked("{root}", self._values, "{replacing}")
         for child in reversed(self._children):
             self._delete_rows(self._target(child), "{replacing}")
         self._note("{replacing}", is_new=False)

@@ -273,6 +273,7 @@ class BatchPublisher:
 
         totals: dict[int, LoadCounts] = {}
         for root, table in self._feed.roots.items():
+            # Without a key, and where no part was loaded before, nothing can be in the way of a record.
             if table.key or again or records is not None:
                 counts = self._merge_family(staging, root, read)
             else:

@@ -17,8 +17,11 @@ _PARTS = """_part bigint PRIMARY KEY, _file bigint, _file_date date, _file_modif
     _uri text COLLATE "C", _version text COLLATE "C", _within text COLLATE "C", _start bigint, _end bigint,
     _is_again boolean, _is_failed boolean, UNIQUE (_file, _within, _part)"""
 
-# A batch is sorted and joined in memory, with plans that need no more than a rough idea of its size.
-_SETTINGS = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10; SET LOCAL jit = off"
+# A batch is sorted and joined in memory, by plans that need only a rough idea of its size.
+_WORK_MB = 64
+_SETTINGS = f"""SELECT set_config('default_statistics_target', '10', true), set_config('jit', 'off', true),
+    CASE WHEN pg_size_bytes(current_setting('work_mem')) < {_WORK_MB} << 20
+        THEN set_config('work_mem', '{_WORK_MB}MB', true) END"""
 
 
 def quoted(names: Iterable[str], alias: str = "") -> str:
@@ -65,7 +68,7 @@ class Staging:
 
     def create(self, parts: Collection[int], again: Collection[int], failed: Collection[int]) -> None:
         """Make the tables. Of the ids in ``parts``, ``again`` were loaded before, ``failed`` give no rows now."""
-        self.conn.execute(_SETTINGS)
+        self.conn.execute(query(_SETTINGS))
         rows = {staged(self._feed, name): self._spell_columns(name) for name in self._feed.tables}
         make_or_empty(self.conn, {"stage_parts": _PARTS, **rows})
         self.conn.execute(

@@ -1,0 +1,258 @@
+"""Rows without a key go straight into their tables; new keys in fewer steps. It must not matter which way they go."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from tests.small_feeds import ITEMS, KEYLESS, Ground, cut_items, item, items
+
+from sluice import append, copying, ledger
+from sluice.contest import Contest
+from sluice.errors import PermanentError
+from sluice.feed.model import Feed
+from sluice.publishing import BatchPublisher
+from sluice.records import LoadCounts
+from sluice.stages import split as split_stage
+from sluice.staging import Staging
+
+# Of every type, one value that is there and one that is not.
+KINDS = {
+    "text": "ü, 'x' \\N",
+    "integer": "-7",
+    "bigint": "9007199254740993",
+    "numeric(38,3)": "-0.001",
+    "numeric(76,3)": "12345678901234567890123456789012345678901234567890.125",
+    "boolean": "true",
+    "date": "1969-12-31",
+    "timestamp": "1999-12-31T23:59:59.999999",
+    "timestamptz": "2026-03-29T02:30:00.5+02:00",
+    "json": '{"a": [1, null]}',
+    "text[]": "b",
+}
+SMALL = {kind: text for kind, text in KINDS.items() if kind not in ("numeric(76,3)", "text[]")}
+
+
+def feed_of(kinds: dict[str, str]) -> str:
+    columns = "".join(f'      c{at}: {{path: C{at}, type: "{kind}"}}\n' for at, kind in enumerate(kinds))
+    root = f"  items:\n    record: /Items/Item\n    columns:\n{columns}"
+    return f"tables:\n{root}  lines:\n    parent: items\n    rows: Line\n    columns:\n{columns}"
+
+
+def values_of(kinds: dict[str, str]) -> str:
+    return "".join(f"<C{at}>{text}</C{at}>" for at, text in enumerate(kinds.values()))
+
+
+def merge_always(patch: pytest.MonkeyPatch) -> None:
+    """Everything goes the long way: staged, held against what is there, noted, counted."""
+    real = BatchPublisher._merge_family
+
+    class ByMerge:
+        def __init__(self, conn: psycopg.Connection, feed: Feed, root: str, *_: Any) -> None:
+            self._staging, self._root = Staging(conn, feed), root
+
+        def append(self, read: Any) -> dict[int, LoadCounts]:
+            return real(publishers[-1], self._staging, self._root, read)
+
+    publishers: list[BatchPublisher] = []
+    publish = BatchPublisher.publish
+
+    def noting(self: BatchPublisher, conn: psycopg.Connection) -> Any:
+        publishers.append(self)
+        return publish(self, conn)
+
+    patch.setattr(BatchPublisher, "publish", noting)
+    patch.setattr("sluice.publishing.FamilyAppend", ByMerge)
+    patch.setattr(Staging, "has_unique_keys", lambda *_: False)
+    patch.setattr(Contest, "_has_keys_in_range", lambda *_: True)
+
+
+def both_ways(ground: Ground, feed: Feed, runs: list[int]) -> Iterator[tuple[Any, ...]]:
+    """What is in the tables and in the ledger once the batches of these runs were loaded; the short way, then the
+    long one.
+    """
+    for is_long in (False, True):
+        ground.forget_loads(feed)
+        with pytest.MonkeyPatch.context() as patch:
+            if is_long:
+                merge_always(patch)
+            for run_id in runs:
+                ground.load(feed, run_id)
+        yield ground.tables(feed), ground.ledger(), ground.sql("SELECT code, state FROM sluice.quarantine")
+
+
+@pytest.mark.parametrize("kinds", [SMALL, KINDS], ids=["binary", "csv"])
+@pytest.mark.parametrize("source", ["**", "{date:%Y-%m-%d}/*"], ids=["undated", "dated"])
+def test_every_kind_of_value_arrives_the_same_either_way(ground: Ground, kinds: dict[str, str], source: str) -> None:
+    assert copying.is_binary([kind.replace("json", "jsonb") for kind in kinds]) == (kinds is SMALL)
+    feed = ground.feed(feed_of(kinds), source=source)
+    full, empty = values_of(kinds), "<Line/>"
+    ground.put("2026-03-01/a.xml", items(f"<Item>{full}<Line>{full}</Line>{empty}</Item>", "<Item/>"))
+    ground.put("2026-03-01/b.zip", {"m.xml": items(f"<Item>{empty}</Item>"), "n.xml": items(f"<Item>{full}</Item>")})
+    run_id, _ = ground.prepare(feed)
+    short, long = both_ways(ground, feed, [run_id])
+    assert short == long
+    assert [len(rows) for rows in short[0].values()] == [4, 3]
+    assert ground.reconcile(feed, run_id) is None
+
+
+@pytest.mark.parametrize("text", [KEYLESS, ITEMS], ids=["keyless", "keyed"])
+def test_whatever_comes_one_after_another_ends_the_same_either_way(ground: Ground, text: str) -> None:
+    """Bad records, several versions of a file, newer and older, and keys that are new, known, or twice in a batch."""
+    feed = ground.feed(text.replace("name: Name", 'name: {path: Name, null: ["bad"], required: true}'))
+    runs = []
+    bodies = [
+        items(item("b", 2, parts=[("x", ["1", "2"]), ("y", [])]), item("c", 1, "bad"), item("d")),
+        items(item("a"), item("e", parts=[("z", ["3"])])),
+        items(item("b", 1), item("d", 2, parts=[("w", [])]), item("d", 1), item("f")),
+        items(item("g"), item("g", 3), item("h", parts=[("v", ["4"])])),
+        "<Items><Item",
+    ]
+    for (number, body), minute in zip(enumerate(bodies), itertools.cycle([5, 1, 9])):
+        ground.put(f"f{number % 3}.xml", body, dt.datetime(2026, 3, 1, 12, minute, tzinfo=dt.UTC))
+        runs.append(ground.prepare(feed)[0])
+    for order in (runs, runs[::-1], runs[1:] + runs[:1]):
+        short, long = both_ways(ground, feed, order)
+        assert short == long
+
+
+def test_rows_without_a_key_are_staged_only_where_their_part_was_loaded_before(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = ground.feed(KEYLESS)
+    copied: list[str] = []
+    real = copying.copy_rows
+
+    def noting(conn: psycopg.Connection, target: str, *rest: Any) -> int:
+        copied.append(target)
+        return real(conn, target, *rest)
+
+    monkeypatch.setattr("sluice.append.copy_rows", noting)
+    monkeypatch.setattr("sluice.staging.copy_rows", noting)
+    ground.put("a.xml", items(item("a", parts=[("x", ["1"])])))
+    ground.run(feed)
+    assert copied == ['"items"."items"', '"items"."parts"', '"items"."marks"']
+    ground.run(feed, reload="all")
+    assert copied[3:] == ["stage_rows_0", "stage_rows_1", "stage_rows_2"]
+
+
+def test_a_part_that_a_newer_version_outdoes_gives_no_rows_and_the_others_of_its_batch_do(ground: Ground) -> None:
+    feed = ground.feed(KEYLESS)
+    ground.put("a.xml", items(item("old", parts=[("x", [])]), item("older")))
+    ground.put("b.xml", items(item("b", parts=[("y", ["1"])])))
+    late, _ = ground.prepare(feed)
+    ground.put("a.xml", items(item("new")), dt.datetime(2026, 3, 2, tzinfo=dt.UTC))
+    ground.run(feed, uri=ground.uri("a.xml"))
+    assert ground.load(feed, late).counts == LoadCounts(inserted=1, superseded=2)
+    assert sorted(row[2] for row in ground.tables(feed)["items"]) == ["b", "new"]
+    assert [len(ground.tables(feed)[name]) for name in ("parts", "marks")] == [1, 1]
+    assert ground.miscounted() == []
+
+
+def test_a_transaction_that_is_tried_again_appends_once(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = ground.feed(KEYLESS)
+    records = [item("a"), item("b", parts=[("x", ["1"])]), item("c")]
+    ground.put("a.xml", items(*records))
+    monkeypatch.setattr(split_stage, "MAX_PARTS_IN_BATCH", 2)
+    run_id, numbers = ground.prepare(feed, {"a.xml": cut_items(records, 1, 1)})
+    real, fails = ledger.store_counts, iter([True])
+
+    def failing_once(*arguments: Any) -> None:
+        real(*arguments)
+        if next(fails, False):
+            raise psycopg.errors.SerializationFailure("as if")
+
+    monkeypatch.setattr(ledger, "store_counts", failing_once)
+    assert sum(ground.load(feed, run_id, number).counts.inserted for number in numbers) == 3
+    assert [len(rows) for rows in ground.tables(feed).values()] == [3, 1, 1]
+    assert ground.reconcile(feed, run_id) is None
+
+
+def test_a_table_that_does_not_take_all_rows_gets_none(ground: Ground) -> None:
+    """A trigger of somebody's would let records vanish in silence."""
+    feed = ground.feed(KEYLESS)
+    ground.run(feed)
+    ground.sql("CREATE FUNCTION items.skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    trigger = "CREATE TRIGGER skip BEFORE INSERT ON items.items FOR EACH ROW WHEN (NEW.id = 'b')"
+    ground.sql(f"{trigger} EXECUTE FUNCTION items.skip()")
+    ground.put("a.xml", items(item("a"), item("b")))
+    run_id, _ = ground.prepare(feed)
+    with pytest.raises(PermanentError, match="items took 1 of 2 rows; nothing was loaded"):
+        ground.load(feed, run_id)
+    assert (ground.tables(feed)["items"], ground.ledger()) == ([], [])
+
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "keys", "is_unique"),
+    [
+        ('id: "@id"', [["a"], ["b", "c"]], True),
+        ('id: "@id"', [["a", "b"], ["a"]], False),
+        ('id: "@id"', [], True),
+        ('id: {path: "@id", type: integer}', [[1, 2, 1]], False),
+        # PostgreSQL finds more of them equal than can be seen by their texts.
+        ('id: {path: "@id", type: json}', [['{"a":1}', '{"b":1}']], False),
+    ],
+)
+def test_whether_keys_are_unique_within_a_batch(
+    ground: Ground, columns: str, keys: list[list[Any]], is_unique: bool
+) -> None:
+    text = f"tables: {{items: {{record: /Items/Item, key: id, version: file_date, columns: {{{columns}}}}}}}"
+    feed = ground.feed(text)
+    kind = feed.tables["items"].columns["id"].column_type.arrow
+    with psycopg.connect(ground.dsn) as connection:
+        ground.run(feed)
+        staging = Staging(connection, feed)
+        staging.create([], [], [])
+        staging.copy("items", (_rows(pa.array(some, kind)) for some in keys))
+        assert staging.has_unique_keys("items") is is_unique
+
+
+def _rows(keys: pa.Array) -> pa.Table:
+    numbers = pa.array(range(len(keys)), pa.int64())
+    place = dict.fromkeys(("_rec", "_part", "_record", "_offset"), numbers)
+    return pa.table({**place, "_member": pa.array([""] * len(keys)), "id": keys})
+
+
+@pytest.mark.parametrize(
+    ("known", "brought", "is_in_range"),
+    [
+        ("", "ab", False),
+        ("m", "ab", False),
+        ("m", "xz", False),
+        ("m", "az", True),
+        ("m", "m", True),
+        ("amz", "bc", False),
+    ],
+)
+def test_keys_beside_all_that_are_there_are_known_to_be_new(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, known: str, brought: str, is_in_range: bool
+) -> None:
+    feed = ground.feed(ITEMS)
+    if known:
+        ground.put("a.xml", items(*map(item, known)))
+        ground.run(feed)
+    found: list[bool] = []
+    real = Contest._has_keys_in_range
+    monkeypatch.setattr(Contest, "_has_keys_in_range", lambda self: found.append(real(self)) or found[-1])
+    ground.put("b.xml", items(*(item(key, 2) for key in brought)))
+    ground.run(feed)
+    assert found == [is_in_range]
+    assert {row[2] for row in ground.tables(feed)["items"]} == {*known, *brought}
+
+
+def test_places_of_records_are_found_whatever_the_order_of_their_child_rows() -> None:
+    records = append._Records()
+    place = {"_part": [7, 7, 8], "_member": ["", "", "m"], "_record": [1, 2, 1], "_offset": [10, 20, 10]}
+    assert [table.num_rows for table in records.noting(iter([pa.table({"_rec": [5, 2, 9], **place})]))] == [3]
+    assert records.by_part() == {7: 2, 8: 1}
+    children = records.give_places(pa.table({"_rec": [9, 5, 5, 2], "_part": [8, 7, 7, 7]}))
+    assert children["_offset"].to_pylist() == [10, 10, 10, 20]
+    assert children["_member"].to_pylist() == ["m", "", "", ""]
