@@ -10,9 +10,10 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
-from tests.small_feeds import ITEMS, KEYLESS, Ground, cut_items, item, items
+from tests.pause import Pause
+from tests.small_feeds import DELETING, ITEMS, KEYLESS, Ground, cut_items, gone, item, items
 
-from sluice import append, copying, ledger
+from sluice import append, copying, ledger, warehouse
 from sluice.contest import Contest
 from sluice.errors import PermanentError
 from sluice.feed.model import Feed
@@ -35,6 +36,7 @@ KINDS = {
     "json": '{"a": [1, null]}',
     "text[]": "b",
 }
+NUMBERED = ITEMS.replace('id: "@id"', 'id: {path: "@id", type: bigint}')
 SMALL = {kind: text for kind, text in KINDS.items() if kind not in ("numeric(76,3)", "text[]")}
 
 
@@ -67,7 +69,8 @@ def merge_always(patch: pytest.MonkeyPatch) -> None:
         return publish(self, conn)
 
     patch.setattr(BatchPublisher, "publish", noting)
-    patch.setattr("sluice.publishing.FamilyAppend", ByMerge)
+    patch.setattr("sluice.publishing.PlaceAppend", ByMerge)
+    patch.setattr(append.KeyAppend, "append", lambda *_: None)
     patch.setattr(Staging, "has_unique_keys", lambda *_: False)
     patch.setattr(Contest, "_has_keys_in_range", lambda *_: True)
 
@@ -101,19 +104,20 @@ def test_every_kind_of_value_arrives_the_same_either_way(ground: Ground, kinds: 
     assert ground.reconcile(feed, run_id) is None
 
 
-@pytest.mark.parametrize("text", [KEYLESS, ITEMS], ids=["keyless", "keyed"])
+@pytest.mark.parametrize("text", [KEYLESS, ITEMS, NUMBERED], ids=["keyless", "keyed", "numbered"])
 def test_whatever_comes_one_after_another_ends_the_same_either_way(ground: Ground, text: str) -> None:
     """Bad records, several versions of a file, newer and older, and keys that are new, known, or twice in a batch."""
     feed = ground.feed(text.replace("name: Name", 'name: {path: Name, null: ["bad"], required: true}'))
     runs = []
     bodies = [
-        items(item("b", 2, parts=[("x", ["1", "2"]), ("y", [])]), item("c", 1, "bad"), item("d")),
-        items(item("a"), item("e", parts=[("z", ["3"])])),
-        items(item("b", 1), item("d", 2, parts=[("w", [])]), item("d", 1), item("f")),
-        items(item("g"), item("g", 3), item("h", parts=[("v", ["4"])])),
+        items(item("2", 2, parts=[("x", ["1", "2"]), ("y", [])]), item("3", 1, "bad"), item("4")),
+        items(item("1"), item("5", parts=[("z", ["3"])])),
+        items(item("2", 1), item("4", 2, parts=[("w", [])]), item("4", 1), item("6")),
+        items(item("7"), item("7", 3), item("8", parts=[("v", ["4"])])),
+        items(item("10", parts=[("u", [])]), item("11", 2, parts=[("t", ["5"]), ("s", [])])),
         "<Items><Item",
     ]
-    for (number, body), minute in zip(enumerate(bodies), itertools.cycle([5, 1, 9])):
+    for (number, body), minute in zip(enumerate(bodies), itertools.cycle([5, 1, 9]), strict=False):
         ground.put(f"f{number % 3}.xml", body, dt.datetime(2026, 3, 1, 12, minute, tzinfo=dt.UTC))
         runs.append(ground.prepare(feed)[0])
     for order in (runs, runs[::-1], runs[1:] + runs[:1]):
@@ -248,11 +252,128 @@ def test_keys_beside_all_that_are_there_are_known_to_be_new(
     assert {row[2] for row in ground.tables(feed)["items"]} == {*known, *brought}
 
 
+@pytest.fixture
+def appended(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each batch with keys, whether it was appended."""
+    tried: list[bool] = []
+    real = append.KeyAppend.append
+
+    def noting(self: append.KeyAppend, read: append.Read) -> Any:
+        counts = real(self, read)
+        tried.append(counts is not None)
+        return counts
+
+    monkeypatch.setattr(append.KeyAppend, "append", noting)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("known", "brought", "is_appended"),
+    [
+        ("", "1 2 10", True),
+        ("5", "6 7", True),
+        ("5", "3 4", True),
+        ("2 9", "3 4", True),
+        ("5", "4 6", False),
+        ("5", "5", False),
+        ("", "2 1", False),
+        ("", "1 1", False),
+    ],
+)
+def test_keys_are_appended_where_they_ascend_beside_all_that_are_there(
+    ground: Ground, appended: list[bool], known: str, brought: str, is_appended: bool
+) -> None:
+    feed = ground.feed(NUMBERED)
+    ground.put("a.xml", items(*map(item, known.split())))
+    ground.run(feed)
+    ground.put("b.xml", items(*(item(key, 2, parts=[("x", [key])]) for key in brought.split())))
+    appended.clear()
+    ground.run(feed)
+    assert appended == [is_appended]
+    assert {str(row[2]) for row in ground.tables(feed)["items"]} == {*known.split(), *brought.split()}
+    assert len(ground.tables(feed)["marks"]) == len({*brought.split()})
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["older first", "newer first"])
+def test_two_batches_that_both_find_their_keys_new(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[bool], order: tuple[int, int]
+) -> None:
+    """The table is empty for both. The second waits for the first, is refused by the index, and merges."""
+    monkeypatch.setattr(warehouse, "_RETRIED", ())
+    feed = ground.feed(NUMBERED)
+    for name, keys, rev in (("a.xml", range(1, 6), 1), ("b.xml", range(3, 9), 2)):
+        ground.put(name, items(*(item(str(key), rev, name, parts=[(name, [])]) for key in keys)))
+    runs = [ground.prepare(feed, uri=ground.uri(name))[0] for name in ("a.xml", "b.xml")]
+    first, second = (runs[at] for at in order)
+    assert Pause(ground, monkeypatch).run(lambda: ground.load(feed, first), lambda: ground.load(feed, second))
+    assert appended == [True, False]
+    names = ground.sql("SELECT id::integer, name FROM items.items ORDER BY id")
+    assert names == [(key, "a.xml" if key < 3 else "b.xml") for key in range(1, 9)]
+    assert ground.sql("SELECT id::integer, code FROM items.parts ORDER BY id") == names
+    assert ground.miscounted() == []
+    assert [ground.reconcile(feed, run_id) for run_id in runs] == [None, None]
+
+
+def test_appends_of_other_keys_do_not_wait(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[bool]
+) -> None:
+    feed = ground.feed(NUMBERED)
+    runs = []
+    for name, keys in (("a.xml", "12"), ("b.xml", "34")):
+        ground.put(name, items(*map(item, keys)))
+        runs.append(ground.prepare(feed, uri=ground.uri(name))[0])
+    first, second = runs
+    assert not Pause(ground, monkeypatch).run(lambda: ground.load(feed, first), lambda: ground.load(feed, second))
+    assert appended == [True, True]
+
+
+def test_tombstones_keep_keys_out_that_would_be_appended(ground: Ground, appended: list[bool]) -> None:
+    """Also where the mapping of now knows no deletes."""
+    deleting = ground.feed(DELETING.replace('id: "@id", rev: {', 'id: {path: "@id", type: bigint}, rev: {'))
+    ground.put("a.xml", items(gone("5", 9)))
+    ground.run(deleting)
+    feed = ground.feed(NUMBERED)
+    ground.put("b.xml", items(item("5", 1), item("6", 1)))
+    ground.run(feed)
+    assert appended == [False]
+    assert [row[2] for row in ground.tables(feed)["items"]] == [6]
+
+
+def test_a_run_that_publishes_as_one_appends_no_keys(ground: Ground, appended: list[bool]) -> None:
+    """Each try would take a lock that is held to its end."""
+    ground.put("a.xml", items(item("1")))
+    feed = ground.feed(NUMBERED, more="publish: run")
+    assert ground.run(feed) is None
+    assert (appended, len(ground.tables(feed)["items"])) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_so"),
+    [
+        ([], True),
+        ([(1, "b")], True),
+        ([(1, "b"), (2, "a")], True),
+        ([(1, "a"), (1, "b"), (2, "a")], True),
+        ([(1, "b"), (1, "a")], False),
+        ([(1, "a"), (1, "a")], False),
+        ([(2, "a"), (1, "b")], False),
+        ([(1, "Z"), (1, "a"), (1, "é"), (1, "€"), (1, "🎉")], True),
+    ],
+)
+def test_whether_keys_ascend(rows: list[tuple[int, str]], is_so: bool) -> None:
+    first, second = pa.array([row[0] for row in rows], pa.int64()), pa.array([row[1] for row in rows], pa.string())
+    assert append.ascends(pa.table({"first": first, "second": second})) is is_so
+
+
 def test_places_of_records_are_found_whatever_the_order_of_their_child_rows() -> None:
-    records = append._Records()
+    records = append.Records(["id"])
     place = {"_part": [7, 7, 8], "_member": ["", "", "m"], "_record": [1, 2, 1], "_offset": [10, 20, 10]}
-    assert [table.num_rows for table in records.noting(iter([pa.table({"_rec": [5, 2, 9], **place})]))] == [3]
+    assert [
+        table.num_rows
+        for table in records.noting(iter([pa.table({"_rec": [5, 2, 9], "id": ["e", "b", "i"], **place})]))
+    ] == [3]
     assert records.by_part() == {7: 2, 8: 1}
     children = records.give_places(pa.table({"_rec": [9, 5, 5, 2], "_part": [8, 7, 7, 7]}))
     assert children["_offset"].to_pylist() == [10, 10, 10, 20]
     assert children["_member"].to_pylist() == ["m", "", "", ""]
+    assert children["id"].to_pylist() == ["i", "e", "e", "b"]

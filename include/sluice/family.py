@@ -7,7 +7,8 @@ from typing import Any
 
 import psycopg
 
-from sluice.feed.layout import PLACE
+from sluice.feed.keys import quoted_keys_table
+from sluice.feed.layout import PLACE, quote_text
 from sluice.feed.model import Feed, Table
 from sluice.records import Run
 from sluice.staging import quoted, staged
@@ -38,6 +39,11 @@ class FamilyStatements:
             "stage": staged(feed, root),
             "run": str(int(run.run_id)),
         }
+
+    def _has_keys_table(self) -> bool:
+        """Whether the keys of the root have a table of their own. None is made while the root is being written to."""
+        self._execute("LOCK TABLE {root} IN ROW EXCLUSIVE MODE")
+        return bool(self._fetch(f"SELECT to_regclass({quote_text(quoted_keys_table(self._feed, self._root))})"))
 
     def _staged_order(self) -> list[str]:
         """The order of a staged record, of the greatest weight first."""

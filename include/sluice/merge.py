@@ -15,7 +15,6 @@ import psycopg
 from sluice.contest import Contest, KeysContest, insert
 from sluice.errors import PermanentError
 from sluice.family import CHILD_LINEAGE, ROOT_LINEAGE, STAGED
-from sluice.feed.layout import quote_text
 from sluice.feed.model import Feed
 from sluice.fileversions import IS_OUTDONE, FileVersions
 from sluice.records import LoadCounts, Run
@@ -60,10 +59,9 @@ class FamilyMerge(Contest):
         return self._count()
 
     def _find_keys(self) -> KeysContest | None:
-        """The contest on the keys table, if there is one. None is made while the table is being merged into."""
+        """The contest on the keys table, if there is one."""
         keys = KeysContest(self._conn, self._feed, self._root, self._run)
-        self._execute("LOCK TABLE {root} IN ROW EXCLUSIVE MODE")
-        if self._fetch(f"SELECT to_regclass({quote_text(keys.target)})"):
+        if self._has_keys_table():
             return keys
         if self._table.deletes:
             raise PermanentError(f"the table {keys.target} with the keys of {self._root} is gone; fetch makes it anew")
