@@ -232,7 +232,7 @@ def _rows(keys: pa.Array) -> pa.Table:
         ("m", "ab", False),
         ("m", "xz", False),
         ("m", "az", True),
-        ("m", "m", True),
+        ("m", "mm", True),
         ("amz", "bc", False),
     ],
 )
@@ -246,7 +246,8 @@ def test_keys_beside_all_that_are_there_are_known_to_be_new(
     found: list[bool] = []
     real = Contest._has_keys_in_range
     monkeypatch.setattr(Contest, "_has_keys_in_range", lambda self: found.append(real(self)) or found[-1])
-    ground.put("b.xml", items(*(item(key, 2) for key in brought)))
+    # upside down, since those that ascend are appended
+    ground.put("b.xml", items(*(item(key, 2) for key in reversed(brought))))
     ground.run(feed)
     assert found == [is_in_range]
     assert {row[2] for row in ground.tables(feed)["items"]} == {*known, *brought}
@@ -267,10 +268,11 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return tried
 
 
+@pytest.mark.parametrize("text", [ITEMS, NUMBERED], ids=["texts", "numbers"])
 @pytest.mark.parametrize(
     ("known", "brought", "is_appended"),
     [
-        ("", "1 2 10", True),
+        ("", "1 2 3", True),
         ("5", "6 7", True),
         ("5", "3 4", True),
         ("2 9", "3 4", True),
@@ -281,9 +283,9 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     ],
 )
 def test_keys_are_appended_where_they_ascend_beside_all_that_are_there(
-    ground: Ground, appended: list[bool], known: str, brought: str, is_appended: bool
+    ground: Ground, appended: list[bool], text: str, known: str, brought: str, is_appended: bool
 ) -> None:
-    feed = ground.feed(NUMBERED)
+    feed = ground.feed(text)
     ground.put("a.xml", items(*map(item, known.split())))
     ground.run(feed)
     ground.put("b.xml", items(*(item(key, 2, parts=[("x", [key])]) for key in brought.split())))

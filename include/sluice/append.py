@@ -106,7 +106,8 @@ class PlaceAppend(_Append):
 
 class KeyAppend(_Append):
     """Appends records whose keys are new, where that is easy to see: in the batch they ascend, so none is there twice,
-    and in the table there is none between the least and the greatest. The index of the key is the judge.
+    and in the table there is none between the least and the greatest. That is a guess where others are writing, or sort
+    texts otherwise; the index of the key is the judge.
     """
 
     def append(self, read: Read) -> dict[int, LoadCounts] | None:
@@ -125,7 +126,7 @@ class KeyAppend(_Append):
     def _find_ends(self, tables: Iterator[pa.Table]) -> tuple[Any, Any] | None:
         """The first and the last key, by the first column; None where the keys do not ascend, or there are none."""
         kinds = [self._table.columns[name].column_type for name in self._key]
-        if any(kind.is_list or kind.kind not in _ASCENDING for kind in kinds) or kinds[0].kind == "text":
+        if any(kind.is_list or kind.kind not in _ASCENDING for kind in kinds):
             return None
         ends: list[pa.Table] = []
         for table in tables:
