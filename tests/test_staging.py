@@ -159,6 +159,15 @@ def test_any_decimal_arrives_as_it_is(connection: psycopg.Connection, scale: int
     assert through_parquet_and_copy(connection, f"numeric(76,{scale})[]", [values]) == [values]
 
 
+def test_large_values_are_spelled_a_few_at_a_time() -> None:
+    size = 1 << 20
+    table = pa.table({"value": pa.array(["x" * size] * 20 + ["y"], pa.string())})
+    written = list(spell_binary({"value": "text"}, [table, table.slice(0, 0)]))
+    assert max(map(len, written)) < 6 * size
+    whole = b"".join(written)
+    assert (len(whole) > 20 * size, whole[:6], whole[-3:]) == (True, b"PGCOPY", b"y\xff\xff")
+
+
 def test_staging_takes_more_rows_than_one_block_and_none(database: str, tmp_path: Path) -> None:
     ground = Ground(tmp_path, database)
     feed = ground.feed("tables: {items: {record: /Items/Item, columns: {text: ., number: {path: '@n', type: bigint}}}}")

@@ -37,6 +37,8 @@ _BINARY = {
 }
 _DECIMAL = re.compile(r"numeric\((\d+),(\d+)\)")
 _MAX_DECIMAL = 38
+# So much of a table is spelled at a time, since what was spelled stands in memory beside it.
+_WRITE_BYTES = 4 << 20
 
 
 def copy_rows(conn: psycopg.Connection, target: str, columns: Mapping[str, str], tables: Iterable[pa.Table]) -> int:
@@ -81,7 +83,9 @@ def spell_binary(columns: Mapping[str, str], tables: Iterable[pa.Table]) -> Iter
     yield encoder.write_header()
     for table in tables:
         arrays = [_days(table[name]) if name in days else table[name] for name in columns]
-        for batch in pa.Table.from_arrays(arrays, names=list(columns)).cast(wired).combine_chunks().to_batches():
+        rows = pa.Table.from_arrays(arrays, names=list(columns)).cast(wired).combine_chunks()
+        at_once = _WRITE_BYTES * rows.num_rows // max(rows.nbytes, 1)
+        for batch in rows.to_batches(max_chunksize=max(at_once, 1)):
             yield encoder.write_batch(batch)
     yield encoder.finish()
 
