@@ -246,8 +246,8 @@ def test_keys_beside_all_that_are_there_are_known_to_be_new(
     found: list[bool] = []
     real = Contest._has_keys_in_range
     monkeypatch.setattr(Contest, "_has_keys_in_range", lambda self: found.append(real(self)) or found[-1])
-    # upside down, since those that ascend are appended
-    ground.put("b.xml", items(*(item(key, 2) for key in reversed(brought))))
+    monkeypatch.setattr(append.KeyAppend, "append", lambda *_: None)
+    ground.put("b.xml", items(*(item(key, 2) for key in brought)))
     ground.run(feed)
     assert found == [is_in_range]
     assert {row[2] for row in ground.tables(feed)["items"]} == {*known, *brought}
@@ -278,11 +278,12 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         ("2 9", "3 4", True),
         ("5", "4 6", False),
         ("5", "5", False),
-        ("", "2 1", False),
+        ("", "2 1 3", True),
+        ("5", "7 3", False),
         ("", "1 1", False),
     ],
 )
-def test_keys_are_appended_where_they_ascend_beside_all_that_are_there(
+def test_keys_are_appended_where_all_that_are_there_are_beside_them(
     ground: Ground, appended: list[bool], text: str, known: str, brought: str, is_appended: bool
 ) -> None:
     feed = ground.feed(text)
@@ -347,6 +348,22 @@ def test_a_run_that_publishes_as_one_appends_no_keys(ground: Ground, appended: l
     feed = ground.feed(NUMBERED, more="publish: run")
     assert ground.run(feed) is None
     assert (appended, len(ground.tables(feed)["items"])) == ([], 1)
+
+
+@pytest.mark.parametrize("kind", ["integer", "numeric(12,2)", "numeric(50,1)", "date", "timestamptz", "text"])
+def test_keys_of_any_order_are_appended_in_theirs(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[bool], kind: str
+) -> None:
+    """In blocks, as all rows are copied; children follow their records."""
+    monkeypatch.setattr(append, "COPY_ROWS", 2)
+    feed = ground.feed(ITEMS.replace('id: "@id"', f'id: {{path: "@id", type: "{kind}"}}'))
+    spelled = {"date": "2026-03-0{}", "timestamptz": "2026-03-01T00:00:0{}Z"}.get(kind, "{}")
+    ground.put("a.xml", items(*(item(spelled.format(n), parts=[(f"p{n}", [])], name=f"n{n}") for n in "73519")))
+    ground.run(feed)
+    assert appended == [True]
+    assert ground.sql("SELECT name FROM items.items ORDER BY ctid") == [(f"n{n}",) for n in "13579"]
+    joined = "SELECT name, code, _n1, p._record = i._record FROM items.items i JOIN items.parts p USING (id) ORDER BY 1"
+    assert ground.sql(joined) == [(f"n{n}", f"p{n}", 1, True) for n in "13579"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ may be seen to be new. All else goes the way of ``merge``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import psycopg
@@ -22,6 +22,7 @@ from sluice.feed.layout import column_layout
 from sluice.feed.model import Feed
 from sluice.fileversions import FileVersions
 from sluice.records import LoadCounts, Part, Run
+from sluice.staging import COPY_ROWS
 from sluice.warehouse import query
 
 
@@ -105,47 +106,53 @@ class PlaceAppend(_Append):
 
 
 class KeyAppend(_Append):
-    """Appends records whose keys are new, where that is easy to see: in the batch they ascend, so none is there twice,
-    and in the table there is none between the least and the greatest. That is a guess where others are writing, or sort
-    texts otherwise; the index of the key is the judge.
+    """Appends records whose keys are new, where that is easy to see: in the batch none is there twice, and in the table
+    there is none between the least and the greatest. That is a guess where others are writing, or sort texts otherwise;
+    the index of the key is the judge.
     """
 
     def append(self, read: Read) -> dict[int, LoadCounts] | None:
-        """Append what ``read`` gives; returns the counts of each part. None where it has to be merged, and nothing was
-        done.
+        """Append what ``read`` gives, by the keys in ascending order; returns the counts of each part. None where it
+        has to be merged, and nothing was done.
         """
-        ends = self._find_ends(read(self._root, self._key))
-        if ends is None or self._has_keys_table() or self._is_key_between(*ends):
-            return None
-        try:
-            with self._conn.transaction():
-                return self._copy_family(read)
-        except pg.UniqueViolation:  # somebody has brought one of the keys meanwhile
-            return None
-
-    def _find_ends(self, tables: Iterator[pa.Table]) -> tuple[Any, Any] | None:
-        """The first and the last key, by the first column; None where the keys do not ascend, or there are none."""
         kinds = [self._table.columns[name].column_type for name in self._key]
         if any(kind.is_list or kind.kind not in _ASCENDING for kind in kinds):
             return None
-        ends: list[pa.Table] = []
-        for table in tables:
-            keys = pa.concat_tables([*ends[1:], table.select(self._key)])
-            if not ascends(keys):
-                return None
-            if keys.num_rows:
-                ends = [ends[0] if ends else keys.slice(0, 1), keys.slice(keys.num_rows - 1)]
-        first, last = (end[self._key[0]][0].as_py() for end in ends) if ends else (None, None)
-        return (first, last) if ends else None
+        found = [table.select(self._key) for table in read(self._root, self._key)]
+        if not any(table.num_rows for table in found):
+            return None
+        keys = pa.concat_tables(found)
+        order = None if ascends(keys) else pc.sort_indices(keys, [(name, "ascending") for name in self._key])
+        keys = keys if order is None else keys.take(order)
+        if not ascends(keys) or self._has_keys_table() or self._is_key_within(keys[self._key[0]]):
+            return None
 
-    def _is_key_between(self, first: Any, last: Any) -> bool:
+        def in_order(name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+            tables = read(name, columns)
+            return tables if order is None or name != self._root else _taken(tables, order)
+
+        try:
+            with self._conn.transaction():
+                return self._copy_family(in_order)
+        except pg.UniqueViolation:  # somebody has brought one of the keys meanwhile
+            return None
+
+    def _is_key_within(self, keys: pa.ChunkedArray) -> bool:
+        """Whether the table has a key from the first of these to the last, by the first column of the key."""
         name = self._key[0]
         kind = self._table.columns[name].column_type.sql
         # The least one that is not too small: asked for so, it is found by the index, whatever the planner believes.
         least = f'SELECT t."{name}" AS key FROM {{root}} t WHERE t."{name}" >= %s::{kind} ORDER BY t."{name}" LIMIT 1'
         statement = f"SELECT EXISTS (SELECT FROM ({least}) f WHERE f.key <= %s::{kind})".format_map(self._names)
-        row = self._conn.execute(query(statement), [first, last], prepare=False).fetchone()
+        row = self._conn.execute(query(statement), [keys[0].as_py(), keys[-1].as_py()], prepare=False).fetchone()
         return row != (False,)
+
+
+def _taken(tables: Iterator[pa.Table], order: pa.Array) -> Iterator[pa.Table]:
+    """The rows in another order: all of them have to be in memory for that."""
+    rows = pa.concat_tables(tables).combine_chunks()
+    for start in range(0, len(order), COPY_ROWS):
+        yield rows.take(order.slice(start, COPY_ROWS))
 
 
 def ascends(keys: pa.Table) -> bool:
