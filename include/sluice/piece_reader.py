@@ -19,6 +19,8 @@ from sluice.scanner import PathTable, lines_of
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10
 READ_BYTES = 256 << 10
+# So few are followed one by one.
+FEW_EVENTS = 32
 # libxml2 goes no deeper, not even where it is told to take documents of any size.
 MAX_DEPTH = 2048
 
@@ -85,7 +87,7 @@ class PieceReader:
 
     def __iter__(self) -> Iterator[Piece | OversizeRecord]:
         self._state, self._stack = self.paths.new_state()
-        self._events = np.zeros((scanner.EVENT_CAPACITY, 4), np.int64)
+        self._events = np.empty((scanner.EVENT_CAPACITY, 4), np.int64)
         self._base, self.ends_line = self.first_byte - len(self.context), self.first_line
         try:
             yield from self._enter()
@@ -128,6 +130,9 @@ class PieceReader:
     def _follow(self, events: np.ndarray) -> Iterator[Piece | OversizeRecord]:
         """Most events are those of records, one after another in the same ancestors: these are taken in runs."""
         events[:, 1:3] += self._base  # cuts move the buffer, so positions are made stream positions first
+        if len(events) < FEW_EVENTS:
+            yield from self._follow_each(events.tolist())
+            return
         is_record = events[:, 0] == scanner.RECORD_START
         is_record |= events[:, 0] == scanner.RECORD_END
         edges = [0, *(np.flatnonzero(np.diff(is_record)) + 1).tolist(), len(events)]

@@ -86,7 +86,7 @@ class BatchTables:
             return False
         if self._places:
             self._flush_records()
-        if not self._fast.take(piece, places.__getitem__):
+        if not self._fast.take(piece, places):
             self._flush_pieces()
             return False
         self._fast_places.append(places)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from sluice.feed.paths import BUILT_IN_PREFIXES, NAME
 from sluice.kernel.interning import Full
@@ -58,7 +57,6 @@ def read_declaration(raw: bytes) -> tuple[str, str] | None:
     return None if reserved or (prefix and not uri) or not is_plain else (prefix, uri)
 
 
-@lru_cache(256)
 def measure_declaration(text: bytes) -> int:
     """How long the XML declaration at the begin of ``text`` is: 0 where there is none, -1 where it is odd."""
     if not text.startswith(b"<?xml") or text[5:6] not in (b" ", b"\t", b"\r", b"\n"):

@@ -323,6 +323,12 @@ class Machine:
             return SKIP
         return self.state_of(State(nodes, witness, scouted, sighting=sighting))
 
+    def sighted(self, what: int) -> tuple[Known, str]:
+        """Whatever a state (or, as -1 - number, a slot) stands for that is not known."""
+        found = self.states[what].sighting if what >= 0 else self.slots[-1 - what].sighting
+        assert found is not None
+        return found
+
     # -- choices ------------------------------------------------------------------------------------------------------
 
     def _choice(self, alternatives: tuple[_Alternative, ...], known: Known | None, tag: str) -> int:

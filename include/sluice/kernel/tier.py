@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,10 @@ from sluice.kernel.interning import Full
 from sluice.kernel.machine import Machine
 from sluice.kernel.tokenizer import tokenize
 from sluice.pieces import Piece, strip_lead
+from sluice.places import PiecePlaces, PlaceAt
 from sluice.plan import Plan
 from sluice.records import Reason
-from sluice.sightings import HasPlace
+from sluice.sightings import Known, Sighting
 from sluice.tablefiles import TableWriter
 
 # Enough that a column costs little more than its values, and few enough that they stay in the processor's cache.
@@ -29,11 +30,9 @@ BLOCK_ROWS = 1 << 14
 PATIENCE = 8
 MAX_PAUSE = 256
 _PROLOG_BYTES = 1 << 10
+# Up to here Python's own decoder is faster than the way around it.
+SMALL_BYTES = 64 << 10
 _NOT_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
-
-
-PlaceOf = Callable[[int], HasPlace]
-"""The place of a record of a piece, by its index."""
 
 
 def can_take(feed: Feed, plan: Plan) -> bool:
@@ -75,6 +74,7 @@ class FastTier:
         self._block = Block(self._machine)
         self._writers = [writers[name] for name in self._machine.table_names]
         self._readers = [self._new_readers(name) for name in self._machine.table_names]
+        self._sighted: dict[tuple[Known, str], Sighting] = {}
         self._refused = 0
         self._pause = 0
         self.tally = Tally()
@@ -91,14 +91,14 @@ class FastTier:
 
     # -- taking -------------------------------------------------------------------------------------------------------
 
-    def take(self, piece: Piece, place_of: PlaceOf) -> bool:
+    def take(self, piece: Piece, places: PiecePlaces) -> bool:
         """Take a piece with all of its records, or nothing of it."""
         if self._pause:
             self._pause -= 1
             return False
         if not len(piece.starts) or piece.is_remnant:
             return False
-        is_taken = self._try(piece, place_of)
+        is_taken = self._try(piece, places)
         if is_taken:
             self.tally.taken += 1
             self._refused = 0
@@ -109,7 +109,7 @@ class FastTier:
                 self._pause = min(self._refused, MAX_PAUSE)
         return is_taken
 
-    def _try(self, piece: Piece, place_of: PlaceOf) -> bool:
+    def _try(self, piece: Piece, places: PiecePlaces) -> bool:
         if int((piece.ends - piece.starts).max()) > self._feed.max_record_bytes or not _is_text(piece):
             return False
         body = piece.body if piece.context else strip_lead(piece.body)
@@ -119,7 +119,7 @@ class FastTier:
         start = block.put(parts, len(piece.starts))
         end = start + sum(map(len, parts))
         first_body = start + len(piece.context) - (len(piece.body) - len(body))
-        skipped = measure_declaration((piece.context or body)[:_PROLOG_BYTES].partition(b"?>")[0] + b"?>")
+        skipped = measure_declaration((piece.context or body)[:_PROLOG_BYTES])
         has_others, has_returns = _look_over(block.buffer[start:end])
         if skipped < 0 or has_others:
             block.go_back(mark)
@@ -137,7 +137,7 @@ class FastTier:
         ):
             block.go_back(mark)
             return False
-        self._note_sightings(place_of, found)
+        self._note_sightings(places, found)
         # Rows count their records from the piece's first; from now on from the block's.
         block.out.rows[mark.rows : block.row_count, 1] += self.records
         self.records += found
@@ -169,21 +169,22 @@ class FastTier:
             else:
                 _LEARN[answer](machine, a, b)
 
-    def _note_sightings(self, place_of: PlaceOf, records: int) -> None:
+    def _note_sightings(self, places: PiecePlaces, records: int) -> None:
         block, sightings = self._block, self._plan.sightings
         for what, record in block.touched():
-            sightings.place = place_of(record)
-            if what >= 0:
-                known, tag = self._machine.states[what].sighting or (None, "")
-                assert known is not None
-                sightings.note_element(known, tag, int(block.out.visits[what]))
-            else:
-                known, name = self._machine.slots[-1 - what].sighting or (None, "")
-                assert known is not None
-                sightings.note_attribute(known, name, int(block.out.sights[-1 - what]))
+            sighted = self._machine.sighted(what)
+            times = int(block.out.visits[what] if what >= 0 else block.out.sights[-1 - what])
+            sighting = self._sighted.get(sighted)
+            if sighting is None:
+                sightings.place = PlaceAt(places, record)
+                sighting = sightings.find_element(*sighted) if what >= 0 else sightings.find_attribute(*sighted)
+                if sighting is None:
+                    continue  # more names than are remembered
+                self._sighted[sighted] = sighting
+            sighting.add(times)
         block.forget_touched()
         # What is seen between this piece and the next is said to be where the reference tier would say.
-        sightings.place = place_of(records - 1)
+        sightings.place = PlaceAt(places, records - 1)
 
     # -- giving -------------------------------------------------------------------------------------------------------
 
@@ -237,6 +238,14 @@ def _is_text(piece: Piece) -> bool:
     """Whether the bytes are characters that XML has, in UTF-8; control characters are left to the tokenizer."""
     for part in (piece.context, piece.body):
         if part.isascii():
+            continue
+        if len(part) < SMALL_BYTES:
+            try:
+                text = part.decode()
+            except UnicodeDecodeError:
+                return False
+            if "\ufffe" in text or "\uffff" in text:
+                return False
             continue
         if np.count_nonzero(np.frombuffer(part, np.uint8) == _NOT_CHARACTERS[0][0]) and any(
             code in part for code in _NOT_CHARACTERS
