@@ -25,10 +25,16 @@ tables:
       z: {path: "o[@k='b'][@k='b']/@v", first: true}
       m: q:m
       mm: {path: q:m/m, first: true}
+      r: ../@x
+      h: {path: ../head/y, type: "text[]"}
+      g: {path: "p[v='1']/@k", first: true}
+      gg: {path: "p[v='a']/v", first: true}
+      ll: {path: y, type: "text[]"}
+      nn: {path: v, first: true, "null": ["", a, n/a], default: none}
   parts:
     parent: things
     rows: p
-    columns: {k: "@k", v: {path: v, first: true}, o: {path: "o/@x", type: integer, first: true}}
+    columns: {up: ../../@x, k: "@k", v: {path: v, first: true}, o: {path: "o/@x", type: integer, first: true}}
   bits: {parent: parts, rows: v/bit, columns: {t: {path: ., type: text}}}
   others: {record: /root/group/other, columns: {c: ., e: {path: "@x", default: none}}}
 """
@@ -84,6 +90,8 @@ class Sender:
         pick = self._pick
         bound = ' xmlns:z="urn:z"' if pick.random() < 0.8 else ""
         open_root = f"<root xmlns:q='urn:q'{bound}{pick.choice(_DECLARED)}>"
+        if pick.random() < 0.5:
+            open_root = open_root[:-1] + self._attribute("x") + ">" + self._element("head", 3)
         body = "".join(self._among_records() for _ in range(pick.randrange(6)))
         text = pick.choice(_PROLOGS) + open_root + body + "</root>" + pick.choice(("", "", "\n", "<!-- e -->", "<?p?>"))
         data = text.encode("utf-8", "surrogatepass")
@@ -108,10 +116,12 @@ class Sender:
         start = f"<{name}{attributes}{pick.choice(_DECLARED) if pick.random() < 0.1 else ''}"
         if pick.random() < 0.1:
             return f"{start}{pick.choice(('', ' '))}/>"
-        inner = self._text() if pick.random() < 0.5 else ""
+        inner = self._text() if pick.random() < 0.5 else pick.choice(("", "", "1", "a"))
+        if name == "head":
+            inner += "".join(self._element("y", 4) for _ in range(pick.randrange(3)))
         if depth < 4 and (name == "rec" or pick.random() < 0.3):
             children = pick.sample(_KNOWN + _UNKNOWN, pick.randrange(1, 8 if name == "rec" else 3))
-            for child in children + pick.choice(([], [], [], ["p"], ["o", "y"], children[:1])):
+            for child in children + pick.choice(([], [], [], ["p", "p"], ["o", "y", "y"], children[:1])):
                 inner += pick.choice(_SPACES) + self._element(child, depth + 1)
                 inner += self._text() if pick.random() < 0.2 else ""
         return f"{start}>{inner}</{name}{pick.choice(('', '', '', ' '))}>"

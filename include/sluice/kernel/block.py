@@ -133,6 +133,30 @@ class Block:
     def _set_buffer(self, buffer: np.ndarray) -> None:
         self.buffer, self.words = buffer, words_of(buffer)
 
+    def rows_since(self, mark: Mark, table: int, first: int, last: int) -> np.ndarray:
+        """The rows of a table that belong to records ``first`` to ``last`` (excluded) of the piece since the mark."""
+        rows = self.out.rows[mark.rows : self.row_count]
+        own = rows[rows[:, 0] == table, 1]
+        begin, end = np.searchsorted(own, [first, last])
+        return int(mark.row_count[table]) + np.arange(begin, end)
+
+    def add_values(self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int) -> None:
+        """Give each of the rows these values: cell and text, or None for one that is xsi:nil."""
+        needed = len(rows) * len(values)
+        while int(self.progress[tokenizer.TOKENS]) + needed + 8 * self._machine.cell_count > len(self.out.tokens):
+            self.out = self.out._replace(tokens=_doubled(self.out.tokens))
+        for cell, text in values:
+            start = self.bytes_used
+            size = len(text or b"")
+            self._make_room(start + size + PADDING)
+            self.buffer[start : start + size] = np.frombuffer(text or b"", np.uint8)
+            self.progress[tokenizer.ARENA] = start + size
+            at = int(self.progress[tokenizer.TOKENS])
+            tokens = self.out.tokens[at : at + len(rows)]
+            tokens[:, tokenizer.CELL], tokens[:, tokenizer.ROW] = cell, rows
+            tokens[:, tokenizer.START], tokens[:, tokenizer.LENGTH] = start, no_value if text is None else size
+            self.progress[tokenizer.TOKENS] = at + len(rows)
+
     def clear(self) -> None:
         for slot in (tokenizer.TOKENS, tokenizer.ROWS, tokenizer.ARENA):
             self.progress[slot] = 0

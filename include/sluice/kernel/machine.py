@@ -24,7 +24,7 @@ from sluice.xmlio import XSI_NIL
 # Answers of the tables besides numbers of states and slots. They are kept as one more than they are: what nobody has
 # asked for yet is 0, in memory that costs nothing.
 UNKNOWN, DECLINE = -1, -2
-FIRST_CHOICE = -10  # and below: a choice among states, by the value of an attribute
+FIRST_CHOICE = -10  # and below: a choice among states, by a value
 
 SKIP = 0  # the state of elements that nothing is read of, and the slot of such attributes
 # What an element of a state is; what an attribute of a slot is; what a name is.
@@ -32,7 +32,7 @@ IS_RECORD, IS_NOTED = 1, 2
 IS_SIGHTED, IS_NIL = 1, 2
 IS_XMLNS, IS_NO_TARGET = 1, 2
 
-MAX_NAMES, MAX_STATES, MAX_VALUES = 2048, 1024, 512
+MAX_NAMES, MAX_STATES, MAX_VALUES, MAX_STEPS = 2048, 1024, 512, 8
 
 
 class Tables(NamedTuple):
@@ -56,6 +56,8 @@ class Tables(NamedTuple):
     slot: np.ndarray
     choice_attribute: np.ndarray
     choice_state: np.ndarray
+    choice_depth: np.ndarray
+    choice_steps: np.ndarray
     state_kind: np.ndarray
     state_rows: np.ndarray
     state_cells: np.ndarray
@@ -104,7 +106,7 @@ class _Alternative:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """States that depend on the value of one attribute."""
+    """States that depend on one value: that of an attribute, or the text of the one element at a path below."""
 
     alternatives: tuple[_Alternative, ...]
     known: Known | None
@@ -196,6 +198,7 @@ class Machine:
             np.zeros((MAX_VALUES, names), np.int32), np.zeros((MAX_VALUES, names), np.int32),
             np.zeros((states, 2 * names), np.int32), np.zeros((states, 2 * names), np.int32),
             np.zeros(MAX_VALUES, np.int32), np.zeros((MAX_VALUES, MAX_VALUES + 1), np.int32),
+            np.zeros(MAX_VALUES, np.int32), np.zeros((MAX_VALUES, MAX_STEPS, 2), np.int32),
             np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros((states, 2), np.int32),
             np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros(1 << 14, np.int32),
             self._cell_table, self._cell_how, np.array(parents, np.int32),
@@ -333,8 +336,11 @@ class Machine:
 
     def _choice(self, alternatives: tuple[_Alternative, ...], known: Known | None, tag: str) -> int:
         tests = [test for alternative in alternatives for test in alternative.tests]
-        attributes = {test.attributes for test in tests}
-        if len(attributes) != 1 or any(test.steps or len(test.attributes) != 1 for test in tests):
+        steps, attributes = tests[0].steps, tests[0].attributes
+        if any((test.steps, test.attributes) != (steps, attributes) for test in tests):
+            return DECLINE
+        # Of the element itself an attribute is asked for, of one below it the text.
+        if (steps and attributes) or len(attributes) > 1 or len(steps) > MAX_STEPS:
             return DECLINE
         key = (tuple((alternative.tests, id(alternative.node)) for alternative in alternatives), id(known), tag)
         number = self._choice_ids.setdefault(key, len(self._choices))
@@ -344,11 +350,14 @@ class Machine:
             for test in tests:
                 self.values.add(test.value.encode())
             self._choices.append(_Choice(alternatives, known, tag))
-            self.tables.choice_attribute[number] = self.full_name(tests[0].attributes[0])
+            self.tables.choice_attribute[number] = self.full_name(attributes[0]) if attributes else UNKNOWN
+            self.tables.choice_depth[number] = len(steps)
+            for step, names in enumerate(steps):
+                self.tables.choice_steps[number, step] = self._list([self.full_name(name) for name in sorted(names)])
         return FIRST_CHOICE - number
 
     def learn_choice(self, number: int, value: int) -> None:
-        """Where a choice leads for a value of its attribute; -1 for none, or one that no test asks for."""
+        """Where a choice leads for a value; -1 for none, or one that no test asks for."""
         choice = self._choices[number]
         text = next((raw.decode() for raw, own in self.values.numbers.items() if own == value), None)
         holding = tuple(

@@ -13,6 +13,7 @@ from sluice.kernel import tokenizer, typed
 from sluice.kernel.block import Block, column_bases
 from sluice.kernel.columns import ColumnReader
 from sluice.kernel.grammar import measure_declaration, measure_doctype
+from sluice.kernel.headers import Headers
 from sluice.kernel.interning import Full
 from sluice.kernel.machine import Machine
 from sluice.kernel.tokenizer import tokenize
@@ -36,12 +37,12 @@ _NOT_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 
 
 def can_take(feed: Feed, plan: Plan) -> bool:
-    """Whether the tier has what a feed needs: no XSD, no paths that lead up, no fragments as XML."""
-    tables = plan.tables.values()
+    """Whether the tier has what a feed needs: no XSD, no fragments as XML, no paths that lead up within a record."""
+    leads_up = any(path.up <= table.xml_depth for table in plan.tables.values() for path in table.upward)
     has_fragments = any(
         column.column_type.kind == "xml" for table in feed.tables.values() for column in table.columns.values()
     )
-    return feed.xsd is None and not any(table.upward for table in tables) and not has_fragments
+    return feed.xsd is None and not leads_up and not has_fragments
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class FastTier:
         self._feed, self._plan = feed, plan
         self._machine = Machine(feed, plan)
         self._block = Block(self._machine)
+        self._headers = Headers(plan, self._machine)
         self._writers = [writers[name] for name in self._machine.table_names]
         self._readers = [self._new_readers(name) for name in self._machine.table_names]
         self._sighted: dict[tuple[Known, str], Sighting] = {}
@@ -135,6 +137,9 @@ class FastTier:
             or found != len(piece.starts)
             or not np.array_equal(block.out.records[:found], piece.starts + (first_body - piece.offset))
         ):
+            block.go_back(mark)
+            return False
+        if self._headers.are_read and not self._headers.fill_in(block, mark, piece):
             block.go_back(mark)
             return False
         self._note_sightings(places, found)

@@ -292,6 +292,90 @@ def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how,
     return count
 
 
+# What ``_look_ahead`` answers instead of a place.
+NOTHING, ASKS_NAME, ASKS_ELEMENT, GIVES_UP = -1, -2, -3, -4
+
+
+@njit(cache=True, nogil=True)
+def _look_ahead(buffer, words, i, end_of_piece, scope, steps, step_names, lists, element, names, name_ends, name_slots):
+    """(Begin, end) of the text of the one element at a path below the tag that ends at ``i``, NOTHING where there is
+    none, GIVES_UP where that is not plain to see; or what has to be known first, with what to ask.
+
+    Nothing here proves anything: the tokenizer has yet to pass over all of it.
+    """
+    buffer, words, step_names, lists = borrowed(buffer), borrowed(words), borrowed(step_names), borrowed(lists)
+    element, names = borrowed(element), borrowed(names)
+    name_ends, name_slots = borrowed(name_ends), borrowed(name_slots)
+    depth, matched, found, found_end = 0, 0, NOTHING, NOTHING
+    while True:
+        while True:
+            marks = zeros(words[i] ^ _LTS)
+            if marks != 0:
+                break
+            i += WORD
+        i += first_of(marks)
+        if i >= end_of_piece:
+            return GIVES_UP, 0, 0, 0
+        byte = buffer[i + 1]
+        if byte == SLASH:
+            if depth == 0:
+                return found, found_end, 0, 0
+            depth -= 1
+            matched = min(matched, depth)
+            i += 2
+            continue
+        if byte == BANG or byte == QUESTION:
+            if byte == QUESTION:
+                i = _markup_end(buffer, i + 2, QUESTION, 0)
+            elif buffer[i + 2] == DASH and buffer[i + 3] == DASH:
+                i = _markup_end(buffer, i + 4, DASH, DASH)
+            elif _is_cdata(buffer, i):
+                i = _markup_end(buffer, i + 9, CLOSE, CLOSE)
+            else:
+                i = -1
+            if i < 0:
+                return GIVES_UP, 0, 0, 0
+            continue
+        name_start = i + 1
+        name, i = _look_up_name(buffer, name_start, names, name_ends, name_slots)
+        if name < 0:
+            return ASKS_NAME, 0, name_start, i
+        while buffer[i] != GT:
+            byte = buffer[i]
+            if byte == LT or i >= end_of_piece or (byte == 120 and buffer[i + 1] == 109 and buffer[i + 4] == 115):
+                return GIVES_UP, 0, 0, 0  # perhaps a namespace is declared here
+            i += 1
+            if byte == QUOTE or byte == APOSTROPHE:
+                while buffer[i] != byte and i < end_of_piece:
+                    i += 1
+                i += 1
+        is_empty = buffer[i - 1] == SLASH
+        i += 1
+        if depth == matched and matched < steps:
+            full = element[scope, name] - 1
+            if full == UNKNOWN:
+                return ASKS_ELEMENT, 0, scope, name
+            for k in range(step_names[matched, 0], step_names[matched, 1]):
+                if lists[k] == full:
+                    matched += 1
+                    break
+            if matched > depth and matched == steps:
+                if found >= 0:
+                    return GIVES_UP, 0, 0, 0
+                found = found_end = i
+                if not is_empty:
+                    while buffer[found_end] != LT:
+                        if buffer[found_end] == AMP or buffer[found_end] == CR:
+                            return GIVES_UP, 0, 0, 0
+                        found_end += 1
+                    if buffer[found_end + 1] != SLASH:
+                        return GIVES_UP, 0, 0, 0
+        if is_empty:
+            matched = min(matched, depth)
+        else:
+            depth += 1
+
+
 @njit(cache=True, nogil=True)
 def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output, progress: np.ndarray) -> int:
     """Walk on from ``progress[AT]``. One loop, since a compiled state machine that hands all its tables from call to
@@ -316,6 +400,8 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
     slot = borrowed(tables.slot)
     choice_attribute = borrowed(tables.choice_attribute)
     choice_state = borrowed(tables.choice_state)
+    choice_depth = borrowed(tables.choice_depth)
+    choice_steps = borrowed(tables.choice_steps)
     state_kind = borrowed(tables.state_kind)
     state_rows = borrowed(tables.state_rows)
     state_cells = borrowed(tables.state_cells)
@@ -528,11 +614,25 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             break
         if state <= FIRST_CHOICE:
             choice, value = FIRST_CHOICE - state, -1
-            for k in range(attribute_count):
-                if attributes[k, 4] == choice_attribute[choice]:
-                    if attributes[k, 3]:
-                        is_sound = False
-                    value = number_of(buffer, attributes[k, 1], attributes[k, 2], values, value_ends, value_slots)
+            if choice_depth[choice] == 0:
+                for k in range(attribute_count):
+                    if attributes[k, 4] == choice_attribute[choice]:
+                        if attributes[k, 3]:
+                            is_sound = False
+                        value = number_of(buffer, attributes[k, 1], attributes[k, 2], values, value_ends, value_slots)
+            elif not is_empty:
+                value_start, value_end, asked_a, asked_b = _look_ahead(
+                    buffer, words, j, end_of_piece, scope, choice_depth[choice], choice_steps[choice], lists,
+                    element, names, name_ends, name_slots,
+                )  # fmt: skip
+                if value_start == ASKS_NAME:
+                    answer = NEEDS_NAME
+                elif value_start == ASKS_ELEMENT:
+                    answer = NEEDS_ELEMENT
+                if value_start <= ASKS_NAME:
+                    break
+                if value_start >= 0:
+                    value = number_of(buffer, value_start, value_end, values, value_ends, value_slots)
             if not is_sound:
                 break
             state = choice_state[choice, value + 1] - 1

@@ -38,8 +38,10 @@ def choose(tokens, count, base, rank, chosen, ranks):
 
 
 @njit(cache=True, nogil=True)
-def measure_texts(tokens, chosen, offsets, state):
-    """Where each text begins in the column's data; returns how long that is."""
+def measure_texts(buffer, tokens, chosen, is_trimmed, starts, offsets, state):
+    """Where each text begins in the buffer and in the column's data; returns how long that is."""
+    buffer, tokens, chosen, starts = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(starts)
+    offsets, state = borrowed(offsets), borrowed(state)
     total = 0
     for row in range(chosen.shape[0]):
         offsets[row] = total
@@ -50,25 +52,28 @@ def measure_texts(tokens, chosen, offsets, state):
             state[row] = IS_NULL
         else:
             state[row] = VALUE
-            total += tokens[token, LENGTH]
+            start = np.int64(tokens[token, START])
+            end = start + tokens[token, LENGTH]
+            if is_trimmed:
+                start, end = _trim(buffer, start, end)
+            starts[row] = start
+            total += end - start
     offsets[chosen.shape[0]] = total
     return total
 
 
 @njit(cache=True, nogil=True)
-def copy_texts(words, tokens, chosen, offsets, data):
+def copy_texts(words, starts, offsets, data):
     """Copy the texts to their places in ``data``, word by word: what is written behind one is written over by the next,
     and ``data`` has room for a word more.
     """
-    words, tokens, chosen, offsets, data = (
-        borrowed(words), borrowed(tokens), borrowed(chosen), borrowed(offsets), borrowed(data)
-    )  # fmt: skip
-    for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token >= 0:
-            start, at = np.int64(tokens[token, START]), np.int64(offsets[row])
-            for k in range(0, np.int64(tokens[token, LENGTH]), WORD):
-                data[at + k] = words[start + k]
+    words, starts, offsets, data = borrowed(words), borrowed(starts), borrowed(offsets), borrowed(data)
+    for row in range(starts.shape[0]):
+        start, at, end = starts[row], np.int64(offsets[row]), np.int64(offsets[row + 1])
+        while at < end:
+            data[at] = words[start]
+            at += WORD
+            start += WORD
 
 
 @njit(cache=True, nogil=True, inline="always")
