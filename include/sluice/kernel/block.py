@@ -145,17 +145,19 @@ class Block:
         needed = len(rows) * len(values)
         while int(self.progress[tokenizer.TOKENS]) + needed + 8 * self._machine.cell_count > len(self.out.tokens):
             self.out = self.out._replace(tokens=_doubled(self.out.tokens))
-        for cell, text in values:
-            start = self.bytes_used
-            size = len(text or b"")
+        template = np.empty((len(values), 4), np.int32)
+        for number, (cell, text) in enumerate(values):
+            start, size = self.bytes_used, len(text or b"")
             self._make_room(start + size + PADDING)
             self.buffer[start : start + size] = np.frombuffer(text or b"", np.uint8)
             self.progress[tokenizer.ARENA] = start + size
-            at = int(self.progress[tokenizer.TOKENS])
-            tokens = self.out.tokens[at : at + len(rows)]
-            tokens[:, tokenizer.CELL], tokens[:, tokenizer.ROW] = cell, rows
-            tokens[:, tokenizer.START], tokens[:, tokenizer.LENGTH] = start, no_value if text is None else size
-            self.progress[tokenizer.TOKENS] = at + len(rows)
+            template[number] = cell, 0, start, no_value if text is None else size
+        # Row by row: the items of a list must stand together.
+        at = int(self.progress[tokenizer.TOKENS])
+        tokens = self.out.tokens[at : at + needed]
+        tokens[:] = np.tile(template, (len(rows), 1))
+        tokens[:, tokenizer.ROW] = np.repeat(rows, len(values))
+        self.progress[tokenizer.TOKENS] = at + needed
 
     def clear(self) -> None:
         for slot in (tokenizer.TOKENS, tokenizer.ROWS, tokenizer.ARENA):
