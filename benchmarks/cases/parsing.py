@@ -10,8 +10,8 @@ from benchmarks.shapes import SHAPES
 
 
 def parse_against_floor(bench: Bench) -> Runs:
-    """Contestants ``floor A`` and ``parse A``, and so on. Parse is the stage: with Parquet written and counts taken,
-    in a warm process.
+    """Contestants ``floor A``, ``columns A`` (parse in memory) and ``parse A`` (the stage: with work files written and
+    counts taken), and so on, in warm processes.
     """
     runs: Runs = {}
     with bench.server() as server:
@@ -19,6 +19,7 @@ def parse_against_floor(bench: Bench) -> Runs:
             path = str(bench.record_file(shape.name, bench.scale.parse_mb))
             contestants = {
                 f"floor {shape.letter}": partial(_floor, bench, path),
+                f"columns {shape.letter}": partial(_columns, bench, shape.name, path),
                 f"parse {shape.letter}": partial(_parse, bench, server, shape.name, path),
             }
             runs |= bench.in_turns(bench.scale.repeat, contestants)
@@ -27,6 +28,11 @@ def parse_against_floor(bench: Bench) -> Runs:
 
 def _floor(bench: Bench, path: str, turn: int) -> dict[str, Any]:
     return bench.measure("floor.measure", path=path)
+
+
+def _columns(bench: Bench, shape: str, path: str, turn: int) -> dict[str, Any]:
+    warm = str(bench.record_file(shape, WARM_MB))
+    return bench.measure("columns.measure", feed=shape, path=path, warm_path=warm)
 
 
 def _parse(bench: Bench, server: BenchServer, shape: str, path: str, turn: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.kernel.tiers import assert_same, parse_by_both
 from tests.parsed import write_feed
 
 VARIANTS = [("reject", "true"), ("reject", "false"), ("keep_records", "false")]
-DOCUMENTS = 150
+DOCUMENTS = 80
 
 
 @pytest.mark.parametrize(("malformed", "required"), VARIANTS)
