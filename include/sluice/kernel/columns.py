@@ -61,6 +61,8 @@ class ColumnReader:
         column = converter.column
         self._absent_is_plain = not column.required and column.default is None
         self._nil_is_plain = not column.required
+        self._has_empties = converter.type.kind != "text"
+        self._empty_is_null = "" in column.null
 
     def read(self, tokens: Tokens, chosen: np.ndarray, rows: int) -> tuple[pa.Array, list[BadValue]]:
         """The column, and what did not fit; there it holds NULL."""
@@ -73,6 +75,10 @@ class ColumnReader:
             return self._converter.convert([tokens.value(token) for token in chosen.tolist()])
         state = np.empty(rows, np.uint8)
         array, unsure = self._read(tokens, chosen, state)
+        if self._has_empties:
+            is_empty = state == typed.EMPTY
+            state[is_empty] = typed.IS_NULL if self._empty_is_null else typed.UNSURE
+            unsure += 0 if self._empty_is_null else int(np.count_nonzero(is_empty))
         if not self._absent_is_plain:
             state[state == typed.ABSENT] = typed.UNSURE
         if not self._nil_is_plain:

@@ -1,7 +1,7 @@
 """Typed values straight from bytes, compiled: what looks as usual is converted, the rest is left to ``convert``.
 
 Each function goes through the rows of one column. ``chosen`` holds for each row its token, -1 where the value is
-absent. It sets ``state`` to VALUE, ABSENT, IS_NULL or UNSURE, and returns how many are UNSURE. What it takes for a
+absent. It sets ``state``, and returns how many are UNSURE. What it takes for a
 value is what ``values`` takes for one, and worth the same.
 """
 
@@ -15,7 +15,7 @@ from sluice.compiled.words import WORD
 from sluice.kernel.spelling import IS_WHITE
 from sluice.kernel.tokenizer import LENGTH, NO_VALUE, START
 
-VALUE, ABSENT, IS_NULL, UNSURE = 0, 1, 2, 3
+VALUE, ABSENT, IS_NULL, UNSURE, EMPTY = range(5)
 INTEGER_DIGITS, BIGINT_DIGITS = 10, 18
 INTEGER_MAX = (1 << 31) - 1
 _MICROSECONDS = 1_000_000
@@ -119,6 +119,9 @@ def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state)
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         number, is_number = _read_integer(buffer, start, end, most_digits)
         if is_number and low <= number <= high:
             values[row], state[row] = number, VALUE
@@ -141,6 +144,9 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         is_negative = start < end and buffer[start] == 45
         if start < end and (is_negative or buffer[start] == 43):
             start += 1
@@ -176,6 +182,9 @@ def read_booleans(buffer, tokens, chosen, values, state):
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         length, state[row] = end - start, VALUE
         if length == 1 and (buffer[start] == 49 or buffer[start] == 48):
             values[row] = buffer[start] == 49
@@ -220,6 +229,9 @@ def read_dates(buffer, tokens, chosen, values, state):
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         days, year = _read_day(buffer, start) if end - start == 10 else (0, -1)
         if year < 0:
             state[row] = UNSURE
@@ -240,6 +252,9 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         moment, is_one = _read_moment(buffer, start, end, with_zone)
         if is_one:
             values[row], state[row] = moment, VALUE
