@@ -42,9 +42,20 @@ def _read(name: str, path: str) -> tuple[int, int]:
     plan = Plan(feed)
     tier = FastTier(feed, plan, {name: TableWriter(feed, table, io.BytesIO()) for name, table in plan.tables.items()})
     records = values = 0
+
+    def leap(piece: Piece) -> int:
+        nonlocal records, values
+        places = tier.leap(piece, lambda found: PiecePlaces(1, "", found, needs_leads=False))
+        if places is None:
+            return 0
+        records += len(places.lines)
+        if tier.is_full:
+            values += _drain(tier)
+        return len(places)
+
     with Path(path).open("rb", buffering=0) as file:
         stream = Utf8Stream(file)  # type: ignore[arg-type]
-        for piece in PieceReader(stream, PathTable(plan.local_paths), RootCheck(plan)):
+        for piece in PieceReader(stream, PathTable(plan.local_paths), RootCheck(plan), leaper=leap):
             places = PiecePlaces(1, "", piece, needs_leads=False) if isinstance(piece, Piece) else None
             if places is None or not tier.take(piece, places):
                 raise RuntimeError(f"the fast tier declined a piece of {path}")

@@ -18,6 +18,15 @@ _FIRST_BYTES = 1 << 20
 _FIRST_TOKENS = 1 << 15
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many characters may be taken from a record, how many rows it may give, how many levels a document has."""
+
+    taken: int
+    rows: int
+    depth: int
+
+
 @dataclass(slots=True)
 class Mark:
     """How far a block had come before a piece."""
@@ -39,7 +48,7 @@ class Block:
         self.out = Output(
             tokens=np.zeros((_FIRST_TOKENS + 8 * machine.cell_count, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
-            records=np.zeros(1024, np.int64),
+            records=np.zeros((1024, 2), np.int64),
             touched=np.zeros((4 * tokenizer.MAX_ATTRIBUTES, 2), np.int32),
             visits=np.zeros(MAX_STATES, np.int64),
             sights=np.zeros(MAX_STATES, np.int64),
@@ -90,7 +99,7 @@ class Block:
         size = sum(map(len, parts))
         self._make_room(start + 2 * size + 2 * PADDING)
         if records + 1 > len(self.out.records):
-            self.out = self.out._replace(records=np.zeros(2 * records + 1, np.int64))
+            self.out = self.out._replace(records=np.zeros((2 * records + 1, 2), np.int64))
         at = start
         for part in parts:
             self.buffer[at : at + len(part)] = np.frombuffer(part, np.uint8)
@@ -99,15 +108,21 @@ class Block:
         self.progress[tokenizer.ARENA] = at + PADDING
         return start
 
-    def begin(self, start: int, end: int, max_taken: int, max_rows: int, has_returns: bool) -> None:
+    def begin(self, start: int, end: int, limits: Limits, has_returns: bool) -> None:
         """Get ready for a document at ``buffer[start:end]``."""
         p = self.progress
         p[tokenizer.AT], p[tokenizer.END], p[tokenizer.DEPTH], p[tokenizer.RECORDS] = start, end, 0, 0
-        p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = max_taken, max_rows
+        p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = limits.taken, limits.rows
+        p[tokenizer.MAX_DEPTH], p[tokenizer.FLOOR] = min(limits.depth, tokenizer.MAX_LEVELS - 1), 0
         p[tokenizer.TAKEN] = p[tokenizer.RECORD_ROWS] = p[tokenizer.HAS_ROOT] = p[tokenizer.HAS_DOCTYPE] = 0
         p[tokenizer.HAS_RETURNS] = has_returns
         self.out.stack[0] = 0
         self.out.stack[0, tokenizer.STATE] = self._machine.start
+
+    def guard(self, body_at: int, tail_at: int, floor: int) -> None:
+        """See to it that nothing in the body ends an element that was open before it."""
+        p = self.progress
+        p[tokenizer.BODY_AT], p[tokenizer.TAIL_AT], p[tokenizer.FLOOR] = body_at, tail_at, floor
 
     def grow(self) -> bool:
         """Make room for more tokens, rows and spelled-out values; False where a piece asks for too much."""

@@ -303,8 +303,15 @@ class Machine:
         return self._choice(alternatives, known, tag)
 
     def _step_above(self, state: State, tag: str) -> int:
-        """Above records only the record paths count."""
+        """Above records only the record paths count. What has the names of one, in another namespace, is no record, and
+        no matter to be passed over.
+        """
         leading = tuple(path for path in state.above if tag in self._paths[path][0][state.depth])
+        local = tag.rpartition("}")[2]
+        if len(leading) < sum(
+            local == min(self._paths[path][0][state.depth]).rpartition("}")[2] for path in state.above
+        ):
+            return DECLINE
         ended = [path for path in leading if len(self._paths[path][0]) == state.depth + 1]
         if not ended:
             return self.state_of(State(above=leading, depth=state.depth + 1)) if leading else SKIP
@@ -390,6 +397,10 @@ class Machine:
         sighting = (known, clark) if is_new and known is not None else None
         is_nil = name == self.xsi_nil and any(node.texts for node in state.nodes)
         self.tables.slot[number, name] = self.slot_of(_Slot(cells, sighting, is_nil)) + 1
+
+
+def _local(clark: str) -> str:
+    return clark.rpartition("}")[2]
 
 
 def _nodes_of(node: Node) -> Iterator[Node]:

@@ -68,7 +68,9 @@ NEEDS_CHILD, NEEDS_CHOICE, NEEDS_SLOT, NEEDS_DOCTYPE = 8, 9, 10, 11
 # Slots of the progress: positions in the buffer, counts, and what has come last.
 AT, END, DEPTH, SERIAL, TOKENS, ROWS, RECORDS, LAST, ARENA, TOUCHED = range(10)
 TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B, C = range(10, 20)
-PROGRESS_SIZE = 20
+# Between BODY_AT and TAIL_AT no element of a level up to FLOOR may end, and none may be deeper than MAX_DEPTH.
+BODY_AT, TAIL_AT, FLOOR, MAX_DEPTH = range(20, 24)
+PROGRESS_SIZE = 24
 
 # Slots of a level of the stack.
 NAME, STATE, SCOPE, CONTENT, MIX, NIL = range(6)
@@ -428,6 +430,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
     token_count, rows_written, record_count = progress[TOKENS], progress[ROWS], progress[RECORDS]
     arena, touched_count = progress[ARENA], progress[TOUCHED]
     end_of_piece, has_returns = progress[END], progress[HAS_RETURNS]
+    body_at, tail_at, floor, max_depth = progress[BODY_AT], progress[TAIL_AT], progress[FLOOR], progress[MAX_DEPTH]
     # One tag may write a token for each cell, and a row for each table.
     most_tokens, most_rows = tokens.shape[0] - 4 * cell_table.shape[0] - 4, rows.shape[0] - row_count.shape[0] - 1
     answer = DECLINED
@@ -449,7 +452,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             break
         byte = buffer[i + 1]
         if byte == SLASH:
-            if depth == 0:
+            if depth <= floor and (depth == 0 or body_at <= i < tail_at):
                 break
             name = stack[depth, NAME]
             length = length_at(buffer, words, i + 2, name, names, name_ends, name_heads)
@@ -479,6 +482,8 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                 )
                 if token_count < 0 or progress[TAKEN] > progress[MAX_TAKEN]:
                     break
+            if state_kind[state] & IS_RECORD:
+                records[record_count - 1, 1] = j + 1
             depth -= 1
             i = j + 1
             continue
@@ -514,7 +519,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
         # -- a start tag: first what it is, without any effect, then what it does ----------------------------------
         if depth == 0 and progress[HAS_ROOT] == 1:
             break
-        if depth + 1 >= stack.shape[0]:
+        if depth >= max_depth:
             break
         serial += 1
         name, j = _find_name(buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots)
@@ -673,7 +678,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             if kind & IS_RECORD:
                 if record_count == records.shape[0]:
                     break
-                records[record_count] = i
+                records[record_count, 0], records[record_count, 1] = i, j
                 record_count += 1
                 progress[TAKEN] = progress[RECORD_ROWS] = 0
             if kind & IS_NOTED:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sluice import replay, xmlio
 from sluice.attempts import Attempts
@@ -215,7 +216,7 @@ class _BatchParser:
 
     def _run_section(self, section: Section, tally: _Tally) -> None:
         self._plan.sightings.place = Place(section.part.part_id, section.member, None, section.first_line)
-        reader = self._new_reader(section)
+        reader = self._new_reader(section, tally)
         found_before = tally.found
         fault = self._parse_section(section, reader, tally)
         if fault is not None and section.part.wanted is not None:
@@ -232,13 +233,15 @@ class _BatchParser:
             gc.collect(0)
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
-    def _new_reader(self, section: Section) -> PieceReader:
+    def _new_reader(self, section: Section, tally: _Tally) -> PieceReader:
+        may_leap = self._tables.is_fast and section.part.wanted is None
         return read_pieces(
             self._feed,
             section,
             self._paths,
             check_root=self._check_root,
             keep_leads=self._keeps_leads,
+            leaper=partial(self._leap, section, tally) if may_leap else None,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
         )
 
@@ -262,6 +265,16 @@ class _BatchParser:
         if not reader.records_seen and section.part.cut.is_whole and not self._feed.allow_empty:
             return self._no_records(last_root)
         return None
+
+    def _leap(self, section: Section, tally: _Tally, piece: Piece) -> int:
+        """Take a piece that was cut at a guess; returns how many records it held, 0 where it is not taken."""
+        part_id, needs_leads = section.part.part_id, self._plan.reads_ancestor_content
+        places = self._tables.leap(piece, lambda found: PiecePlaces(part_id, section.member, found, needs_leads))
+        if places is None:
+            return 0
+        self.pieces += 1
+        tally.found += len(places)
+        return len(places)
 
     def _no_records(self, root: xmlio.Element | None) -> MalformedXML:
         why = self._validity.why_invalid(root) if root is not None else None
