@@ -179,10 +179,6 @@ class PieceReader:
         names = [ancestor.name for ancestor in self._opened]
         self._state, self._stack = self.paths.new_state(names)
 
-    @property
-    def _may_leap(self) -> bool:
-        return self.leaper is not None and self._misses < MAX_MISSES
-
     # -- events -------------------------------------------------------------------------------------------------------
 
     def _follow(self, events: np.ndarray) -> Iterator[Piece | OversizeRecord]:
@@ -198,10 +194,10 @@ class PieceReader:
             run = events[first:end]
             if end > first and is_record[first] and self._oversize is None and int(run[:, 3].max()) <= self.max_depth:
                 yield from self._follow_records(run)
-                if self._record_tag:
-                    return
             else:
                 yield from self._follow_each(run.tolist())
+            if self._record_tag:
+                return
 
     def _follow_records(self, run: np.ndarray) -> Iterator[Piece]:
         """Take in a run of records' starts and ends; none of them is too deep."""
@@ -218,11 +214,16 @@ class PieceReader:
             self._begin_records(starts[:begun].tolist())
             self._ends += ends[: full + 1].tolist()
             starts, ends = starts[begun:], ends[full + 1 :]
-            tag = self._tag_at(self._starts[0])
-            yield self._cut(end)
-            if self._may_leap:
-                self._go_back(tag)
+            yield from self._cut_behind_record(end)
+            if self._record_tag:
                 return
+
+    def _cut_behind_record(self, end: int) -> Iterator[Piece]:
+        """Cut where a record ended; what comes then need not be scanned where leaps may be tried."""
+        tag = self._tag_at(self._starts[0])
+        yield self._cut(end)
+        if self.leaper is not None and self._misses < MAX_MISSES:
+            self._go_back(tag)
 
     def _follow_each(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
         for kind, start, end, depth in events:
@@ -235,7 +236,9 @@ class PieceReader:
                 if self._oversize is not None:
                     yield self._close_oversize(end)
                 elif end - self._base >= self.piece_bytes and self._ancestors:
-                    yield self._cut(end)
+                    yield from self._cut_behind_record(end)
+                    if self._record_tag:
+                        return
             elif kind == scanner.ROOT_START:
                 yield from self._leave_gap()
                 self._begin_document(start, end)

@@ -14,16 +14,16 @@ tables:
       x: {path: "@x", type: integer}
       y: {path: ["@q:y", y], first: true}
       t: {path: ., trim: true}
-      n: {path: n, type: "numeric(9,2)"}
-      i: {path: i, type: bigint, required: REQUIRED}
-      b: {path: b, type: boolean, default: "true"}
-      d: {path: d, type: date, "null": [n/a]}
+      n: {path: n, type: "numeric(9,2)"MANY}
+      i: {path: i, type: bigint, required: REQUIREDMANY}
+      b: {path: b, type: boolean, default: "true"MANY}
+      d: {path: d, type: date, "null": [n/a]MANY}
       w: {path: w, type: timestamptz, first: true}
-      s: {path: s, type: timestamp}
+      s: {path: s, type: timestampMANY}
       l: {path: l, type: "integer[]"}
-      a: "o[@k='a']"
+      a: {path: "o[@k='a']"MANY}
       z: {path: "o[@k='b'][@k='b']/@v", first: true}
-      m: q:m
+      m: {path: q:mMANY}
       mm: {path: q:m/m, first: true}
       r: ../@x
       h: {path: ../head/y, type: "text[]"}
@@ -38,6 +38,13 @@ tables:
   bits: {parent: parts, rows: v/bit, columns: {t: {path: ., type: text}}}
   others: {record: /root/group/other, columns: {c: ., e: {path: "@x", default: none}}}
 """
+
+
+def feed_text(malformed: str = "reject", *, is_required: bool = False, many: bool = False) -> str:
+    """``many`` says that of several values the first is taken."""
+    text = FEED.replace("MALFORMED", malformed).replace("REQUIRED", str(is_required).lower())
+    return text.replace("MANY", ", first: true" if many else "")
+
 
 _KNOWN = ("x", "y", "n", "i", "b", "d", "w", "s", "l", "o", "q:m", "m", "p", "v", "bit", "rec")
 _UNKNOWN = ("u", "q:u", "z:u", "Größe", "xml", "a.b-c", "_", "nn")
@@ -86,13 +93,13 @@ class Sender:
         self._pick = pick
         self._wrongness = wrongness
 
-    def document(self) -> bytes:
+    def document(self, most_records: int = 6) -> bytes:
         pick = self._pick
         bound = ' xmlns:z="urn:z"' if pick.random() < 0.8 else ""
         open_root = f"<root xmlns:q='urn:q'{bound}{pick.choice(_DECLARED)}>"
         if pick.random() < 0.5:
             open_root = open_root[:-1] + self._attribute("x") + ">" + self._element("head", 3)
-        body = "".join(self._among_records() for _ in range(pick.randrange(6)))
+        body = "".join(self._among_records() for _ in range(pick.randrange(most_records)))
         text = pick.choice(_PROLOGS) + open_root + body + "</root>" + pick.choice(("", "", "\n", "<!-- e -->", "<?p?>"))
         data = text.encode("utf-8", "surrogatepass")
         return self._damage(data) if pick.random() < self._wrongness else data

@@ -6,18 +6,18 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.kernel.documents import FEED, Sender
-from tests.kernel.tiers import assert_same, parse_by_both
+from tests.kernel.documents import Sender, feed_text
+from tests.kernel.tiers import assert_same, counted_leaps, parse_by_both, small_pieces
 from tests.parsed import write_feed
 
-VARIANTS = [("reject", "true"), ("reject", "false"), ("keep_records", "false")]
+VARIANTS = [("reject", True), ("reject", False), ("keep_records", False)]
 DOCUMENTS = 80
 
 
 @pytest.mark.parametrize(("malformed", "required"), VARIANTS)
 @pytest.mark.parametrize("wrongness", [0.0, 0.2])
-def test_both_tiers_agree(tmp_path: Path, malformed: str, required: str, wrongness: float) -> None:
-    feed = write_feed(tmp_path, FEED.replace("MALFORMED", malformed).replace("REQUIRED", required))
+def test_both_tiers_agree(tmp_path: Path, malformed: str, required: bool, wrongness: float) -> None:
+    feed = write_feed(tmp_path, feed_text(malformed, is_required=required))
     taken = 0
     for seed in range(DOCUMENTS):
         data = Sender(random.Random(f"{malformed}/{required}/{wrongness}/{seed}"), wrongness).document()
@@ -29,3 +29,55 @@ def test_both_tiers_agree(tmp_path: Path, malformed: str, required: str, wrongne
         taken += fast.summary.fast_pieces
     # A test in which the fast tier declines everything would prove nothing.
     assert taken > DOCUMENTS / 10
+
+
+@pytest.mark.parametrize("wrongness", [0.0, 0.02])
+def test_both_tiers_agree_on_long_documents(tmp_path: Path, wrongness: float) -> None:
+    """Many pieces: most are cut at a guess, which the tokenizer has to prove, or the scanner has to make good."""
+    feed = write_feed(tmp_path, feed_text("keep_records", many=True))
+    leaps = 0
+    for seed in range(DOCUMENTS // 2):
+        pick = random.Random(f"long/{wrongness}/{seed}")
+        data = Sender(pick, wrongness).document(most_records=60)
+        with small_pieces(pick.choice((200, 1000)), pick.choice((64, 400))), counted_leaps() as count:
+            fast, reference = parse_by_both(feed, tmp_path, data)
+        try:
+            assert_same(fast, reference)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {data!r}") from error
+        leaps += count[0]
+    assert leaps > DOCUMENTS / 10
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (b"<r>%s<!-- <a> -->%s</r>", "a guess may lie in a comment"),
+        (b"<r>%s<a><![CDATA[<a>]]></a>%s</r>", "or in a CDATA section"),
+        (b"<r>%s<a x='<a>'/>%s</r>", "or in a value, where it is malformed"),
+        (b"<r>%s<a><a><a/></a></a>%s</r>", "or in a record of the same name"),
+        (b"<r>%s</r><r>%s</r>", "or behind the end of a document"),
+        (b"<r>%s<a>1</a></b><b><a>2</a>%s</r>", "or behind the end of nothing that was open"),
+        (b"<r>%s<x:a xmlns:x='urn:x'>1</x:a>%s</r>", "a record may be in another namespace"),
+        (b"<r>%s<z>\xc3\xa4</z><a>\xff</a>%s</r>", "what is no text is found"),
+    ],
+)
+def test_a_guess_is_proven_or_made_good(tmp_path: Path, document: bytes, why: str) -> None:
+    feed = write_feed(tmp_path, "tables: {t: {record: /r/a, columns: {x: {path: ., first: true}}}}")
+    records = b"".join(b"<a>%d</a>" % number for number in range(1000))
+    with small_pieces(200, 64):
+        assert_same(*parse_by_both(feed, tmp_path, document % (records, records)))
+        assert_same(*parse_by_both(feed, tmp_path, document % (records, b"")))
+
+
+def test_ancestors_that_change_are_noticed(tmp_path: Path) -> None:
+    """A stretch may end the parent of its records and begin another of the same name: later records stand in that."""
+    feed = write_feed(tmp_path, "tables: {t: {record: /r/p/a, columns: {x: ., of: ../@n, head: ../h}}}")
+    parents = b"".join(
+        b"<p n='%d'><h>%d</h>%s</p>" % (number, number, b"<a>1</a>" * (number % 7 * 200)) for number in range(20)
+    )
+    with small_pieces(200, 64), counted_leaps() as count:
+        fast, reference = parse_by_both(feed, tmp_path, b"<r>" + parents + b"</r>")
+    assert_same(fast, reference)
+    assert count[0] > 3
+    assert {row["of"] for row in fast.rows()} == {str(number) for number in range(20) if number % 7}

@@ -136,7 +136,8 @@ class Block:
         if progress[tokenizer.TOUCHED] + 2 * tokenizer.MAX_ATTRIBUTES > len(out.touched):
             out = out._replace(touched=_doubled(out.touched))
         self.out = out
-        self._make_room(self.bytes_used + int(progress[tokenizer.END] - progress[tokenizer.AT]))
+        # No value is longer than the piece, and that ends here.
+        self._make_room(self.bytes_used + int(progress[tokenizer.END]))
         return True
 
     def _make_room(self, size: int) -> None:

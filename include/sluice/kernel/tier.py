@@ -189,9 +189,13 @@ class FastTier:
     def _run(self, end: int) -> int:
         block, machine = self._block, self._machine
         progress = block.progress
+        asked: tuple[int, ...] = ()
         while True:
             answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
             a, b = int(progress[tokenizer.A]), int(progress[tokenizer.B])
+            before, asked = asked, (answer, a, b, int(progress[tokenizer.AT]), len(block.buffer))
+            if asked == before:
+                return tokenizer.DECLINED  # whatever it is, it must not go on for ever
             if answer == tokenizer.NEEDS_ROOM:
                 if not block.grow():
                     return tokenizer.DECLINED
