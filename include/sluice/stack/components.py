@@ -33,24 +33,8 @@ AIRFLOW_COMPONENTS: dict[str, tuple[str, ...]] = {
     "triggerer": ("--skip-serve-logs",),
 }
 
-# A task is a fork of the scheduler's fork server, so what is imported there costs a task nothing. Great Expectations
-# alone takes three to five seconds otherwise, in every task.
-PRELOADED = (
-    "great_expectations",
-    "great_expectations.expectations",
-    "pandas",
-    "pyarrow.parquet",
-    "lxml.etree",
-    "numba",
-    "psycopg",
-    "boto3",
-    "airflow.dag_processing.dagbag",
-    "airflow.executors.local_executor",
-    "airflow.providers.amazon.aws.hooks.s3",
-    "airflow.providers.postgres.hooks.postgres",
-    "airflow.sdk.execution_time.supervisor",
-    "airflow.sdk.execution_time.task_runner",
-)
+# A task is a fork of the scheduler's fork server, so what is imported there costs a task nothing.
+PRELOADED = ("sluice.edge.preloaded",)
 # Libraries that write more than a person wants to read into task and component logs.
 QUIET = "great_expectations=ERROR botocore=WARNING boto3=WARNING s3transfer=WARNING httpx=WARNING alembic=WARNING"
 
