@@ -19,7 +19,7 @@ from sluice.feed.model import Column
 from sluice.feed.types import ColumnType
 from sluice.nodes import WHITE
 from sluice.records import VALUE_CAP
-from sluice.values import TO_VALUE, Unfit
+from sluice.values import BOOLEANS, TO_VALUE, Unfit
 from sluice.walk import NIL
 
 # What the fast way may see: patterns in RE2's syntax, anchored, that Arrow's own cast reads in the same way.
@@ -55,12 +55,26 @@ class Converter:
         """``max_bytes`` is how long a text may be, in UTF-8, where PostgreSQL is to index it."""
         self.name = name
         self.column = column
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self.type: ColumnType = column.column_type
         self.arrow: pa.DataType = self.type.arrow
         self._nulls = frozenset(column.null)
         self._to_value = TO_VALUE[self.type.kind]
         self._fast_pattern = self._choose_pattern()
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether text is taken as it is, but for its length."""
+        column = self.column
+        is_text = self.type.kind == "text" and not self.type.is_list
+        return is_text and not column.trim and not self._nulls and column.default is None
+
+    @property
+    def has_usual_form(self) -> bool:
+        """Whether values that look as usual can be read without more ado."""
+        if self.type.kind == "boolean":
+            return not self.type.is_list and not any(token in BOOLEANS for token in self._nulls)
+        return self._fast_pattern is not None
 
     def _choose_pattern(self) -> str | None:
         """What all values of the column must look like for the fast way; None where there is none."""
@@ -82,16 +96,15 @@ class Converter:
 
     def _plain_text(self, values: Sequence[Any]) -> pa.Array | None:
         """Text as it is, where nothing has to be looked at value by value."""
-        column = self.column
-        if column.trim or self._nulls or column.default is not None:
+        if not self.is_plain_text:
             return None
         try:
             array = pa.array(values, pa.string())
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             return None
-        is_unfit = column.required and array.null_count
-        if self._max_bytes and not is_unfit:
-            is_unfit = (pc.max(pc.binary_length(array)).as_py() or 0) > self._max_bytes
+        is_unfit = self.column.required and array.null_count
+        if self.max_bytes and not is_unfit:
+            is_unfit = (pc.max(pc.binary_length(array)).as_py() or 0) > self.max_bytes
         return None if is_unfit else array
 
     def _cast(self, values: Sequence[Any]) -> pa.Array | None:
@@ -126,15 +139,15 @@ class Converter:
             is_missing = converted is None
         if is_missing and self.column.required:
             raise Unfit("required_missing", "the column is required and has no value")
-        if self._max_bytes:
+        if self.max_bytes:
             self._check_length(converted)
         return converted
 
     def _check_length(self, converted: Any) -> None:
         items = converted if isinstance(converted, list) else [converted]
         size = sum(len(item.encode()) for item in items if isinstance(item, str))
-        if self._max_bytes and size > self._max_bytes:
-            raise Unfit("too_long_for_index", f"the value has {size:,} bytes; an index takes {self._max_bytes:,}")
+        if self.max_bytes and size > self.max_bytes:
+            raise Unfit("too_long_for_index", f"the value has {size:,} bytes; an index takes {self.max_bytes:,}")
 
     def _convert_items(self, values: Sequence[Any] | None) -> list[Any] | None:
         """The items of a list; NULL where nothing matched, the default as its only item where there is one."""

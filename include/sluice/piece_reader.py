@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from sluice import scanner
 from sluice.charsets import check_same_encoding
 from sluice.errors import MalformedXML
 from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
-from sluice.scanner import PathTable
+from sluice.scanner import PathTable, lines_of
 
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10
@@ -120,16 +121,44 @@ class PieceReader:
         while count:
             view = np.frombuffer(self._buffer, np.uint8)
             self._scanned, count = scanner.scan(self.paths, view, self._scanned, self._state, self._stack, self._events)
-            yield from self._follow(self._events[:count].tolist())
+            yield from self._follow(self._events[:count])
 
     # -- events -------------------------------------------------------------------------------------------------------
 
-    def _follow(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
-        base = self._base  # cuts move the buffer, so positions are made stream positions first
-        for kind, start_index, end_index, depth in events:
-            start, end = start_index + base, end_index + base
+    def _follow(self, events: np.ndarray) -> Iterator[Piece | OversizeRecord]:
+        """Most events are those of records, one after another in the same ancestors: these are taken in runs."""
+        events[:, 1:3] += self._base  # cuts move the buffer, so positions are made stream positions first
+        is_record = events[:, 0] == scanner.RECORD_START
+        is_record |= events[:, 0] == scanner.RECORD_END
+        edges = [0, *(np.flatnonzero(np.diff(is_record)) + 1).tolist(), len(events)]
+        for first, end in pairwise(edges):
+            run = events[first:end]
+            if end > first and is_record[first] and self._oversize is None and int(run[:, 3].max()) <= self.max_depth:
+                yield from self._follow_records(run)
+            else:
+                yield from self._follow_each(run.tolist())
+
+    def _follow_records(self, run: np.ndarray) -> Iterator[Piece]:
+        """Take in a run of records' starts and ends; none of them is too deep."""
+        is_start = run[:, 0] == scanner.RECORD_START
+        starts, ends = run[is_start, 1], run[~is_start, 2]
+        while len(starts) or len(ends):
+            full = int(np.searchsorted(ends, self._base + self.piece_bytes)) if self._ancestors else len(ends)
+            if full == len(ends):
+                self._begin_records(starts.tolist())
+                self._ends += ends.tolist()
+                return
+            end = int(ends[full])
+            begun = int(np.searchsorted(starts, end))
+            self._begin_records(starts[:begun].tolist())
+            self._ends += ends[: full + 1].tolist()
+            starts, ends = starts[begun:], ends[full + 1 :]
+            yield self._cut(end)
+
+    def _follow_each(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
+        for kind, start, end, depth in events:
             if kind == scanner.RECORD_START:
-                self._begin_record(start)
+                self._begin_records([start])
             elif kind == scanner.RECORD_END:
                 if depth > self.max_depth and self._oversize is None:
                     yield from self._open_oversize(end, depth)
@@ -191,13 +220,16 @@ class PieceReader:
         self._ancestors.append(ancestor)
         self._chain = None
 
-    def _begin_record(self, start: int) -> None:
-        self._freeze_lead(start)
+    def _begin_records(self, starts: list[int]) -> None:
+        """Records begin, all in the present ancestors."""
+        if not starts:
+            return
+        self._freeze_lead(starts[0])
         if self._chain is None:
             self._chain = tuple(self._ancestors)
         if not self._families or self._families[-1][1] is not self._chain:
             self._families.append((len(self._starts), self._chain))
-        self._starts.append(start)
+        self._starts += starts
 
     def _freeze_lead(self, position: int) -> None:
         """The innermost open ancestor has got its first child on the path: what it holds so far is its lead."""
@@ -358,7 +390,7 @@ class PieceReader:
         size = position - self._base
         if size <= 0:
             return
-        self.ends_line += self._buffer.count(b"\n", 0, size)
+        self.ends_line = int(lines_of(self._buffer, np.array([size]), self.ends_line)[0])
         self._buffer = self._buffer[size:]
         self._base = position
         self._scanned -= size

@@ -16,6 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from sluice.scanner import lines_of
+
 # How much of a record or file the quarantine keeps, and of what stands around a record.
 RAW_CAP_BYTES = 64 << 10
 CONTEXT_CAP_BYTES = 16 << 10
@@ -99,8 +101,7 @@ class Piece:
 
     def lines(self) -> np.ndarray:
         """The line on which each record begins."""
-        newlines = np.flatnonzero(np.frombuffer(self.body, np.uint8) == 10)
-        return self.first_line + np.searchsorted(newlines, self.starts - self.offset)
+        return lines_of(self.body, self.starts - self.offset, self.first_line)
 
     def record_chains(self) -> Iterator[Chain]:
         """The ancestors of each record."""

@@ -53,7 +53,8 @@ class Plan:
         self.tables = {name: self._plan_table(feed, name) for name in feed.tables}
         self.deletes: dict[str, list[TablePlan]] = {}
         """By root table, how its deletes are read; all plans of a table give rows of the same columns and cells."""
-        self._record_paths: list[tuple[tuple[frozenset[str], ...], TablePlan]] = []
+        self.record_paths: list[tuple[tuple[frozenset[str], ...], TablePlan]] = []
+        """The Clark names that each step of a record path may have, and how such a record is read."""
         self._candidates = _Candidates()
         self.sightings = Sightings(feed.names)
         self.speller = Speller()
@@ -157,7 +158,7 @@ class Plan:
 
     def _add_record_path(self, path: Path, plan: TablePlan) -> None:
         names = tuple(frozenset(self._names.element_names(step.name)) for step in path.steps)
-        self._record_paths.append((names, plan))
+        self.record_paths.append((names, plan))
         candidates = self._candidates
         for step in path.steps:
             candidates = candidates.children.setdefault(step.name.local, _Candidates())
@@ -166,12 +167,12 @@ class Plan:
     @property
     def local_paths(self) -> list[tuple[str, ...]]:
         """The record paths in local names, as the scanner wants them."""
-        return [tuple(name.rpartition("}")[2] for name in map(min, names)) for names, _ in self._record_paths]
+        return [tuple(name.rpartition("}")[2] for name in map(min, names)) for names, _ in self.record_paths]
 
     @property
     def root_names(self) -> set[str]:
         """The Clark names that a document's root may have."""
-        return {name for names, _ in self._record_paths for name in names[0]}
+        return {name for names, _ in self.record_paths for name in names[0]}
 
     @property
     def reads_ancestor_content(self) -> bool:
@@ -212,7 +213,7 @@ class Plan:
 
     def _find_table(self, element: Element) -> TablePlan | None:
         chain = [element.tag, *(ancestor.tag for ancestor in element.iterancestors())]
-        for names, plan in self._record_paths:
+        for names, plan in self.record_paths:
             if len(names) == len(chain) and all(
                 tag in allowed for tag, allowed in zip(reversed(chain), names, strict=True)
             ):

@@ -17,6 +17,9 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
+from sluice.compiled.borrowing import borrowed
+from sluice.compiled.words import LINE_FEEDS, ONES, WORD, count_zeros, first_of, words_of, zeros
+
 # Events, as they stand in the first column of the event table; the others are: start, end (positions in the buffer),
 # depth (of a record's end: that of the deepest element in the record).
 ROOT_START, ANCESTOR_START, RECORD_START, RECORD_END, ANCESTOR_END, DOCUMENT_END, DECLARATION = 1, 2, 3, 4, 5, 6, 7
@@ -84,12 +87,12 @@ def scan(
     (``state[ERROR]``). Positions are indexes into ``buffer``.
     """
     return _scan(
-        buffer, start, state, stack, events, paths.text, paths.name_start, paths.name_end,
+        buffer, words_of(buffer), start, state, stack, events, paths.text, paths.name_start, paths.name_end,
         paths.first_child, paths.next_sibling, paths.is_record, paths.max_depth,
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the three bytes a b c (two, where a is 0) from i on; -1 where they do not occur."""
     while i < n:
@@ -99,22 +102,63 @@ def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no 
     return -1
 
 
+_LTS = np.uint64(0x3C3C3C3C3C3C3C3C)
+_GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
+_QUOTES = np.uint64(0x2222222222222222)
+_APOSTROPHES = np.uint64(0x2727272727272727)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _next_lt(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Position of the next '<' from i on; n where there is none."""
+    while i < words.shape[0]:
+        marks = zeros(words[i] ^ _LTS)
+        if marks != 0:
+            return i + first_of(marks)
+        i += WORD
+    while i < n and buffer[i] != 60:
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _quote_end(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Position of the quote that ends the value which begins with the one at buffer[i]; n where there is none."""
+    quote = buffer[i]
+    quotes = np.uint64(quote) * ONES
+    i += 1
+    while i < words.shape[0]:
+        marks = zeros(words[i] ^ quotes)
+        if marks != 0:
+            return i + first_of(marks)
+        i += WORD
+    while i < n and buffer[i] != quote:
+        i += 1
+    return i
+
+
 @njit(cache=True, nogil=True)
-def _tag_end(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _tag_end(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the '>' that ends the tag, quotes respected; -1 where the buffer ends first."""
+    buffer, words = borrowed(buffer), borrowed(words)
     while i < n:
+        if i < words.shape[0]:
+            word = words[i]
+            marks = zeros(word ^ _GTS) | zeros(word ^ _QUOTES) | zeros(word ^ _APOSTROPHES)
+            if marks == 0:
+                i += WORD
+                continue
+            i += first_of(marks)
         byte = buffer[i]
         if byte == 62:
             return i + 1
         if byte == 34 or byte == 39:
-            i += 1
-            while i < n and buffer[i] != byte:
-                i += 1
+            i = _quote_end(buffer, words, i, n)
         i += 1
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _note(events, count, kind, start, end, depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write an event; returns how many there are now."""
     events[count, 0], events[count, 1], events[count, 2], events[count, 3] = kind, start, end, depth
@@ -190,11 +234,44 @@ def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma
     return i
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _count_line_feeds(buffer, words, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many line feeds ``buffer[start:end]`` holds."""
+    count = 0
+    while start + WORD <= end:
+        count += count_zeros(words[start] ^ LINE_FEEDS)
+        start += WORD
+    while start < end:
+        count += buffer[start] == 10
+        start += 1
+    return count
+
+
 @njit(cache=True, nogil=True)
-def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _count_lines(buffer, words, starts, line, lines):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    buffer, words, starts, lines = borrowed(buffer), borrowed(words), borrowed(starts), borrowed(lines)
+    position = 0
+    for index in range(starts.shape[0]):
+        line += _count_line_feeds(buffer, words, position, starts[index])
+        position = starts[index]
+        lines[index] = line
+
+
+def lines_of(text: bytes, starts: np.ndarray, first_line: int) -> np.ndarray:
+    """On which line each of the ascending positions ``starts`` is, in a text that begins on ``first_line``."""
+    buffer, lines = np.frombuffer(text, np.uint8), np.empty(len(starts), np.int64)
+    _count_lines(buffer, words_of(buffer), starts, first_line, lines)
+    return lines
+
+
+@njit(cache=True, nogil=True)
+def _scan(buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """One loop over the bytes: long, because a compiled state machine split over calls would be slow to read and to
     run.
     """
+    buffer, words, state, stack, events = borrowed(buffer), borrowed(words), borrowed(state), borrowed(stack), borrowed(events)
+    text, name_start, name_end = borrowed(text), borrowed(name_start), borrowed(name_end)
+    first_child, next_sibling, is_record = borrowed(first_child), borrowed(next_sibling), borrowed(is_record)
     n = buffer.shape[0]
     count = 0
     capacity = events.shape[0] - 4  # one start tag may write four
@@ -235,15 +312,14 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
                 state[ERROR] = STRAY_TEXT
                 break
         else:
-            while i < n and buffer[i] != 60:
-                i += 1
+            i = _next_lt(buffer, words, i, n)
         if i >= n:
             break
         if i + 1 >= n:
             break
         byte = buffer[i + 1]
         if byte == 47:  # end tag
-            end = _tag_end(buffer, i + 2, n)
+            end = _tag_end(buffer, words, i + 2, n)
             if end == -1:
                 break
             if depth == 0:
@@ -294,7 +370,7 @@ def _scan(buffer, i, state, stack, events, text, name_start, name_end, first_chi
             state[MODE] = INSTRUCTION
             i += 2
         else:  # start tag
-            end = _tag_end(buffer, i + 1, n)
+            end = _tag_end(buffer, words, i + 1, n)
             if end == -1:
                 break
             depth += 1

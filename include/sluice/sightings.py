@@ -96,7 +96,7 @@ class Sightings:
     def __iter__(self) -> Iterator[Sighting]:
         yield from self._found
 
-    def note_element(self, known: Known, tag: Any) -> None:
+    def note_element(self, known: Known, tag: Any, times: int = 1) -> None:
         """Count a child that no path leads to; comments and processing instructions are none."""
         if not isinstance(tag, str):
             return
@@ -108,9 +108,9 @@ class Sightings:
             if sighting is None:
                 return
             sighting.namespace = self._find_namespace(tag)
-        sighting.count += 1
+        sighting.count += times
         if sighting.namespace is not None:
-            sighting.namespace.count += 1
+            sighting.namespace.count += times
 
     def note_attributes(self, known: Known, names: Sequence[Any]) -> None:
         """Count those of an element's attributes that nothing reads."""
@@ -124,18 +124,27 @@ class Sightings:
             sighting.count += 1
 
     def _unknown_attributes(self, known: Known, names: Sequence[Any]) -> Iterator[Sighting]:
-        if known.takes_all:
-            return
         for full_name in names:
-            if full_name in known.attributes or full_name.startswith(_XSI):
-                continue
-            name = "@" + full_name[:MAX_NAME_CHARACTERS]
-            sighting = known.unknown.get(name)
-            if sighting is None:
-                spelled = self._names.spell_attribute(name[1:])
-                sighting = self._begin(ATTRIBUTE, f"{known.path}/@{spelled}", known.unknown, name)
+            sighting = self._sight_attribute(known, full_name) if self.is_unknown_attribute(known, full_name) else None
             if sighting is not None:
                 yield sighting
+
+    @staticmethod
+    def is_unknown_attribute(known: Known, full_name: str) -> bool:
+        return not known.takes_all and full_name not in known.attributes and not full_name.startswith(_XSI)
+
+    def note_attribute(self, known: Known, full_name: str, times: int) -> None:
+        """Count an attribute that is unknown."""
+        sighting = self._sight_attribute(known, full_name)
+        if sighting is not None:
+            sighting.count += times
+
+    def _sight_attribute(self, known: Known, full_name: str) -> Sighting | None:
+        name = "@" + full_name[:MAX_NAME_CHARACTERS]
+        if name in known.unknown:
+            return known.unknown[name]
+        spelled = self._names.spell_attribute(name[1:])
+        return self._begin(ATTRIBUTE, f"{known.path}/@{spelled}", known.unknown, name)
 
     def note_namespace(self, *tags: str) -> None:
         """Count the namespace of the first of these elements whose namespace the feed does not list."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sluice.convert import Converter
+from sluice.convert import BadValue, Converter
 from sluice.feed.model import Column, Feed, Table
 from sluice.nodes import TablePlan
 from sluice.records import Reason
@@ -21,6 +21,9 @@ from sluice.walk import Rows
 # out.
 MAX_INDEX_BYTES = 2560
 OTHER_BYTES = 48
+# How much makes a row group, whichever comes first: small ones take longer to read.
+GROUP_ROWS = 1 << 16
+GROUP_BYTES = 8 << 20
 
 
 _PLACE_FIELDS = [
@@ -74,28 +77,32 @@ class TableWriter:
         self.row_count = 0
         self.empty_counts: Counter[str] = Counter()
         self._schema = deletes_schema(feed, plan.name) if plan.is_delete else table_schema(feed, plan.name)
-        self._is_root = feed.tables[plan.name].is_root
+        self.is_root = feed.tables[plan.name].is_root
         self._paths = {name: " | ".join(_paths(feed.tables[plan.name], name, plan)) for name, _ in plan.columns}
         limits = _index_limits(feed.tables[plan.name])
-        self._converters = [
+        self.converters = [
             Converter(name, _declared(feed.tables[plan.name], name), limits.get(name)) for name, _ in plan.columns
         ]
-        self._writer = pq.ParquetWriter(
-            sink, self._schema, compression="zstd", compression_level=1, use_dictionary=False
-        )
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        # These files live for minutes: what counts is how fast they are written and read.
+        self._writer = pq.ParquetWriter(sink, self._schema, compression="lz4", use_dictionary=False)
 
     def convert(self, reasons: dict[int, list[Reason]]) -> list[pa.Array]:
         """The columns of the collected rows; what does not fit is added to ``reasons`` by record."""
         by_cell: list[Sequence[Any]] = list(zip(*self.rows.cells, strict=True)) or [()] * self.plan.cell_count
         columns = []
-        for converter, (name, cells) in zip(self._converters, self.plan.columns, strict=True):
+        for converter, (name, cells) in zip(self.converters, self.plan.columns, strict=True):
             values = by_cell[cells[0]] if len(cells) == 1 else _first_present([by_cell[cell] for cell in cells])
             array, bad = converter.convert(values)
             for item in bad:
-                reason = Reason(item.code, item.message, self.plan.name, name, self._paths[name], item.value)
-                reasons.setdefault(self.rows.records[item.index], []).append(reason)
+                reasons.setdefault(self.rows.records[item.index], []).append(self.reason(name, item))
             columns.append(array)
         return columns
+
+    def reason(self, column: str, bad: BadValue) -> Reason:
+        """What is told of a value that does not fit."""
+        return Reason(bad.code, bad.message, self.plan.name, column, self._paths[column], bad.value)
 
     def write(self, columns: list[pa.Array], rejected: set[int], places: Mapping[int, Place]) -> None:
         """Write the rows of the records that were not rejected. ``places`` is by record."""
@@ -105,7 +112,7 @@ class TableWriter:
         records = [self.rows.records[index] for index in keep]
         found = [places[record] for record in records]
         arrays = [pa.array(records, pa.int64()), pa.array([place.part_id for place in found], pa.int64())]
-        if self._is_root:
+        if self.is_root:
             arrays += [
                 pa.array([place.member for place in found], pa.string()),
                 *(
@@ -119,13 +126,38 @@ class TableWriter:
         if len(keep) < len(self.rows.records):
             chosen = pa.array(keep, pa.int64())
             columns = [column.take(chosen) for column in columns]
-        self.row_count += len(keep)
+        self._write(arrays, columns)
+
+    def write_arrays(self, places: Sequence[Any], columns: Sequence[pa.Array], keep: pa.Array | None) -> None:
+        """Write rows that come as arrays: their places in the order of the schema, their columns; of them ``keep``."""
+        fields = list(self._schema)[: len(places)]
+        arrays = [pa.array(values, field.type) for values, field in zip(places, fields, strict=True)]
+        if keep is not None:
+            arrays = [array.take(keep) for array in arrays]
+            columns = [column.take(keep) for column in columns]
+        if len(arrays[0]):
+            self._write(arrays, columns)
+
+    def _write(self, places: Sequence[pa.Array], columns: Sequence[pa.Array]) -> None:
+        self.row_count += len(places[0])
         for column, (name, _) in zip(columns, self.plan.columns, strict=True):
             self.empty_counts[name] += count_empty(column)
-        self._writer.write_table(pa.Table.from_arrays([*arrays, *columns], schema=self._schema))
+        table = pa.Table.from_arrays([*places, *columns], schema=self._schema)
+        self._waiting.append(table)
+        self._waiting_rows += table.num_rows
+        self._waiting_bytes += table.nbytes
+        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
 
     def close(self, *, is_good: bool) -> None:
         """Write what makes the file whole; nothing where it is to be thrown away."""
+        if is_good:
+            self._write_group()
         self._writer.is_open = is_good
         self._writer.close()
 

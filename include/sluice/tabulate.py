@@ -7,16 +7,20 @@ than large ones. Memory is bounded by the block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from sluice.feed.model import Feed
+from sluice.kernel.tier import Columns, FastTier, can_take
 from sluice.nodes import Mark, TablePlan
-from sluice.pieces import RAW_CAP_BYTES
+from sluice.pieces import Piece
+from sluice.places import PiecePlaces, RecordPlace
 from sluice.plan import Plan
-from sluice.records import Reason, Reject
+from sluice.records import Reason
 from sluice.rejects import RejectLog
 from sluice.tablefiles import TableWriter
 from sluice.walk import Extracted, RecordTooLarge, SeveralValues
@@ -24,38 +28,6 @@ from sluice.workfiles import WorkFiles
 
 BLOCK_RECORDS = 4096
 BLOCK_BYTES = 4 << 20
-MAX_REASONS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class RecordPlace:
-    """Where a record stands. Offsets count decoded bytes of the file or member.
-
-    ``fragment`` gives the record's bytes, and what must stand before them: most records are never asked for theirs.
-    """
-
-    part_id: int
-    member: str
-    ordinal: int
-    offset: int
-    length: int
-    line: int
-    fragment: Callable[[], tuple[bytes, bytes | None]]
-
-    def reject(self, reasons: Sequence[Reason]) -> Reject:
-        raw, context = self.fragment()
-        return Reject(
-            self.part_id,
-            self.member,
-            self.ordinal,
-            self.line,
-            self.offset,
-            self.offset + self.length,
-            tuple(reasons[:MAX_REASONS]),
-            raw[:RAW_CAP_BYTES],
-            self.length <= RAW_CAP_BYTES,
-            context,
-        )
 
 
 class BatchTables:
@@ -73,6 +45,8 @@ class BatchTables:
         self._reasons: dict[int, list[Reason]] = {}
         self._block_bytes = 0
         self._next_record = 0
+        self._fast: FastTier | None = None
+        self._fast_places: list[PiecePlaces] = []
 
     def __enter__(self) -> BatchTables:
         self._stack = ExitStack()
@@ -85,6 +59,8 @@ class BatchTables:
         self._all_writers = [*self._writers.values(), *self._delete_writers.values()]
         self._rows = {name: writer.rows for name, writer in self._writers.items()}
         self._delete_rows = {name: writer.rows for name, writer in self._delete_writers.items()}
+        if can_take(self._feed, self._plan):
+            self._fast = FastTier(self._feed, self._plan, self._writers)
         self._stack.push(self._finish)
         return self
 
@@ -101,6 +77,61 @@ class BatchTables:
         finally:
             for writer in self._all_writers:
                 writer.close(is_good=is_good)
+
+    # -- the fast tier ------------------------------------------------------------------------------------------------
+
+    def take(self, piece: Piece, places: PiecePlaces) -> bool:
+        """Take in all records of a piece, straight from its bytes; False where each has to be looked at."""
+        if self._fast is None:
+            return False
+        if self._places:
+            self._flush_records()
+        if not self._fast.take(piece, places.__getitem__):
+            self._flush_pieces()
+            return False
+        self._fast_places.append(places)
+        if self._fast.is_full:
+            self._flush_pieces()
+        return True
+
+    def _flush_pieces(self) -> None:
+        """Write what the fast tier has taken."""
+        if self._fast is None or not self._fast_places:
+            return
+        places, first = self._fast_places, self._next_record
+        self._next_record += self._fast.records
+        found = self._fast.drain()
+        reasons: dict[int, list[Reason]] = {}
+        for columns in found:
+            for record, reason in columns.reasons:
+                reasons.setdefault(record, []).append(reason)
+        for columns in found:
+            self._write_columns(columns, places, first, set(reasons))
+        ends = np.cumsum([len(own) for own in places])
+        for record in sorted(reasons):
+            number = int(np.searchsorted(ends, record, "right"))
+            own = places[number]
+            place = own[record - (int(ends[number]) - len(own))]
+            self._rejects.add(place.reject(reasons[record]))
+        self._fast_places = []
+
+    def _write_columns(self, columns: Columns, places: list[PiecePlaces], first: int, rejected: set[int]) -> None:
+        writer, records = self._writers[columns.name], columns.records
+        counts = [len(own) for own in places]
+        parts = np.repeat([own.part_id for own in places], counts)
+        arrays = [records.astype(np.int64) + first, parts[records]]
+        if writer.is_root:
+            members = pa.array([own.member for own in places], pa.string()).take(np.repeat(range(len(places)), counts))
+            arrays += [members if len(records) == len(members) else members.take(records)]
+            for name in ("ordinals", "offsets", "lengths", "lines"):
+                arrays += [np.concatenate([getattr(own, name) for own in places])[records]]
+        keep = None
+        if rejected:
+            is_kept = np.isin(records, sorted(rejected), invert=True)
+            keep = pa.array(np.flatnonzero(is_kept))
+        writer.write_arrays([*arrays, *columns.positions], columns.arrays, keep)
+
+    # -- record by record ---------------------------------------------------------------------------------------------
 
     def add(self, element: Any, table: TablePlan, place: RecordPlace, reasons: Sequence[Reason] = ()) -> None:
         """Take in one record; ``reasons`` are what is already known against it (its XSD)."""
@@ -124,7 +155,7 @@ class BatchTables:
             self._reasons[record] = found
         self._block_bytes += max(place.length, taken)
         if len(self._places) >= BLOCK_RECORDS or self._block_bytes >= BLOCK_BYTES:
-            self.flush()
+            self._flush_records()
 
     def _extract_marked(self, element: Any, table: TablePlan, mark: Mark, record: int) -> Extracted:
         """A record that says of itself that it deletes gives no other rows: those that it gave are taken back.
@@ -157,7 +188,11 @@ class BatchTables:
         return {name: (writer.row_count, dict(writer.empty_counts)) for name, writer in self._writers.items()}
 
     def flush(self) -> None:
-        """Convert and write the block."""
+        """Convert and write all that has come in."""
+        self._flush_pieces()
+        self._flush_records()
+
+    def _flush_records(self) -> None:
         for several in self._several:
             hint = "take the first with `first: true`, or all with a list type"
             message = f"more than one element matches {several.path}; {hint}"

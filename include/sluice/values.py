@@ -23,7 +23,7 @@ _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(Z|[+-][0-9]{2}:[0-9]{2})?"
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
 _MAX_OFFSET = dt.timedelta(hours=14)
 _UTC_NAME = re.compile(r"\b(?:UTC|GMT)\b", re.IGNORECASE)
@@ -75,9 +75,9 @@ def to_numeric(text: str, column: Column) -> decimal.Decimal:
 
 
 def to_boolean(text: str, _: Column) -> bool:
-    if text not in _BOOLEANS:
+    if text not in BOOLEANS:
         raise Unfit("not_a_boolean", "neither true, false, 1 nor 0")
-    return _BOOLEANS[text]
+    return BOOLEANS[text]
 
 
 def to_date(text: str, column: Column) -> dt.date:

@@ -24,8 +24,8 @@ _START = (
     r"A-Z_a-z\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02FF\u0370-\u037D\u037F-\u1FFF\u200C-\u200D\u2070-\u218F\u2C00-\u2FEF"
     r"\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\U00010000-\U000EFFFF"
 )
-_NAME = rf"[{_START}][{_START}\-.0-9\u00B7\u0300-\u036F\u203F-\u2040]*"
-_QNAME = re.compile(rf"(?:({_NAME}):)?({_NAME})")
+NAME = rf"[{_START}][{_START}\-.0-9\u00B7\u0300-\u036F\u203F-\u2040]*"
+_QNAME = re.compile(rf"(?:({NAME}):)?({NAME})")
 _STRING = re.compile(r"""\s*=\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
 
 # Far more than any document has levels on the way to a value.

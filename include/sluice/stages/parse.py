@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from sluice import replay, xmlio
 from sluice.attempts import Attempts
@@ -24,14 +23,15 @@ from sluice.drift import describe_batch
 from sluice.errors import UNREAD_CODES, MalformedXML, SourceChanged
 from sluice.feed.model import Feed
 from sluice.piece_reader import PIECE_BYTES, PieceReader
-from sluice.pieces import Chain, OversizeRecord, Piece, brief_opening
+from sluice.pieces import OversizeRecord, Piece, brief_opening
+from sluice.places import PiecePlaces, RecordPlace
 from sluice.plan import Plan
 from sluice.reading import Section, Unreadable, read_pieces, sections
 from sluice.records import Batch, Part, PartOutcome, Reason, Reject, to_json
 from sluice.rejects import RejectLog
 from sluice.scanner import PathTable
 from sluice.sightings import Place
-from sluice.tabulate import BatchTables, RecordPlace
+from sluice.tabulate import BatchTables
 from sluice.tools import Tools
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck, Unjudged
 from sluice.workfiles import open_scratch
@@ -259,8 +259,12 @@ class _BatchParser:
         message = f"the document is well-formed but holds no {names}" + (f" ({why})" if why else "")
         return MalformedXML("no_records", message, offset=0, line=1)
 
-    def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> xmlio.Element:
+    def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> xmlio.Element | None:
         """Hand over the records of a piece, of a malformed one those before the fault if the feed keeps them."""
+        places = PiecePlaces(section.part.part_id, section.member, piece, self._plan.reads_ancestor_content)
+        if section.part.wanted is None and self._tables.take(piece, places):
+            tally.found += len(places)
+            return None
         try:
             root = xmlio.parse_piece(piece)
         except MalformedXML:
@@ -278,7 +282,7 @@ class _BatchParser:
             message = "records come out of entities of the document's DTD"
             raise MalformedXML("refused_dtd", message, offset=piece.offset, line=piece.first_line)
         self._validity.look_at(root, piece)
-        places = _places(section, piece, self._plan.reads_ancestor_content)
+        places = PiecePlaces(section.part.part_id, section.member, piece, self._plan.reads_ancestor_content)
         for element, place in zip(elements, places, strict=True):
             if tally.takes(section, place.offset):
                 self._take_record(element, place, tally.unjudged)
@@ -341,24 +345,6 @@ def _why_gone(fault: MalformedXML | None) -> Reason:
 def _holds_any(piece: Piece, member: str, places: Set[tuple[str, int]]) -> bool:
     """Whether a record of this piece begins at one of these places."""
     return any((member, start) in places for start in piece.starts.tolist())
-
-
-def _places(section: Section, piece: Piece, needs_leads: bool) -> Iterator[RecordPlace]:
-    starts, ends, lines = piece.starts.tolist(), piece.ends.tolist(), piece.lines().tolist()
-    for index, (start, end, line, chain) in enumerate(zip(starts, ends, lines, piece.record_chains(), strict=True)):
-        yield RecordPlace(
-            part_id=section.part.part_id,
-            member=section.member,
-            ordinal=piece.first_record + index,
-            offset=start,
-            length=end - start,
-            line=line,
-            fragment=partial(_fragment, piece, index, chain, needs_leads),
-        )
-
-
-def _fragment(piece: Piece, index: int, chain: Chain, needs_leads: bool) -> tuple[bytes, bytes | None]:
-    return piece.raw(index), brief_opening(piece.prolog, chain, needs_leads)
 
 
 def _too_large(length: int, limit: int) -> Reason:

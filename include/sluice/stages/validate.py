@@ -30,7 +30,7 @@ from sluice.fragments import FragmentReader, Fragments
 from sluice.gate import FailingRecords, Judged
 from sluice.reading import Section, sections
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
-from sluice.tabulate import MAX_REASONS
+from sluice.places import MAX_REASONS
 from sluice.tools import Tools
 
 if TYPE_CHECKING:

@@ -1,0 +1,177 @@
+"""A block: pieces that were tokenized one after another, until there is enough for columns to be made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sluice.compiled.words import words_of
+from sluice.kernel import tokenizer
+from sluice.kernel.columns import Tokens
+from sluice.kernel.machine import MAX_NAMES, MAX_STATES, Machine
+from sluice.kernel.tokenizer import CELL, PROGRESS_SIZE, STACK_SIZE, Output
+
+PADDING = len(tokenizer.STOPS)
+_STOPS = np.frombuffer(tokenizer.STOPS, np.uint8)
+_FIRST_BYTES = 1 << 20
+_FIRST_TOKENS = 1 << 15
+
+
+@dataclass(slots=True)
+class Mark:
+    """How far a block had come before a piece."""
+
+    tokens: int
+    rows: int
+    arena: int
+    row_count: np.ndarray
+
+
+class Block:
+    """The buffer, the tokens and the rows; what the tokenizer remembers of names stays when a block is emptied."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.progress = np.zeros(PROGRESS_SIZE, np.int64)
+        self._set_buffer(np.zeros(_FIRST_BYTES, np.uint8))
+        names = 2 * MAX_NAMES
+        self.out = Output(
+            tokens=np.zeros((_FIRST_TOKENS + 8 * machine.cell_count, 4), np.int32),
+            rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
+            records=np.zeros(1024, np.int64),
+            touched=np.zeros((4 * tokenizer.MAX_ATTRIBUTES, 2), np.int32),
+            visits=np.zeros(MAX_STATES, np.int64),
+            sights=np.zeros(MAX_STATES, np.int64),
+            seen=np.zeros(MAX_NAMES, np.int64),
+            seen_full=np.zeros(names, np.int64),
+            follower=np.full(names, -1, np.int64),
+            last_row=np.full(max(machine.cell_count, 1), -1, np.int32),
+            row_count=np.zeros(len(machine.table_names), np.int32),
+            stack=np.zeros((tokenizer.MAX_LEVELS, STACK_SIZE), np.int64),
+            attributes=np.zeros((tokenizer.MAX_ATTRIBUTES, 6), np.int64),
+        )
+
+    @property
+    def bytes_used(self) -> int:
+        return int(self.progress[tokenizer.ARENA])
+
+    @property
+    def row_count(self) -> int:
+        return int(self.progress[tokenizer.ROWS])
+
+    def mark(self) -> Mark:
+        progress = self.progress
+        return Mark(
+            int(progress[tokenizer.TOKENS]), int(progress[tokenizer.ROWS]), self.bytes_used, self.out.row_count.copy()
+        )
+
+    def go_back(self, mark: Mark) -> None:
+        """Forget all that has come since the mark."""
+        progress, out = self.progress, self.out
+        progress[tokenizer.TOKENS], progress[tokenizer.ROWS] = mark.tokens, mark.rows
+        progress[tokenizer.ARENA] = mark.arena
+        out.row_count[:] = mark.row_count
+        out.last_row[:] = -1
+        self.forget_touched()
+
+    def forget_touched(self) -> None:
+        for what, _ in self.touched():
+            (self.out.visits if what >= 0 else self.out.sights)[what if what >= 0 else -1 - what] = 0
+        self.progress[tokenizer.TOUCHED] = 0
+
+    def touched(self) -> list[list[int]]:
+        """What was seen of the unknown since the last call to ``forget_touched``: what, and in which record."""
+        return self.out.touched[: self.progress[tokenizer.TOUCHED]].tolist()  # type: ignore[no-any-return]
+
+    def put(self, parts: tuple[bytes, ...], records: int) -> int:
+        """Write a piece behind the last one; returns where it begins."""
+        start = self.bytes_used
+        size = sum(map(len, parts))
+        self._make_room(start + 2 * size + 2 * PADDING)
+        if records + 1 > len(self.out.records):
+            self.out = self.out._replace(records=np.zeros(2 * records + 1, np.int64))
+        at = start
+        for part in parts:
+            self.buffer[at : at + len(part)] = np.frombuffer(part, np.uint8)
+            at += len(part)
+        self.buffer[at : at + PADDING] = _STOPS
+        self.progress[tokenizer.ARENA] = at + PADDING
+        return start
+
+    def begin(self, start: int, end: int, max_taken: int, max_rows: int, has_returns: bool) -> None:
+        """Get ready for a document at ``buffer[start:end]``."""
+        p = self.progress
+        p[tokenizer.AT], p[tokenizer.END], p[tokenizer.DEPTH], p[tokenizer.RECORDS] = start, end, 0, 0
+        p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = max_taken, max_rows
+        p[tokenizer.TAKEN] = p[tokenizer.RECORD_ROWS] = p[tokenizer.HAS_ROOT] = p[tokenizer.HAS_DOCTYPE] = 0
+        p[tokenizer.HAS_RETURNS] = has_returns
+        self.out.stack[0] = 0
+        self.out.stack[0, tokenizer.STATE] = self._machine.start
+
+    def grow(self) -> None:
+        """Make room for more tokens, rows and spelled-out values."""
+        out = self.out
+        progress = self.progress
+        if progress[tokenizer.TOKENS] * 2 > len(out.tokens):
+            out = out._replace(tokens=_doubled(out.tokens))
+        if progress[tokenizer.ROWS] * 2 > len(out.rows):
+            out = out._replace(rows=_doubled(out.rows))
+        if progress[tokenizer.TOUCHED] + 2 * tokenizer.MAX_ATTRIBUTES > len(out.touched):
+            out = out._replace(touched=_doubled(out.touched))
+        self.out = out
+        self._make_room(len(self.buffer) + (progress[tokenizer.END] - progress[tokenizer.AT]))
+
+    def _make_room(self, size: int) -> None:
+        if size > len(self.buffer):
+            larger = np.zeros(max(size, 2 * len(self.buffer)), np.uint8)
+            larger[: self.bytes_used] = self.buffer[: self.bytes_used]
+            self._set_buffer(larger)
+
+    def _set_buffer(self, buffer: np.ndarray) -> None:
+        self.buffer, self.words = buffer, words_of(buffer)
+
+    def clear(self) -> None:
+        for slot in (tokenizer.TOKENS, tokenizer.ROWS, tokenizer.ARENA):
+            self.progress[slot] = 0
+        self.out.row_count[:] = 0
+        self.out.last_row[:] = -1
+
+    # -- what has been found --------------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.buffer, self.words, self.out.tokens[: self.progress[tokenizer.TOKENS]])
+
+    def rows_of(self, table: int) -> tuple[np.ndarray, np.ndarray]:
+        """(Record, row of the parent table) of each row of a table."""
+        rows = self.out.rows[: self.progress[tokenizer.ROWS]]
+        own = rows[rows[:, 0] == table]
+        return own[:, 1], own[:, 2]
+
+    def __len__(self) -> int:
+        return int(self.progress[tokenizer.TOKENS]) + self.row_count
+
+
+def _doubled(array: np.ndarray) -> np.ndarray:
+    larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def column_bases(cells: list[tuple[int, ...]], rows: list[int], cell_count: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Where each cell's column begins among all rows of all columns, which of the column's cells it is, and how many
+    rows there are. ``rows`` holds the number of rows of each column, -1 for a column that is read in another way.
+    """
+    base, rank = np.full(max(cell_count, 1), -1, np.int64), np.zeros(max(cell_count, 1), np.int32)
+    total = 0
+    for own, count in zip(cells, rows, strict=True):
+        if count < 0:
+            continue
+        for number, cell in enumerate(own):
+            base[cell], rank[cell] = total, number
+        total += count
+    return base, rank, total
+
+
+__all__ = ["CELL", "PADDING", "Block", "Mark", "column_bases"]

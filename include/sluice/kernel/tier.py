@@ -1,0 +1,263 @@
+"""Takes pieces, and makes blocks of columns of them; declines what the reference tier has to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sluice.feed.model import Feed
+from sluice.kernel import tokenizer, typed
+from sluice.kernel.block import PADDING, Block, column_bases
+from sluice.kernel.columns import ColumnReader
+from sluice.kernel.grammar import measure_declaration, measure_doctype
+from sluice.kernel.interning import Full
+from sluice.kernel.machine import Machine
+from sluice.kernel.tokenizer import tokenize
+from sluice.pieces import Piece, strip_lead
+from sluice.plan import Plan
+from sluice.records import Reason
+from sluice.tablefiles import TableWriter
+
+# Enough that a column costs little more than its values, and few enough that they stay in the processor's cache.
+BLOCK_BYTES = 2 << 20
+BLOCK_ROWS = 1 << 14
+# After so many pieces in a row were declined, only some are tried.
+PATIENCE = 8
+MAX_PAUSE = 256
+_PROLOG_BYTES = 1 << 10
+_NOT_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
+
+
+def can_take(feed: Feed, plan: Plan) -> bool:
+    """Whether the tier has what a feed needs: no XSD, no paths that lead up, no fragments as XML."""
+    tables = plan.tables.values()
+    has_fragments = any(
+        column.column_type.kind == "xml" for table in feed.tables.values() for column in table.columns.values()
+    )
+    return feed.xsd is None and not any(table.upward for table in tables) and not has_fragments
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many pieces the tier took, and how many it declined."""
+
+    taken: int = 0
+    declined: int = 0
+
+
+@dataclass(slots=True)
+class Columns:
+    """One table of a block: by row its record (counted from the first of the block), its place below the parent row, its
+    columns, and what did not fit.
+    """
+
+    name: str
+    records: np.ndarray
+    positions: list[np.ndarray]
+    arrays: list[pa.Array]
+    reasons: list[tuple[int, Reason]]
+
+
+class FastTier:
+    """One for a batch. ``take`` says whether a piece was taken; ``drain`` gives what has been taken since the last."""
+
+    def __init__(self, feed: Feed, plan: Plan, writers: dict[str, TableWriter]) -> None:
+        self._feed, self._plan = feed, plan
+        self._machine = Machine(feed, plan)
+        self._block = Block(self._machine)
+        self._writers = [writers[name] for name in self._machine.table_names]
+        self._readers = [self._new_readers(name) for name in self._machine.table_names]
+        self._refused = 0
+        self._pause = 0
+        self.tally = Tally()
+        self.records = 0
+        """How many records the block holds."""
+
+    def _new_readers(self, name: str) -> list[ColumnReader]:
+        first = self._machine.first_cell[name]
+        writer = self._writers[self._machine.table_names.index(name)]
+        return [
+            ColumnReader(converter, tuple(first + cell for cell in cells))
+            for converter, (_, cells) in zip(writer.converters, writer.plan.columns, strict=True)
+        ]
+
+    # -- taking -------------------------------------------------------------------------------------------------------
+
+    def take(self, piece: Piece, place_of: Any) -> bool:
+        """Take a piece with all of its records, or nothing of it."""
+        if self._pause:
+            self._pause -= 1
+            return False
+        if not len(piece.starts) or piece.is_remnant:
+            return False
+        is_taken = self._try(piece, place_of)
+        if is_taken:
+            self.tally.taken += 1
+            self._refused = 0
+        else:
+            self.tally.declined += 1
+            self._refused += 1
+            if self._refused >= PATIENCE:
+                self._pause = min(self._refused, MAX_PAUSE)
+        return is_taken
+
+    def _try(self, piece: Piece, place_of: Any) -> bool:
+        if int((piece.ends - piece.starts).max()) > self._feed.max_record_bytes or not _is_text(piece):
+            return False
+        body = piece.body if piece.context else strip_lead(piece.body)
+        parts = (piece.context, body, piece.tail)
+        block = self._block
+        mark = block.mark()
+        start = block.put(parts, len(piece.starts))
+        end = start + sum(map(len, parts))
+        first_body = start + len(piece.context) - (len(piece.body) - len(body))
+        skipped = measure_declaration((piece.context or body)[:_PROLOG_BYTES].partition(b"?>")[0] + b"?>")
+        has_others, has_returns = _look_over(block.buffer[start:end])
+        if skipped < 0 or has_others:
+            block.go_back(mark)
+            return False
+        block.begin(start + skipped, end, self._plan.max_taken, self._plan.max_rows, has_returns)
+        try:
+            answer = self._run(end)
+        except Full:
+            answer = tokenizer.DECLINED
+        found = int(block.progress[tokenizer.RECORDS])
+        if (
+            answer != tokenizer.DONE
+            or found != len(piece.starts)
+            or not np.array_equal(block.out.records[:found], piece.starts + (first_body - piece.offset))
+        ):
+            block.go_back(mark)
+            return False
+        self._note_sightings(place_of)
+        # Rows count their records from the piece's first; from now on from the block's.
+        block.out.rows[mark.rows : block.row_count, 1] += self.records
+        self.records += found
+        return True
+
+    def _run(self, end: int) -> int:
+        block, machine = self._block, self._machine
+        progress = block.progress
+        while True:
+            answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
+            a, b = int(progress[tokenizer.A]), int(progress[tokenizer.B])
+            if answer == tokenizer.NEEDS_ROOM:
+                block.grow()
+            elif answer == tokenizer.NEEDS_NAME:
+                if not machine.learn_name(block.buffer[a:b].tobytes()):
+                    return tokenizer.DECLINED
+            elif answer == tokenizer.NEEDS_DECLARATION:
+                if not machine.learn_declaration(block.buffer[a:b].tobytes()):
+                    return tokenizer.DECLINED
+            elif answer == tokenizer.NEEDS_DOCTYPE:
+                at = int(progress[tokenizer.AT])
+                length = measure_doctype(block.buffer[at : min(at + _PROLOG_BYTES, end)].tobytes())
+                if length < 0:
+                    return tokenizer.DECLINED
+                progress[tokenizer.AT], progress[tokenizer.HAS_DOCTYPE] = at + length, 1
+            elif answer in (tokenizer.DONE, tokenizer.DECLINED):
+                return int(answer)
+            else:
+                _LEARN[answer](machine, a, b)
+
+    def _note_sightings(self, place_of: Any) -> None:
+        block, sightings = self._block, self._plan.sightings
+        for what, record in block.touched():
+            sightings.place = place_of(record)
+            if what >= 0:
+                known, tag = self._machine.states[what].sighting or (None, "")
+                assert known is not None
+                sightings.note_element(known, tag, int(block.out.visits[what]))
+            else:
+                known, name = self._machine.slots[-1 - what].sighting or (None, "")
+                assert known is not None
+                sightings.note_attribute(known, name, int(block.out.sights[-1 - what]))
+        block.forget_touched()
+
+    # -- giving -------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        return self._block.bytes_used >= BLOCK_BYTES or self._block.row_count >= BLOCK_ROWS
+
+    def drain(self) -> list[Columns]:
+        """The tables of the block, which is empty then."""
+        block = self._block
+        rows = [block.rows_of(number) for number in range(len(self._writers))]
+        tokens = block.tokens
+        readers = [reader for own in self._readers for reader in own]
+        counts = [
+            -1 if reader.is_list else len(records)
+            for own, (records, _) in zip(self._readers, rows, strict=True)
+            for reader in own
+        ]
+        base, rank, total = column_bases([reader.cells for reader in readers], counts, self._machine.cell_count)
+        chosen, ranks = np.full(total, -1, np.int32), np.zeros(total, np.int32)
+        typed.choose(tokens.tokens, len(tokens.tokens), base, rank, chosen, ranks)
+        found, at, levels = [], 0, dict[str, list[np.ndarray]]()
+        for own, writer, (records, parents) in zip(self._readers, self._writers, rows, strict=True):
+            parent = self._feed.tables[writer.plan.name].parent
+            levels[writer.plan.name] = [] if parent is None else _positions(levels[parent], parents)
+            columns = Columns(writer.plan.name, records, levels[writer.plan.name], [], [])
+            for reader, (name, _) in zip(own, writer.plan.columns, strict=True):
+                size = len(records)
+                own_chosen = chosen[:0] if reader.is_list else chosen[at : at + size]
+                at += 0 if reader.is_list else size
+                array, bad = reader.read(tokens, own_chosen, size)
+                columns.arrays.append(array)
+                columns.reasons += [(int(records[one.index]), writer.reason(name, one)) for one in bad]
+            found.append(columns)
+        block.clear()
+        self.records = 0
+        return found
+
+
+_LEARN = {
+    tokenizer.NEEDS_STEP: Machine.learn_step,
+    tokenizer.NEEDS_ELEMENT: Machine.learn_element,
+    tokenizer.NEEDS_ATTRIBUTE: Machine.learn_attribute,
+    tokenizer.NEEDS_CHILD: Machine.learn_child,
+    tokenizer.NEEDS_CHOICE: Machine.learn_choice,
+    tokenizer.NEEDS_SLOT: Machine.learn_slot,
+}
+
+
+def _is_text(piece: Piece) -> bool:
+    """Whether the bytes are characters that XML has, in UTF-8; control characters are left to the tokenizer."""
+    for part in (piece.context, piece.body):
+        if part.isascii():
+            continue
+        if np.count_nonzero(np.frombuffer(part, np.uint8) == _NOT_CHARACTERS[0][0]) and any(
+            code in part for code in _NOT_CHARACTERS
+        ):
+            return False
+        offsets = np.array([0, len(part)], np.int32)
+        try:
+            pa.StringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(part)).validate(full=True)
+        except pa.ArrowInvalid:
+            return False
+    return True
+
+
+def _look_over(text: np.ndarray) -> tuple[bool, bool]:
+    """(Whether the bytes hold control characters that XML has not, whether they hold carriage returns)."""
+    below = np.count_nonzero(text < ord(" "))
+    returns = 0
+    known = np.count_nonzero(text == ord("\n"))
+    if known < below:
+        returns = np.count_nonzero(text == ord("\r"))
+        known += returns + np.count_nonzero(text == ord("\t"))
+    return known < below, returns > 0
+
+
+def _positions(above: Sequence[np.ndarray], parents: np.ndarray) -> list[np.ndarray]:
+    """The positions of rows below their parents: those of the parent, then which of its rows it is, from 1."""
+    count = len(parents)
+    firsts = np.flatnonzero(np.diff(parents, prepend=-1)) if count else np.zeros(0, np.int64)
+    runs = np.diff(np.append(firsts, count))
+    own = np.arange(count, dtype=np.int32) - np.repeat(firsts, runs).astype(np.int32) + 1
+    return [*(level[parents] for level in above), own]
