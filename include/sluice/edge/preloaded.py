@@ -36,6 +36,7 @@ MODULES = (
     "sluice.edge.housekeeping",
     "sluice.gate.data_docs",
     "sluice.gate.suite",
+    "sluice.rehearsal",
     "sluice.retention",
     "sluice.sources.files",
     "sluice.sources.http",
@@ -63,7 +64,7 @@ def preload() -> None:
     """Import all, and do once what libraries do at their first use. What fails is left for the tasks to meet."""
     for name in MODULES:
         _try(partial(importlib.import_module, name), name)
-    for first_use in (_find_plugins, _judge_a_row, _make_s3_client):
+    for first_use in (_rehearse, _find_plugins, _make_s3_client):
         _try(first_use, first_use.__name__)
     # The garbage collector of a task would look through all of this, and thereby copy every page of it.
     gc.collect()
@@ -84,11 +85,11 @@ def _find_plugins() -> None:
     get_listener_manager()
 
 
-def _judge_a_row() -> None:
-    """Great Expectations makes its context, and compiles its templates, at the first use."""
-    from sluice import gate
+def _rehearse() -> None:
+    """Parse compiles, and Great Expectations makes its context and its templates, at the first use."""
+    from sluice.rehearsal import rehearse
 
-    gate.warm_up()
+    rehearse()
 
 
 def _make_s3_client() -> None:

@@ -36,7 +36,6 @@ __all__ = [
     "needed_columns",
     "reasons_of",
     "split_levels",
-    "warm_up",
     "without",
 ]
 
@@ -132,16 +131,3 @@ def check_feed(feed: Feed) -> None:
         if expectations := table.expectations + of_runs:
             fields = [(column_name, column.column_type.arrow) for column_name, column in table.columns.items()]
             suite.build(BatchColumns(pa.schema(fields).empty_table()), expectations, name, "row")
-
-
-def warm_up() -> None:
-    """Do what the first judgement of a process has to do first, for all processes that are forked of this one."""
-    import datetime as dt
-
-    import pyarrow as pa
-
-    from sluice.gate.data_docs import render_page
-
-    not_null = Expectation(type="expect_column_values_to_not_be_null", arguments={"column": "_rec"})
-    verdict = judge(pa.table({"_rec": pa.array([0], pa.int64())}), (not_null,), "none")
-    render_page(verdict.results, "none", "none", dt.datetime.now(dt.UTC))

@@ -28,9 +28,9 @@ from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
 from sluice.fragments import FragmentReader, Fragments
 from sluice.gate import FailingRecords, Judged
+from sluice.places import MAX_REASONS
 from sluice.reading import Section, sections
 from sluice.records import Batch, LedgerFile, Part, Reject, to_json
-from sluice.places import MAX_REASONS
 from sluice.tools import Tools
 
 if TYPE_CHECKING:
