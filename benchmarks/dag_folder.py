@@ -40,8 +40,8 @@ print(json.dumps(read()))
 def measure(counts: tuple[int, ...] = (50, 100, 200)) -> dict[str, Any]:
     """Seconds to read all DAG files, for each number of feeds, and per feed between the smallest and the largest.
 
-    ``seconds`` is wall time and ``cpu`` CPU time of the reading alone; ``with_serialization`` is CPU time of what the DAG
-    processor does with each DAG, too: writing it down for the scheduler.
+    ``seconds`` is wall time and ``cpu`` CPU time of the reading alone; ``with_serialization`` is CPU time that includes
+    what the DAG processor does next: it writes each DAG down for the scheduler.
     """
     results = {str(count): _read_folder(count) for count in counts}
     first, last = results[str(counts[0])], results[str(counts[-1])]
