@@ -1,4 +1,4 @@
-"""Settings of Celery, named by ``[celery] celery_config_options``: Airflow's own, and what a worker imports at its start.
+"""Celery's settings, for ``[celery] celery_config_options``: Airflow's own, and what a worker imports at its start.
 
 Celery's worker forks its pool (``prefork``) whatever ``[celery] mp_start_method`` says, which is for Airflow's helper
 processes only; so what it imports before that is there in every task.
