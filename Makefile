@@ -17,10 +17,10 @@ endif
 # The tasks of the stack and the tests import large packages: they must find compiled bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down drop test lint format bench soak fuzz constraints clean
+.PHONY: help demo up down drop test lint format bench bench-quick soak fuzz constraints clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Start everything, run the sample feeds, show what was loaded; leaves it running
 	@$(BIN)/sluice demo
@@ -48,8 +48,11 @@ format: $(READY) ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure Sluice; see benchmarks/
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## Measure Sluice beside its peers and goals, in about an hour: make bench [ONLY=parse,peers] [HUGE=1]
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(HUGE),--huge)
+
+bench-quick: $(READY) ## The same with little data, in about five minutes: make bench-quick [ONLY=parse,peers]
+	$(BIN)/python -m benchmarks --quick $(if $(ONLY),--only "$(ONLY)")
 
 soak: $(READY) ## Prove exactly-once under faults, for half an hour: make soak [SECONDS=1800] [SEED=...]
 	$(BIN)/python -m benchmarks.soak --seconds "$(or $(SECONDS),1800)" $(if $(SEED),--seed "$(SEED)")
@@ -63,7 +66,7 @@ constraints: $(READY) ## Pin the newest releases that work together into constra
 
 clean: ## Stop the stack, then remove its data and the virtual environment
 	@if [ -x $(BIN)/sluice ]; then $(BIN)/sluice down --remove-data; fi
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache
 
 $(READY): constraints.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "Sluice needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi
@@ -72,4 +75,5 @@ $(READY): constraints.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv setuptools
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --compile-bytecode --no-build-isolation \
 		--constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m sluice.kernel
 	@printf '%s' "$(CURDIR)" > $@

@@ -4,6 +4,8 @@ python -m benchmarks.generate entities lei.xml --size 1GB
 python -m benchmarks.generate entities lei.xml.gz --records 2000
 python -m benchmarks.generate entities delta.xml --records 2000 --delta 40   # every 40th, in a later state
 python -m benchmarks.generate statements folder --files 2000 --date 2026-11-20
+python -m benchmarks.generate items items.xml --size 1GB        # as citations, posts: the shapes of `make bench`
+python -m benchmarks.generate invoices folder --files 10000
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from benchmarks.shapes import SHAPES, RecordFile
+from benchmarks.shapes.invoices import write_invoices
 
 from benchmarks import entities, statements
 
@@ -100,7 +105,14 @@ def _arguments() -> argparse.Namespace:
     camt.add_argument("path", type=Path)
     camt.add_argument("--files", type=int, default=2000)
     camt.add_argument("--date", type=dt.date.fromisoformat, default=_CONTENT_DATE.date())
-    for command in (lei, camt):
+    ubl = commands.add_parser("invoices", help="many small invoices")
+    ubl.add_argument("path", type=Path)
+    ubl.add_argument("--files", type=int, default=10_000)
+    shapes = [commands.add_parser(name, help=f"one file of shape {shape.letter}") for name, shape in SHAPES.items()]
+    for command in shapes:
+        command.add_argument("path", type=Path)
+        command.add_argument("--size", type=parse_size, required=True, help="bytes at least, e.g. 1GB")
+    for command in (lei, camt, ubl, *shapes):
         command.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     if arguments.command == "entities" and arguments.delta and arguments.records is None:
@@ -114,6 +126,14 @@ def main() -> None:
     if arguments.command == "statements":
         total = write_statements(path, files=arguments.files, day=arguments.date, seed=seed)
         print(f"{arguments.files} files, {total} bytes in {path}")
+        return
+    if arguments.command == "invoices":
+        print(f"{arguments.files} files, {write_invoices(path, arguments.files, seed)} bytes in {path}")
+        return
+    if arguments.command in SHAPES:
+        made = RecordFile.of_size(SHAPES[arguments.command], arguments.size, seed=seed)
+        made.write(path)
+        print(f"{made.records} records, {made.size} bytes in {path}")
         return
     if arguments.delta:
         written = write_delta(path, count=arguments.records, every=arguments.delta, seed=seed)

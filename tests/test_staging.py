@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.small_feeds import Ground
 
+from sluice.copying import NO_DATE, copy_rows, is_binary, spell_binary, spell_csv
 from sluice.feed.types import parse_type
-from sluice.staging import COPY_ROWS, Staging, to_csv
+from sluice.staging import COPY_ROWS, Staging
 
 UTC = dt.UTC
 TEXTS = [
@@ -70,21 +71,47 @@ def connection(database: str) -> Any:
 
 
 def through_parquet_and_copy(connection: psycopg.Connection, kind: str, values: list[Any]) -> list[Any]:
-    """The values as PostgreSQL holds them after the way that load takes."""
+    """The values as PostgreSQL holds them after the way that load takes; the way that it would else take is as good."""
     declared = parse_type(kind)
     sink = io.BytesIO()
     array = pa.array(values, declared.arrow)
-    table = pa.table({"number": pa.array(range(len(values)), pa.int64()), "value": array})
-    pq.write_table(table, sink)
-    connection.execute("DROP TABLE IF EXISTS pg_temp.there")
-    connection.execute(f"CREATE TEMP TABLE there (number bigint, value {declared.sql})".encode())
+    pq.write_table(pa.table({"number": pa.array(range(len(values)), pa.int64()), "value": array}), sink)
     connection.execute("SET TIME ZONE 'America/New_York'")
-    with connection.cursor().copy("COPY there FROM STDIN (FORMAT csv)") as copy:
-        copy.write(to_csv(pq.read_table(sink)))
+    for name in ("there", "as_csv"):
+        connection.execute(f"DROP TABLE IF EXISTS pg_temp.{name}".encode())
+        connection.execute(f"CREATE TEMP TABLE {name} (number bigint, value {declared.sql})".encode())
+    columns = {"number": "bigint", "value": declared.sql}
+    assert copy_rows(connection, "there", columns, [pq.read_table(sink)]) == len(values)
+    with connection.cursor().copy("COPY as_csv FROM STDIN (FORMAT csv)") as copy:
+        for data in spell_csv(columns, [pq.read_table(sink)]):
+            copy.write(data)
     connection.execute("SET TIME ZONE 'UTC'")
+    text = "SELECT number, value::text FROM"
+    assert connection.execute(f"{text} there EXCEPT {text} as_csv".encode()).fetchall() == []
     shown = {"jsonb": "value", "jsonb[]": "value::text[]"}
     select = shown.get(declared.sql, "value")
     return [row[0] for row in connection.execute(f"SELECT {select} FROM there ORDER BY number".encode())]
+
+
+def test_the_binary_format_is_for_all_but_lists_xml_and_large_decimals() -> None:
+    kinds = {kind for kind in VALUES if is_binary([parse_type(kind).sql])}
+    large = {kind for kind in DECIMALS if kind.startswith(("numeric(76", "numeric(39"))}
+    assert kinds == VALUES.keys() - large
+    assert is_binary(["bigint", 'text COLLATE "C"'])
+    assert not any(map(is_binary, (["xml"], ["bigint", "text[]"], ["integer[]"])))
+
+
+@pytest.mark.parametrize("form", [spell_binary, spell_csv])
+def test_dates_may_come_as_texts_and_be_none(connection: psycopg.Connection, form: Any) -> None:
+    texts = ["0001-01-01", "1969-12-31", "1999-12-31", "2000-01-01", "9999-12-31", NO_DATE, None]
+    table = pa.table({"number": pa.array(range(len(texts)), pa.int64()), "value": pa.array(texts, pa.string())})
+    connection.execute("CREATE TEMP TABLE dated (number bigint, value date)")
+    kind = "binary" if form is spell_binary else "csv"
+    with connection.cursor().copy(f"COPY dated FROM STDIN (FORMAT {kind})".encode()) as copy:
+        for data in form({"number": "bigint", "value": "date"}, [table.slice(0, 3), table.slice(3)]):
+            copy.write(data)
+    arrived = connection.execute("SELECT value::text FROM dated ORDER BY number").fetchall()
+    assert [text for (text,) in arrived] == texts
 
 
 @pytest.mark.parametrize("kind", VALUES)
@@ -130,6 +157,15 @@ def test_any_decimal_arrives_as_it_is(connection: psycopg.Connection, scale: int
     values = [Decimal(f"{number}e-{scale}") for number in digits]
     assert through_parquet_and_copy(connection, f"numeric(38,{scale})", values) == values
     assert through_parquet_and_copy(connection, f"numeric(76,{scale})[]", [values]) == [values]
+
+
+def test_large_values_are_spelled_a_few_at_a_time() -> None:
+    size = 1 << 20
+    table = pa.table({"value": pa.array(["x" * size] * 20 + ["y"], pa.string())})
+    written = list(spell_binary({"value": "text"}, [table, table.slice(0, 0)]))
+    assert max(map(len, written)) < 6 * size
+    whole = b"".join(written)
+    assert (len(whole) > 20 * size, whole[:6], whole[-3:]) == (True, b"PGCOPY", b"y\xff\xff")
 
 
 def test_staging_takes_more_rows_than_one_block_and_none(database: str, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ them. Locks are taken by key, ascending, so that parallel merges do not deadlock
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import psycopg
 
 from sluice.family import IS_AGAIN, ROOT_LINEAGE, STAGED, FamilyStatements
@@ -15,8 +17,11 @@ from sluice.feed.model import Feed
 from sluice.records import Run
 from sluice.staging import empty, make_or_empty, quoted
 
-KEY_TABLES = ("winners", "contested", "gone", "beating", "deleting")
+KEY_TABLES = ("winners", "fresh", "contested", "gone", "deleting")
+ROW_TABLES = ("locked", "beating")
 RECORD_TABLES = ("won", "applied", "replacing")
+# Types of which PostgreSQL has no least and greatest.
+_UNRANGED = ("boolean", "json")
 
 
 class Contest(FamilyStatements):
@@ -27,34 +32,42 @@ class Contest(FamilyStatements):
     def __init__(self, conn: psycopg.Connection, feed: Feed, root: str, run: Run) -> None:
         super().__init__(conn, feed, root, run)
         number = list(feed.tables).index(root)
-        self._names |= {name: f"{name}_{number}" for name in KEY_TABLES + RECORD_TABLES}
+        self._names |= {name: f"{name}_{number}" for name in KEY_TABLES + ROW_TABLES + RECORD_TABLES}
+        self._has_deletes = False
+        """Whether records may be deletes."""
+        self._all_stand = False
+        """Whether {winners} is {stage} itself, and nothing is loaded again."""
+        self._are_all_new = False
+        """Whether all of these have been inserted. Then they are not noted in {decided}."""
 
-    def _make_work_tables(self, *, with_deletes: bool) -> None:
+    def _make_work_tables(self) -> None:
         """The family's work tables, empty; all of its contests share them."""
         kinds = {name: column.column_type.sql for name, column in self._table.columns.items()}
         kinds |= {"_file": "bigint", "_member": 'text COLLATE "C"', "_offset": "bigint"} if not self._table.key else {}
         keys = ", ".join(["_rec bigint", *(f'"{name}" {kinds[name]}' for name in self._key)])
-        keys += ", _is_delete boolean" if with_deletes else ""
+        keys += ", _is_delete boolean" if self._has_deletes else ""
         columns = {
             **dict.fromkeys(KEY_TABLES, keys),
+            **dict.fromkeys(ROW_TABLES, f"{keys}, _row tid"),
             "won": "_rec bigint",
             "applied": "_rec bigint, _is_new boolean",
-            "replacing": f"{keys}, _is_same boolean",
+            "replacing": f"{keys}, _row tid, _is_same boolean",
         }
         make_or_empty(self._conn, {self._names[name]: spelled for name, spelled in columns.items()})
 
-    def _refill(self, table: str, select: str) -> None:
-        """Put what a query gives in place of what a work table holds."""
+    def _refill(self, table: str, select: str) -> int:
+        """Put what a query gives in place of what a work table holds; returns how many rows there are."""
         empty(self._conn, self._names[table])
-        self._execute(f"INSERT INTO {{{table}}} {select}")
+        rows = self._execute(f"INSERT INTO {{{table}}} {select}").rowcount
         self._execute(f"ANALYZE {{{table}}}")
+        return rows
 
     def contest(self, *, may_meet: bool, is_again: bool, takes_back: bool) -> None:
         """``may_meet`` says whether any key can be there already, ``is_again`` whether parts are loaded again,
         ``takes_back`` whether what these gave before and give no more goes from here.
         """
         self._insert_new(may_meet=may_meet)
-        while contested := self._find_contested(takes_back):
+        while not self._are_all_new and (contested := self._find_contested(takes_back)):
             if self._lock_contested() == contested:
                 if takes_back:
                     self._remove_not_given_again()
@@ -62,30 +75,97 @@ class Contest(FamilyStatements):
                 break
             self._insert_new(may_meet=True)  # a re-load has removed keys since we met them
 
+    # -- new keys -----------------------------------------------------------------------------------------------------
+
     def _insert_new(self, *, may_meet: bool) -> None:
         """Insert the records whose keys are not there. Waits for others that are inserting the same keys."""
+        source = "{winners}"
+        if may_meet and self._has_keys_in_range():
+            source, tried = "{fresh}", self._find_fresh()
+        else:
+            tried = int(self._fetch("SELECT count(*) FROM {winners}"))
+        guard = f" ORDER BY {self._staged_key()} ON CONFLICT ({quoted(self._key)}) DO NOTHING" if may_meet else ""
+        is_whole = not tried or self._execute(self._insert(source) + guard).rowcount == tried
+        self._are_all_new = self._all_stand and is_whole and source == "{winners}"
+        if not self._are_all_new:
+            self._note_inserted(source, is_whole=is_whole)
+
+    def _has_keys_in_range(self) -> bool:
+        """Whether a key is there, by its first column, between the least and the greatest of the winners."""
+        name = self._key[0]
+        if self._table.key and self._table.columns[name].column_type.kind in _UNRANGED:
+            return True
+        # The least one that is not too small: asked for so, it is found by the index, whatever the planner believes.
+        first = f'SELECT t."{name}" AS key FROM {{arena}} t WHERE t."{name}" >= r.low ORDER BY t."{name}" LIMIT 1'
+        ends = f'SELECT min("{name}") AS low, max("{name}") AS high FROM {{winners}}'
+        found = f"SELECT FROM ({ends}) r CROSS JOIN LATERAL ({first}) f WHERE f.key <= r.high"
+        return bool(self._fetch(f"SELECT EXISTS ({found})"))
+
+    def _find_fresh(self) -> int:
+        """Note the records whose keys are not there, as far as can be seen; returns how many."""
+        known = f"SELECT FROM {{arena}} t WHERE {self._same_key('t', 'w')} OFFSET 0"
+        is_fresh = f"{self._is_open('w')} AND NOT EXISTS ({known})"
+        return self._refill("fresh", f"SELECT {self._entry('w')} FROM {{winners}} w WHERE {is_fresh}")
+
+    def _note_inserted(self, source: str, *, is_whole: bool) -> None:
+        """Put into {decided} what has been inserted of a work table: all of it, or those records in whose place there
+        is a row of this run now.
+        """
+        if is_whole:
+            self._note(source, is_new=True)
+            return
+        rows = self._rows_of(self._names["arena"], "s" if self._table.key else "w", "t")
+        own = "t._run = {run} AND (t._file, t._member, t._offset) = (sp._file, s._member, s._offset)"
+        self._note(f"{self._staged_rows(source)} {rows} WHERE {own} AND {self._is_open('s')}", is_new=True)
+
+    def _insert(self, source: str) -> str:
+        """Inserts the records of a work table."""
         raise NotImplementedError
 
+    def _note(self, source: str, *, is_new: bool) -> None:
+        """Put the records of a work table into {decided}."""
+        raise NotImplementedError
+
+    def _staged_rows(self, source: str) -> str:
+        """The rows ``s`` of the records of a work table, called ``w``, with their parts ``sp``."""
+        if source == "{winners}" and self._all_stand:
+            return "{stage} s JOIN stage_parts sp USING (_part)"
+        return f"{source} w JOIN {STAGED}"
+
+    def _staged_key(self) -> str:
+        """The key of a staged row, to sort by."""
+        return self._key_order("s") if self._table.key else "sp._file, s._member, s._offset"
+
+    def _entry(self, alias: str) -> str:
+        """The columns of a work table."""
+        return quoted(["_rec", *self._key, *(["_is_delete"] if self._has_deletes else [])], alias)
+
+    def _is_open(self, alias: str) -> str:
+        return f"NOT EXISTS (SELECT FROM {{decided}} a WHERE a._rec = {alias}._rec)"
+
+    # -- known keys ---------------------------------------------------------------------------------------------------
+
     def _replace_contested(self, is_again: bool) -> None:
-        """Replace the locked rows that lose."""
+        """Replace those rows of {locked} that lose."""
         raise NotImplementedError
 
     def _find_contested(self, takes_back: bool) -> int:
         """Note the records whose keys were there already, and, without a record, the keys to take back; returns how
         many.
         """
-        records = "SELECT * FROM {winners} w WHERE NOT EXISTS (SELECT FROM {decided} a WHERE a._rec = w._rec)"
+        records = f"SELECT {self._entry('w')} FROM {{winners}} w WHERE {self._is_open('w')}"
         if takes_back:
             self._find_not_given_again()
             records += " UNION ALL SELECT * FROM {gone}"
-        self._refill("contested", records)
-        return int(self._fetch("SELECT count(*) FROM {contested}"))
+        return self._refill("contested", records)
 
     def _lock_contested(self) -> int:
-        """Lock their rows, in the order of their keys; returns how many there are."""
-        rows = f"SELECT FROM {{arena}} t WHERE {self._same_key('t', 'c')} FOR UPDATE"
-        contested = f"SELECT * FROM {{contested}} ORDER BY {quoted(self._key)}"
-        return int(self._fetch(f"SELECT count(*) FROM ({contested}) c CROSS JOIN LATERAL ({rows}) AS locked"))
+        """Lock their rows, in the order of their keys, and note which they are; returns how many there are."""
+        rows = f"SELECT ctid AS _row FROM {{arena}} t WHERE {self._same_key('t', 'c')} FOR UPDATE"
+        contested = f"SELECT * FROM {{contested}} c ORDER BY {self._key_order('c')}"
+        return self._refill("locked", f"SELECT c.*, l._row FROM ({contested}) c CROSS JOIN LATERAL ({rows}) l")
+
+    # -- keys to take back --------------------------------------------------------------------------------------------
 
     def _find_not_given_again(self) -> None:
         """Note the keys of what the parts gave when they were loaded before, and give no more; tombstones too."""
@@ -111,41 +191,30 @@ class KeysContest(Contest):
         super().__init__(conn, feed, root, run)
         self.target = quoted_keys_table(feed, root)
         self._names |= {"arena": self.target, "decided": self._names["won"]}
-        self._columns = (*self._table.order_columns, *ROOT_LINEAGE, "_is_deleted")
+        self._has_deletes = True
+        order = {name: f's."{name}"' for name in self._table.order_columns}
+        self._values = {**order, **self._lineage(ROOT_LINEAGE), "_is_deleted": "w._is_delete"}
 
     def decide(self, is_again: bool) -> None:
         """Leave in {winners} only the records that stand, and note them in the keys table."""
         self.contest(may_meet=True, is_again=is_again, takes_back=is_again)
         self._execute("ANALYZE {won}")
-        self._execute("DELETE FROM {winners} w WHERE NOT EXISTS (SELECT FROM {won} a WHERE a._rec = w._rec)")
+        self._execute(f"DELETE FROM {{winners}} w WHERE {self._is_open('w')}")
         self._execute("ANALYZE {winners}")
 
-    def _insert_new(self, *, may_meet: bool) -> None:
-        key = quoted(self._key)
-        self._execute(
-            f"WITH inserted AS ({self._insert('{winners}')} ON CONFLICT ({key}) DO NOTHING RETURNING {key})"
-            f" INSERT INTO {{won}} SELECT w._rec FROM inserted i JOIN {{winners}} w ON {self._same_key('w', 'i')}"
-        )
+    def _insert(self, source: str) -> str:
+        return insert("{arena}", self._values, self._staged_rows(source))
+
+    def _note(self, source: str, *, is_new: bool) -> None:
+        self._execute(f"INSERT INTO {{won}} SELECT _rec FROM {source}")
 
     def _replace_contested(self, is_again: bool) -> None:
-        self._refill(
-            "beating",
-            f"SELECT c.* FROM {{contested}} c JOIN {STAGED} {self._rows_of(self.target, 'c', 't')}"
-            f" WHERE {self._wins(is_again)}",
-        )
-        updates = [name for name in self._columns if name not in self._key]
-        self._execute(
-            f"{self._insert('{beating}')} ON CONFLICT ({quoted(self._key)})"
-            f" DO UPDATE SET ({quoted(updates)}) = ROW ({quoted(updates, 'excluded')})"
-        )
-        self._execute("INSERT INTO {won} SELECT _rec FROM {beating}")
+        rows = f"{{locked}} c JOIN {STAGED} {self._locked_rows('{arena}', 'c', 't')}"
+        self._refill("beating", f"SELECT c.* FROM {rows} WHERE {self._wins(is_again)}")
+        self._update_locked("{arena}", self._values, "{beating}")
+        self._note("{beating}", is_new=False)
 
-    def _insert(self, source: str) -> str:
-        """Inserts those records of a work table that have not won yet, in the order of their keys."""
-        order = quoted(self._table.order_columns, "s")
-        return (
-            f"INSERT INTO {{arena}} ({quoted(self._columns)})"
-            f" SELECT {order}, {self._lineage(ROOT_LINEAGE, 's')}, w._is_delete"
-            f" FROM {source} w JOIN {STAGED} WHERE NOT EXISTS (SELECT FROM {{won}} a WHERE a._rec = w._rec)"
-            f" ORDER BY {quoted(self._key, 'w')}"
-        )
+
+def insert(target: str, values: Mapping[str, str], rows: str) -> str:
+    """Inserts rows; ``values`` gives each column its source."""
+    return f"INSERT INTO {target} ({quoted(values)}) SELECT {', '.join(values.values())} FROM {rows}"

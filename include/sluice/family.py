@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 
-from sluice.feed.layout import PLACE
+from sluice.feed.keys import quoted_keys_table
+from sluice.feed.layout import PLACE, quote_text
 from sluice.feed.model import Feed, Table
 from sluice.records import Run
-from sluice.staging import staged
+from sluice.staging import quoted, staged
 from sluice.warehouse import query
 
 ROOT_LINEAGE = ("_file", "_member", "_record", "_offset", "_file_date", "_file_modified", "_run", "_loaded_at")
@@ -38,6 +39,11 @@ class FamilyStatements:
             "stage": staged(feed, root),
             "run": str(int(run.run_id)),
         }
+
+    def _has_keys_table(self) -> bool:
+        """Whether the keys of the root have a table of their own. None is made while the root is being written to."""
+        self._execute("LOCK TABLE {root} IN ROW EXCLUSIVE MODE")
+        return bool(self._fetch(f"SELECT to_regclass({quote_text(quoted_keys_table(self._feed, self._root))})"))
 
     def _staged_order(self) -> list[str]:
         """The order of a staged record, of the greatest weight first."""
@@ -67,18 +73,25 @@ class FamilyStatements:
             return f'{alias}."{name}"'
         return f'{alias}."{name}"::text' + ("[]" if column.column_type.is_list else "")
 
-    def _lineage(self, names: Sequence[str], alias: str) -> str:
+    def _lineage(self, names: Sequence[str]) -> dict[str, str]:
+        """Where the lineage of a staged record comes from, column by column."""
         sources = {
             "_file": "sp._file",
-            "_member": f"{alias}._member",
-            "_record": f"{alias}._record",
-            "_offset": f"{alias}._offset",
+            "_member": "s._member",
+            "_record": "s._record",
+            "_offset": "s._offset",
             "_file_date": "sp._file_date",
             "_file_modified": "sp._file_modified",
             "_run": self._names["run"],
             "_loaded_at": "now()",
         }
-        return ", ".join(sources[name] for name in names)
+        return {name: sources[name] for name in names}
+
+    def _key_order(self, alias: str) -> str:
+        """The key as all merges sort it, so that they lock it in one order."""
+        return ", ".join(
+            self._version_part(alias, name) if name[0] != "_" else f'{alias}."{name}"' for name in self._key
+        )
 
     def _rows_of(self, target: str, source: str, alias: str, columns: str = "*") -> str:
         """Joins the rows of a table that have the keys of ``source``, each found by the index of the key.
@@ -87,6 +100,18 @@ class FamilyStatements:
         """
         rows = f"SELECT {columns} FROM {target} x WHERE {self._same_key('x', source)} OFFSET 0"
         return f"CROSS JOIN LATERAL ({rows}) {alias}"
+
+    def _locked_rows(self, target: str, source: str, alias: str) -> str:
+        """Joins the rows of a table that have been locked; ``source`` says where they are, in ``_row``."""
+        return f"JOIN {target} {alias} ON {alias}.ctid = {source}._row AND {self._same_key(alias, source)}"
+
+    def _update_locked(self, target: str, values: Mapping[str, str], source: str) -> None:
+        """Give the locked rows that stand in a work table new values, but for their keys."""
+        new = {name: value for name, value in values.items() if name not in self._key}
+        self._execute(
+            f"UPDATE {target} t SET ({quoted(new)}) = ROW ({', '.join(new.values())})"
+            f" FROM {source} w JOIN {STAGED} WHERE t.ctid = w._row AND {self._same_key('t', 'w')}"
+        )
 
     def _delete_rows(self, target: str, source: str) -> None:
         """Delete the rows that have the keys in a work table. Whoever holds their roots may do so."""

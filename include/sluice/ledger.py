@@ -323,28 +323,26 @@ def store_counts(
     They also keep what was quarantined whole, since a replay that is rejected again makes the entry its own.
     """
     rows = list(rows)
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """UPDATE sluice.loads
-               SET found = %s, quarantined = %s, inserted = %s, updated = %s, unchanged = %s, superseded = %s,
-                   deleted = %s, bytes_read = %s, sha256 = %s WHERE part_id = %s AND edition = %s""",
-            [
-                (
-                    found,
-                    quarantined,
-                    c.inserted,
-                    c.updated,
-                    c.unchanged,
-                    c.superseded,
-                    c.deleted,
-                    size,
-                    sha256,
-                    part_id,
-                    run.edition,
-                )
-                for part_id, found, quarantined, c, size, sha256 in rows
-            ],
-        )
+    columns = zip(
+        *(
+            (part_id, found, quarantined, c.inserted, c.updated, c.unchanged, c.superseded, c.deleted, size, sha256)
+            for part_id, found, quarantined, c, size, sha256 in rows
+        ),
+        strict=True,
+    )
+    if not rows:
+        return
+    conn.execute(
+        """UPDATE sluice.loads l
+           SET found = c.found, quarantined = c.quarantined, inserted = c.inserted, updated = c.updated,
+               unchanged = c.unchanged, superseded = c.superseded, deleted = c.deleted, bytes_read = c.size,
+               sha256 = c.sha256
+           FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+               %s::bigint[], %s::bigint[], %s::text[]) AS c (part_id, found, quarantined, inserted, updated, unchanged,
+               superseded, deleted, size, sha256)
+           WHERE l.part_id = c.part_id AND l.edition = %s""",
+        [*map(list, columns), run.edition],
+    )
     conn.execute(
         """UPDATE sluice.loads l SET quarantined_whole = q.members
            FROM (SELECT part_id, array_agg(member ORDER BY member) AS members FROM sluice.quarantine

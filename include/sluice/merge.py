@@ -12,39 +12,44 @@ from __future__ import annotations
 
 import psycopg
 
-from sluice.contest import Contest, KeysContest
+from sluice.contest import Contest, KeysContest, insert
 from sluice.errors import PermanentError
 from sluice.family import CHILD_LINEAGE, ROOT_LINEAGE, STAGED
-from sluice.feed.layout import quote_text
 from sluice.feed.model import Feed
+from sluice.fileversions import IS_OUTDONE, FileVersions
 from sluice.records import LoadCounts, Run
 from sluice.staging import positions, quoted, staged
 
-_IS_OUTDONE = """EXISTS (SELECT FROM sluice.files o JOIN sluice.parts p USING (file_id) CROSS JOIN LATERAL (
-        SELECT state FROM sluice.loads l WHERE l.part_id = p.part_id ORDER BY generation DESC, loaded_at DESC LIMIT 1) l
-    WHERE o.feed = '{feed}' AND o.uri = sp._uri AND l.state = 'loaded'
-    AND (o.modified_at, o.version COLLATE "C") > (sp._file_modified, sp._version))"""
+_COUNT_ROWS = "SELECT _part, count(*) FROM {stage} GROUP BY _part"
 
 
 class FamilyMerge(Contest):
     """Merges one root table and the child tables below it. ``merge`` returns the counts of each part."""
 
-    def __init__(self, conn: psycopg.Connection, feed: Feed, root: str, run: Run) -> None:
+    def __init__(
+        self, conn: psycopg.Connection, feed: Feed, root: str, run: Run, *, has_unique_keys: bool = False
+    ) -> None:
         super().__init__(conn, feed, root, run)
         self._names |= {"arena": self._target(root), "decided": self._names["applied"]}
         self._keys: KeysContest | None = None
         self._run = run
+        self._has_unique_keys = has_unique_keys
+        columns = {name: f's."{name}"' for name in self._table.columns}
+        self._values = {**columns, **self._lineage(ROOT_LINEAGE)}
 
     def merge(self) -> dict[int, LoadCounts]:
         self._keys = self._find_keys() if self._table.key else None
-        self._make_work_tables(with_deletes=self._keys is not None)
+        self._has_deletes = self._keys is not None
+        self._make_work_tables()
+        is_again = bool(self._fetch("SELECT EXISTS (SELECT FROM stage_parts WHERE _is_again)"))
         if self._table.key:
+            self._all_stand = self._has_unique_keys and not self._keys and not is_again
             self._pick_winners()
         else:
-            self._lock_uris()
+            versions = FileVersions(self._conn, self._feed, self._root, self._run)
+            versions.lock()
             self._pick_by_place()
-            self._remove_older_versions()
-        is_again = bool(self._fetch("SELECT EXISTS (SELECT FROM stage_parts WHERE _is_again)"))
+            versions.remove_older()
         if self._keys is not None:
             self._keys.decide(is_again)
             self._remove_deleted()
@@ -54,10 +59,9 @@ class FamilyMerge(Contest):
         return self._count()
 
     def _find_keys(self) -> KeysContest | None:
-        """The contest on the keys table, if there is one. None is made while the table is being merged into."""
+        """The contest on the keys table, if there is one."""
         keys = KeysContest(self._conn, self._feed, self._root, self._run)
-        self._execute("LOCK TABLE {root} IN ROW EXCLUSIVE MODE")
-        if self._fetch(f"SELECT to_regclass({quote_text(keys.target)})"):
+        if self._has_keys_table():
             return keys
         if self._table.deletes:
             raise PermanentError(f"the table {keys.target} with the keys of {self._root} is gone; fetch makes it anew")
@@ -67,6 +71,9 @@ class FamilyMerge(Contest):
 
     def _pick_winners(self) -> None:
         """Of several versions of a key within the batch the one with the greatest order goes on."""
+        if self._all_stand:
+            self._names["winners"] = self._names["stage"]
+            return
         key = quoted(self._key, "s")
         order = ", ".join(f"{part} DESC" for part in self._staged_order())
         is_delete = "s._is_delete" if self._table.deletes else "false"
@@ -77,33 +84,15 @@ class FamilyMerge(Contest):
             f" JOIN stage_parts sp USING (_part) ORDER BY {key}, {order}",
         )
 
-    def _lock_uris(self) -> None:
-        """Loads of versions of one URI wait for each other: each locks all versions, so that two share at least one."""
-        self._execute(
-            "SELECT count(*) FROM (SELECT FROM sluice.files WHERE feed = '{feed}'"
-            " AND uri IN (SELECT _uri FROM stage_parts) ORDER BY file_id FOR NO KEY UPDATE) AS locked"
-        )
-
     def _pick_by_place(self) -> None:
         """All records of the newest versions; a version that comes after a newer one was loaded gives none."""
         self._refill(
             "winners",
             "SELECT s._rec, sp._file, s._member, s._offset FROM {stage} s"
-            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {_IS_OUTDONE}) sp USING (_part)",
+            f" JOIN (SELECT * FROM stage_parts sp WHERE NOT {IS_OUTDONE}) sp USING (_part)",
         )
 
     # -- rows that go ---------------------------------------------------------------------------------------------
-
-    def _remove_older_versions(self) -> None:
-        """The newest version of a URI takes away all rows of the older ones, unless nothing of it could be read."""
-        older = (
-            "SELECT DISTINCT o.file_id FROM stage_parts sp JOIN sluice.files o ON o.feed = '{feed}' AND o.uri = sp._uri"
-            ' WHERE NOT sp._is_failed AND (o.modified_at, o.version COLLATE "C") < (sp._file_modified, sp._version)'
-        )
-        for target in self._targets():
-            rows = f"SELECT ctid AS place FROM {target} t WHERE t._file = o.file_id OFFSET 0"
-            places = f"SELECT c.place FROM ({older}) o CROSS JOIN LATERAL ({rows}) c"
-            self._execute(f"DELETE FROM {target} WHERE ctid = ANY (ARRAY({places}))")
 
     def _remove_deleted(self) -> None:
         """What the winners delete, if it was there."""
@@ -113,20 +102,15 @@ class FamilyMerge(Contest):
         for target in self._targets():
             self._delete_rows(target, "{deleting}")
         self._execute("INSERT INTO {applied} SELECT _rec, NULL FROM {deleting}")
+        self._execute("DELETE FROM {winners} WHERE _is_delete")
 
     # -- rows that come -------------------------------------------------------------------------------------------
 
-    def _insert_new(self, *, may_meet: bool) -> None:
-        if not may_meet:
-            self._execute(self._insert_roots("{winners}"))
-            self._execute("INSERT INTO {applied} SELECT _rec, true FROM {winners}")
-            return
-        key = quoted(self._key)
-        self._execute(
-            f"WITH inserted AS ({self._insert_roots('{winners}')} ON CONFLICT ({key}) DO NOTHING RETURNING {key})"
-            " INSERT INTO {applied} SELECT w._rec, true FROM inserted i"
-            f" JOIN {{winners}} w ON {self._same_key('w', 'i')}"
-        )
+    def _insert(self, source: str) -> str:
+        return insert("{root}", self._values, self._staged_rows(source))
+
+    def _note(self, source: str, *, is_new: bool) -> None:
+        self._execute(f"INSERT INTO {{applied}} SELECT _rec, {str(is_new).lower()} FROM {source}")
 
     def _replace_contested(self, is_again: bool) -> None:
         """When a root wins it is replaced with all its children; when it loses, nothing is touched."""
@@ -135,18 +119,14 @@ class FamilyMerge(Contest):
         same = [f"{self._value('t', c)} IS NOT DISTINCT FROM {self._value('s', c)}" for c in self._table.columns]
         self._refill(
             "replacing",
-            f"SELECT c.*, {' AND '.join(same)} FROM {{contested}} c JOIN {STAGED}"
-            f" {self._rows_of(self._target(self._root), 'c', 't')} WHERE {wins}",
+            f"SELECT c.*, {' AND '.join(same)} FROM {{locked}} c JOIN {STAGED}"
+            f" {self._locked_rows('{root}', 'c', 't')} WHERE {wins}",
         )
         self._compare_children()
-        updates = [name for name in (*self._table.columns, *ROOT_LINEAGE) if name not in self._key]
-        self._execute(
-            f"{self._insert_roots('{replacing}')} ON CONFLICT ({quoted(self._key)})"
-            f" DO UPDATE SET ({quoted(updates)}) = ROW ({quoted(updates, 'excluded')})"
-        )
+        self._update_locked("{root}", self._values, "{replacing}")
         for child in reversed(self._children):
             self._delete_rows(self._target(child), "{replacing}")
-        self._execute("INSERT INTO {applied} SELECT _rec, false FROM {replacing}")
+        self._note("{replacing}", is_new=False)
 
     def _compare_children(self) -> None:
         """A record whose root row is equal is unchanged only if all its child rows are equal, too."""
@@ -163,27 +143,17 @@ class FamilyMerge(Contest):
             )
 
     def _insert_children(self) -> None:
+        records = "{stage} s JOIN stage_parts sp USING (_part)" if self._are_all_new else f"{{applied}} a JOIN {STAGED}"
         for child in self._children:
             own = [*positions(self._feed, child), *self._feed.tables[child].columns]
             lineage = CHILD_LINEAGE if self._table.key else (*CHILD_LINEAGE, "_offset")
-            values = [quoted(self._table.key, "s"), quoted(own, "c"), self._lineage(lineage, "s")]
-            self._execute(
-                f"INSERT INTO {self._target(child)} ({quoted([*self._table.key, *own, *lineage])})"
-                f" SELECT {', '.join(filter(None, values))}"
-                f" FROM {{applied}} a JOIN {STAGED} JOIN {staged(self._feed, child)} c USING (_rec)"
-            )
-
-    def _insert_roots(self, source: str) -> str:
-        """Inserts those records of a work table that have not been written yet, in the order of their keys."""
-        columns = quoted([*self._table.columns, *ROOT_LINEAGE])
-        values = f"{quoted(self._table.columns, 's')}, {self._lineage(ROOT_LINEAGE, 's')}"
-        return (
-            f"INSERT INTO {{root}} ({columns}) SELECT {values}"
-            f" FROM {source} w JOIN {STAGED} WHERE NOT EXISTS (SELECT FROM {{applied}} a WHERE a._rec = w._rec)"
-            f" ORDER BY {quoted(self._key, 'w')}"
-        )
+            values = {name: f's."{name}"' for name in self._table.key} | {name: f'c."{name}"' for name in own}
+            rows = f"{records} JOIN {staged(self._feed, child)} c USING (_rec)"
+            self._execute(insert(self._target(child), values | self._lineage(lineage), rows))
 
     def _count(self) -> dict[int, LoadCounts]:
+        if self._are_all_new:
+            return {part: LoadCounts(rows) for part, rows in self._execute(_COUNT_ROWS)}
         deleted = ", count(*) FILTER (WHERE a._rec IS NOT NULL AND a._is_new IS NULL)" if self._keys else ""
         rows = self._execute(
             "SELECT s._part, count(*) FILTER (WHERE a._is_new),"

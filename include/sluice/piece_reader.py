@@ -19,6 +19,10 @@ from sluice.scanner import PathTable, lines_of
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10
 READ_BYTES = 256 << 10
+# So often in a row a leap may fail, before no more are tried in a stream.
+MAX_MISSES = 4
+# So few are followed one by one.
+FEW_EVENTS = 32
 # libxml2 goes no deeper, not even where it is told to take documents of any size.
 MAX_DEPTH = 2048
 
@@ -26,6 +30,10 @@ _TAG_NAME = re.compile(rb"<([^\s/>]+)")
 _NO_RECORDS = np.array([], np.int64)
 
 RootCheck = Callable[[bytes], None]
+Leaper = Callable[[Piece], int]
+"""Takes a piece that was cut at a guess, without its records' places, and returns how many records it held; 0 where
+the guess was wrong, or it does not take it.
+"""
 
 
 class Readable(Protocol):
@@ -47,6 +55,9 @@ class PieceReader:
 
     Iterating raises ``MalformedXML`` for what the stream or the scanner finds; the whole records before the fault have
     been yielded by then, the last of them when ``fault`` was set already.
+
+    With a ``leaper``, most pieces are cut without a scan: before the last start tag in the buffer that looks like a
+    record's. Whoever takes such a piece proves that the guess was right; such pieces are not yielded.
     """
 
     stream: Readable
@@ -61,6 +72,7 @@ class PieceReader:
     first_record: int = 1
     max_header_bytes: int = 1 << 20
     max_depth: int = MAX_DEPTH
+    leaper: Leaper | None = None
     bytes_read: int = 0
     records_seen: int = 0
     ends_line: int = field(init=False)  # line at which the buffer begins, that is where the last piece ended
@@ -79,13 +91,15 @@ class PieceReader:
     _starts: list[int] = field(default_factory=list)
     _ends: list[int] = field(default_factory=list)
     _oversize: OversizeRecord | None = None
+    _record_tag: bytes = b""  # how the records' start tags begin
+    _misses: int = 0  # leaps in a row that failed
     _state: np.ndarray = field(init=False)
     _stack: np.ndarray = field(init=False)
     _events: np.ndarray = field(init=False)
 
     def __iter__(self) -> Iterator[Piece | OversizeRecord]:
         self._state, self._stack = self.paths.new_state()
-        self._events = np.zeros((scanner.EVENT_CAPACITY, 4), np.int64)
+        self._events = np.empty((scanner.EVENT_CAPACITY, 4), np.int64)
         self._base, self.ends_line = self.first_byte - len(self.context), self.first_line
         try:
             yield from self._enter()
@@ -110,10 +124,17 @@ class PieceReader:
         while chunk := self.stream.read(max(READ_BYTES, len(self._buffer) // 2)):
             self.bytes_read += len(chunk)
             self._buffer += chunk
+            if self._leap():
+                continue
             yield from self._scan()
             if self._state[scanner.ERROR]:
                 raise self._scan_error()
             yield from self._make_room()
+        if self._record_tag:
+            self.leaper, self._record_tag = None, b""
+            yield from self._scan()
+            if self._state[scanner.ERROR]:
+                raise self._scan_error()
         yield from self._finish()
 
     def _scan(self) -> Iterator[Piece | OversizeRecord]:
@@ -122,12 +143,54 @@ class PieceReader:
             view = np.frombuffer(self._buffer, np.uint8)
             self._scanned, count = scanner.scan(self.paths, view, self._scanned, self._state, self._stack, self._events)
             yield from self._follow(self._events[:count])
+            if self._record_tag:
+                return
+
+    # -- leaps --------------------------------------------------------------------------------------------------------
+
+    def _leap(self) -> bool:
+        """Hand over what is in the buffer without looking at it first, up to a guess; True to go on reading."""
+        if self.leaper is None or not self._record_tag:
+            return False
+        if len(self._buffer) < self.piece_bytes:
+            return True
+        end = self._buffer.rfind(self._record_tag)
+        taken = 0
+        if end > 0:
+            piece = Piece(
+                self.open_context(), self._buffer[:end], closing(self._opened), self._base, _NO_RECORDS, _NO_RECORDS,
+                self._next, self.ends_line, self._prolog, self._opened,
+            )  # fmt: skip
+            taken = self.leaper(piece)
+        if not taken:
+            self._misses += 1
+            self._record_tag = b""
+            return False
+        self._misses = 0
+        self.records_seen += taken
+        self._drop_until(self._base + end)
+        self._scanned = 0
+        return True
+
+    def _go_back(self, record_tag: bytes) -> None:
+        """Forget what the scan has seen beyond the last cut, a record's end: from there on leaps are tried."""
+        self._starts, self._ends, self._families = [], [], []
+        self._record_tag, self._scanned = record_tag, 0
+        names = [ancestor.name for ancestor in self._opened]
+        self._state, self._stack = self.paths.new_state(names)
+
+    @property
+    def _may_leap(self) -> bool:
+        return self.leaper is not None and self._misses < MAX_MISSES
 
     # -- events -------------------------------------------------------------------------------------------------------
 
     def _follow(self, events: np.ndarray) -> Iterator[Piece | OversizeRecord]:
         """Most events are those of records, one after another in the same ancestors: these are taken in runs."""
         events[:, 1:3] += self._base  # cuts move the buffer, so positions are made stream positions first
+        if len(events) < FEW_EVENTS:
+            yield from self._follow_each(events.tolist())
+            return
         is_record = events[:, 0] == scanner.RECORD_START
         is_record |= events[:, 0] == scanner.RECORD_END
         edges = [0, *(np.flatnonzero(np.diff(is_record)) + 1).tolist(), len(events)]
@@ -135,6 +198,8 @@ class PieceReader:
             run = events[first:end]
             if end > first and is_record[first] and self._oversize is None and int(run[:, 3].max()) <= self.max_depth:
                 yield from self._follow_records(run)
+                if self._record_tag:
+                    return
             else:
                 yield from self._follow_each(run.tolist())
 
@@ -153,7 +218,11 @@ class PieceReader:
             self._begin_records(starts[:begun].tolist())
             self._ends += ends[: full + 1].tolist()
             starts, ends = starts[begun:], ends[full + 1 :]
+            tag = self._tag_at(self._starts[0])
             yield self._cut(end)
+            if self._may_leap:
+                self._go_back(tag)
+                return
 
     def _follow_each(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
         for kind, start, end, depth in events:
@@ -395,6 +464,11 @@ class PieceReader:
         self._base = position
         self._scanned -= size
         self._state[scanner.LAST_CHILD_END] = max(int(self._state[scanner.LAST_CHILD_END]) - size, -1)
+
+    def _tag_at(self, start: int) -> bytes:
+        """How the start tag there begins: its name, and what stands behind it."""
+        index = start - self._base
+        return self._buffer[index : index + len(self._name_at(start)) + 2]
 
     def _name_at(self, start: int) -> bytes:
         match = _TAG_NAME.match(self._buffer, start - self._base)

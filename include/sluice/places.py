@@ -88,6 +88,31 @@ class PiecePlaces:
         return self._piece.lines()
 
 
+class PlaceAt:
+    """The place of one record of a piece, worked out when it is asked for."""
+
+    __slots__ = ("_index", "_places")
+
+    def __init__(self, places: PiecePlaces, index: int) -> None:
+        self._places, self._index = places, index
+
+    @property
+    def part_id(self) -> int:
+        return self._places.part_id
+
+    @property
+    def member(self) -> str:
+        return self._places.member
+
+    @property
+    def ordinal(self) -> int:
+        return int(self._places.ordinals[self._index])
+
+    @property
+    def line(self) -> int:
+        return int(self._places.lines[self._index])
+
+
 def _fragment(piece: Piece, index: int, needs_leads: bool) -> tuple[bytes, bytes | None]:
     return piece.raw(index), brief_opening(piece.prolog, _chain_of(piece, index), needs_leads)
 

@@ -188,10 +188,7 @@ class Plan:
         Where the tree is a piece that begins within a document, ``lead_counts`` tells its ancestors' content from what
         came between two records.
         """
-        self._before_records.clear()
-        self._skeleton = None
-        self.looked_up.clear()
-        self.speller.forget()
+        self.forget()
         ancestor = root
         for depth, count in enumerate(lead_counts, start=1):
             self._before_records[ancestor] = list(islice(ancestor, count))
@@ -200,6 +197,20 @@ class Plan:
         if start is None:
             return []
         return [root] if start.is_record else list(_walk_candidates(root, start))
+
+    def forget(self) -> None:
+        """Let go of what is remembered of a tree."""
+        self._before_records.clear()
+        self._skeleton = None
+        self.looked_up.clear()
+        self.speller.forget()
+
+    def look_up_above(self, record: Element, path: UpwardPath, up: int) -> list[Any]:
+        """What a path finds that leads ``up`` parents from a record: texts, NIL. Raises ``RecordTooLarge``."""
+        ancestor: Element | None = record
+        for _ in range(up):
+            ancestor = ancestor.getparent() if ancestor is not None else None
+        return [] if ancestor is None else [*Walk(self, record, 0, {}).values_at(ancestor, path, True)]
 
     def table_of(self, element: Element) -> TablePlan | None:
         """The root table whose record this element is; None where its namespace, or an ancestor's, is another one."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice import holds, ledger, quarantine, replay, warehouse
+from sluice.append import KeyAppend, PlaceAppend, Read
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.merge import FamilyMerge
 from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, Run, Totals
 from sluice.staging import COPY_ROWS, Staging
 from sluice.tools import Tools
+
+_UNREAD = ("_length", "_line")  # of a record, for rejects
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,28 +264,56 @@ class BatchPublisher:
         if not parts:
             return {}
         failed = {part for part in parts if self._verdict.outcomes[part].failed}
+        wanted = pa.array(sorted(parts - failed), pa.int64())
         staging = Staging(conn, self._feed)
         staging.create(parts, again, failed)
-        wanted = pa.array(sorted(parts - failed), pa.int64())
-        for name in self._feed.tables:
-            staging.copy(name, self._accepted_rows(name, wanted, records))
-        for name in self._deleting:
-            staging.copy_deletes(name, self._accepted_rows(f"{name}.deletes", wanted, records))
+
+        def read(name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+            return self._accepted_rows(name, columns, wanted, records)
+
         totals: dict[int, LoadCounts] = {}
-        for root in self._feed.roots:
-            for part, counts in FamilyMerge(conn, self._feed, root, self._run).merge().items():
-                totals[part] = totals.get(part, LoadCounts()) + counts
+        for root, table in self._feed.roots.items():
+            may_append = not (again or table.deletes or records is not None)
+            counts = self._append_family(conn, root, read) if may_append else None
+            if counts is None:
+                counts = self._merge_family(staging, root, read)
+            for part, count in counts.items():
+                totals[part] = totals.get(part, LoadCounts()) + count
         return totals
 
-    def _accepted_rows(self, name: str, wanted: pa.Array, records: pa.Array | None) -> Iterator[pa.Table]:
+    def _append_family(self, conn: psycopg.Connection, root: str, read: Read) -> dict[int, LoadCounts] | None:
+        """Append to a family nothing of which was loaded before; None where it takes a merge."""
+        if not self._feed.tables[root].key:
+            return PlaceAppend(conn, self._feed, root, self._run, self._parts).append(read)
+        if self._feed.publish == "run":
+            return None  # each try takes a lock that is held to the end of the run
+        return KeyAppend(conn, self._feed, root, self._run, self._parts).append(read)
+
+    def _merge_family(self, staging: Staging, root: str, read: Read) -> dict[int, LoadCounts]:
+        for name in self._feed.family_of(root):
+            staging.copy(name, read(name))
+        if root in self._deleting:
+            staging.copy_deletes(root, read(f"{root}.deletes"))
+        is_unique = staging.has_unique_keys(root)
+        return FamilyMerge(staging.conn, self._feed, root, self._run, has_unique_keys=is_unique).merge()
+
+    def _accepted_rows(
+        self, name: str, columns: Sequence[str] | None, wanted: pa.Array, records: pa.Array | None
+    ) -> Iterator[pa.Table]:
         """The rows of a table that neither parse nor the gate rejected, of the parts that are to be loaded."""
         work, rejected = self._tools.work, pa.array(sorted(self._verdict.rejected), pa.int64())
+        takes_all = len(wanted) == len(self._parts) and records is None and not len(rejected)
         with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=COPY_ROWS):
+            parquet = pq.ParquetFile(file)
+            there = [column for column in parquet.schema_arrow.names if column not in _UNREAD]
+            asked = there if columns is None else list(dict.fromkeys(["_rec", "_part", *columns]))
+            for batch in parquet.iter_batches(batch_size=COPY_ROWS, columns=asked):
                 table = pa.Table.from_batches([batch])
-                keep = pc.is_in(table["_part"], wanted)
-                if records is not None:
-                    keep = pc.and_(keep, pc.is_in(table["_rec"], records))
-                if len(rejected):
-                    keep = pc.and_not(keep, pc.is_in(table["_rec"], rejected))
-                yield table if pc.all(keep, min_count=0).as_py() else table.filter(keep)
+                yield table if takes_all else table.filter(_keep(table, wanted, records, rejected))
+
+
+def _keep(table: pa.Table, wanted: pa.Array, records: pa.Array | None, rejected: pa.Array) -> pa.ChunkedArray:
+    keep = pc.is_in(table["_part"], wanted)
+    if records is not None:
+        keep = pc.and_(keep, pc.is_in(table["_rec"], records))
+    return pc.and_not(keep, pc.is_in(table["_rec"], rejected)) if len(rejected) else keep

@@ -12,7 +12,7 @@ Input is UTF-8 (``charsets.Utf8Stream`` sees to it): every byte below 0x80 is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numba import njit
@@ -72,10 +72,22 @@ class PathTable:
         self.is_record = np.array(is_record, np.bool_)
         self.max_depth = max((len(path) for path in paths), default=0)
 
-    def new_state(self) -> tuple[np.ndarray, np.ndarray]:
-        state = np.zeros(STATE_SIZE, np.int64)
+    def new_state(self, names: Sequence[bytes] = ()) -> tuple[np.ndarray, np.ndarray]:
+        """State and stack at the begin of a stream; or between two records, in ancestors of these names."""
+        state, stack = np.zeros(STATE_SIZE, np.int64), np.full(self.max_depth + 2, -1, np.int64)
         state[LAST_CHILD_END] = -1
-        return state, np.full(self.max_depth + 2, -1, np.int64)
+        if names:
+            state[MODE], state[DEPTH] = CONTENT, len(names)
+        node = 0
+        for depth, name in enumerate(names, start=1):
+            node = stack[depth] = self._child_of(node, name.rpartition(b":")[2])
+        return state, stack
+
+    def _child_of(self, node: int, name: bytes) -> int:
+        child = int(self.first_child[node])
+        while child != -1 and self.text[self.name_start[child] : self.name_end[child]].tobytes() != name:
+            child = int(self.next_sibling[child])
+        return child
 
 
 def scan(
@@ -265,11 +277,19 @@ def lines_of(text: bytes, starts: np.ndarray, first_line: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _scan(buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _scan(  # type: ignore[no-untyped-def]
+    buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth
+):  # pragma: no cover - compiled
     """One loop over the bytes: long, because a compiled state machine split over calls would be slow to read and to
     run.
     """
-    buffer, words, state, stack, events = borrowed(buffer), borrowed(words), borrowed(state), borrowed(stack), borrowed(events)
+    buffer, words, state, stack, events = (
+        borrowed(buffer),
+        borrowed(words),
+        borrowed(state),
+        borrowed(stack),
+        borrowed(events),
+    )
     text, name_start, name_end = borrowed(text), borrowed(name_start), borrowed(name_end)
     first_child, next_sibling, is_record = borrowed(first_child), borrowed(next_sibling), borrowed(is_record)
     n = buffer.shape[0]

@@ -56,6 +56,11 @@ class Sighting:
     namespace: Sighting | None = None
     count: int = 0
 
+    def add(self, times: int) -> None:
+        self.count += times
+        if self.namespace is not None:
+            self.namespace.count += times
+
 
 @dataclass(slots=True, eq=False)
 class Known:
@@ -96,21 +101,21 @@ class Sightings:
     def __iter__(self) -> Iterator[Sighting]:
         yield from self._found
 
-    def note_element(self, known: Known, tag: Any, times: int = 1) -> None:
+    def note_element(self, known: Known, tag: Any) -> None:
         """Count a child that no path leads to; comments and processing instructions are none."""
-        if not isinstance(tag, str):
-            return
+        sighting = self.find_element(known, tag) if isinstance(tag, str) else None
+        if sighting is not None:
+            sighting.add(1)
+
+    def find_element(self, known: Known, tag: str) -> Sighting | None:
+        """The sighting of a child that no path leads to, at ``place`` if it is new; None where there are too many."""
         name = tag[:MAX_NAME_CHARACTERS]
-        sighting = known.unknown.get(name)
-        if sighting is None:
-            spelled = self._names.spell_element(name)
-            sighting = self._begin(ELEMENT, f"{known.path}/{spelled}", known.unknown, name)
-            if sighting is None:
-                return
+        if name in known.unknown:
+            return known.unknown[name]
+        sighting = self._begin(ELEMENT, f"{known.path}/{self._names.spell_element(name)}", known.unknown, name)
+        if sighting is not None:
             sighting.namespace = self._find_namespace(tag)
-        sighting.count += times
-        if sighting.namespace is not None:
-            sighting.namespace.count += times
+        return sighting
 
     def note_attributes(self, known: Known, names: Sequence[Any]) -> None:
         """Count those of an element's attributes that nothing reads."""
@@ -125,7 +130,7 @@ class Sightings:
 
     def _unknown_attributes(self, known: Known, names: Sequence[Any]) -> Iterator[Sighting]:
         for full_name in names:
-            sighting = self._sight_attribute(known, full_name) if self.is_unknown_attribute(known, full_name) else None
+            sighting = self.find_attribute(known, full_name) if self.is_unknown_attribute(known, full_name) else None
             if sighting is not None:
                 yield sighting
 
@@ -133,13 +138,8 @@ class Sightings:
     def is_unknown_attribute(known: Known, full_name: str) -> bool:
         return not known.takes_all and full_name not in known.attributes and not full_name.startswith(_XSI)
 
-    def note_attribute(self, known: Known, full_name: str, times: int) -> None:
-        """Count an attribute that is unknown."""
-        sighting = self._sight_attribute(known, full_name)
-        if sighting is not None:
-            sighting.count += times
-
-    def _sight_attribute(self, known: Known, full_name: str) -> Sighting | None:
+    def find_attribute(self, known: Known, full_name: str) -> Sighting | None:
+        """The sighting of an attribute that is unknown, at ``place`` if it is new; None where there are too many."""
         name = "@" + full_name[:MAX_NAME_CHARACTERS]
         if name in known.unknown:
             return known.unknown[name]

@@ -1,17 +1,13 @@
-"""The rows of one batch in temporary tables, next to the tables that they are merged into.
-
-Rows travel as CSV, which Arrow writes and COPY reads fastest; no value changes on the way.
-"""
+"""The rows of one batch in temporary tables, next to the tables that they are merged into."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv
 
+from sluice.copying import copy_rows
 from sluice.feed.model import Feed
 from sluice.warehouse import query
 
@@ -20,6 +16,12 @@ COPY_ROWS = 20_000
 _PARTS = """_part bigint PRIMARY KEY, _file bigint, _file_date date, _file_modified timestamptz,
     _uri text COLLATE "C", _version text COLLATE "C", _within text COLLATE "C", _start bigint, _end bigint,
     _is_again boolean, _is_failed boolean, UNIQUE (_file, _within, _part)"""
+
+# A batch is sorted and joined in memory, by plans that need only a rough idea of its size.
+_WORK_MB = 64
+_SETTINGS = f"""SELECT set_config('default_statistics_target', '10', true), set_config('jit', 'off', true),
+    CASE WHEN pg_size_bytes(current_setting('work_mem')) < {_WORK_MB} << 20
+        THEN set_config('work_mem', '{_WORK_MB}MB', true) END"""
 
 
 def quoted(names: Iterable[str], alias: str = "") -> str:
@@ -60,21 +62,23 @@ class Staging:
     """Temporary tables with the rows of one batch; the next batch of the transaction finds them empty."""
 
     def __init__(self, conn: psycopg.Connection, feed: Feed) -> None:
-        self._conn = conn
+        self.conn = conn
         self._feed = feed
+        self._keys: dict[str, list[pa.Table]] = {}
 
     def create(self, parts: Collection[int], again: Collection[int], failed: Collection[int]) -> None:
         """Make the tables. Of the ids in ``parts``, ``again`` were loaded before, ``failed`` give no rows now."""
+        self.conn.execute(query(_SETTINGS))
         rows = {staged(self._feed, name): self._spell_columns(name) for name in self._feed.tables}
-        make_or_empty(self._conn, {"stage_parts": _PARTS, **rows})
-        self._conn.execute(
+        make_or_empty(self.conn, {"stage_parts": _PARTS, **rows})
+        self.conn.execute(
             """INSERT INTO stage_parts
                SELECT p.part_id, p.file_id, f.file_date, f.modified_at, f.uri, f.version, p.member,
                    p.start_byte, p.end_byte, p.part_id = ANY(%s), p.part_id = ANY(%s)
                FROM sluice.parts p JOIN sluice.files f USING (file_id) WHERE p.part_id = ANY(%s)""",
             [list(again), list(failed), list(parts)],
         )
-        self._conn.execute("ANALYZE stage_parts")
+        self.conn.execute("ANALYZE stage_parts")
 
     def _spell_columns(self, name: str) -> str:
         columns = ", ".join(f'"{column}" {kind}' for column, kind in self.columns(name))
@@ -97,7 +101,7 @@ class Staging:
 
     def copy(self, name: str, tables: Iterable[pa.Table]) -> int:
         """COPY Arrow tables that hold at least the staging columns; returns the number of rows."""
-        return self._copy(name, [column for column, _ in self.columns(name)], tables)
+        return self._copy(name, [column for column, _ in self.columns(name)], self._noting_keys(name, tables))
 
     def copy_deletes(self, name: str, tables: Iterable[pa.Table]) -> int:
         """COPY the deletes of a root table to its rows; of their columns they have only key and version."""
@@ -106,40 +110,26 @@ class Staging:
         marked = (table.append_column("_is_delete", pa.repeat(True, table.num_rows)) for table in tables)
         return self._copy(name, names, marked)
 
+    def _noting_keys(self, name: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        seen = self._keys.setdefault(name, [])
+        for table in tables:
+            seen.append(table.select(self._feed.tables[name].key))
+            yield table
+
+    def has_unique_keys(self, name: str) -> bool:
+        """Whether no two of the rows copied to a root table have the same key, so that each stands for its own."""
+        table = self._feed.tables[name]
+        kinds = [table.columns[column].column_type for column in table.key]
+        if not self._keys[name]:
+            return True
+        if not table.key or table.deletes or any(kind.is_list or kind.kind == "json" for kind in kinds):
+            return False  # not to be seen from here
+        keys = pa.concat_tables(self._keys[name])
+        return keys.group_by(list(table.key)).aggregate([]).num_rows == keys.num_rows
+
     def _copy(self, name: str, names: Sequence[str], tables: Iterable[pa.Table]) -> int:
-        target = staged(self._feed, name)
-        rows = 0
-        statement = query(f"COPY {target} ({quoted(names)}) FROM STDIN (FORMAT csv)")
-        with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            for table in tables:
-                rows += table.num_rows
-                copy.write(to_csv(table.select(names)))
-        self._conn.execute(query(f"ANALYZE {target}"))
+        kinds = dict(self.columns(name)) | {"_is_delete": "boolean"}
+        rows = copy_rows(self.conn, staged(self._feed, name), {name: kinds[name] for name in names}, tables)
+        # What rows are joined by; of the rest the planner needs nothing.
+        self.conn.execute(query(f"ANALYZE {staged(self._feed, name)} (_rec)"))
         return rows
-
-
-def to_csv(table: pa.Table) -> bytes:
-    """An Arrow table as CSV for COPY: NULL is an empty field, an empty text is a quoted one."""
-    columns = [_csv_column(column) for column in table.columns]
-    sink = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    return sink.getvalue()
-
-
-def _csv_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if pa.types.is_list(column.type):
-        return pa.array([None if items is None else _array_literal(items) for items in column.to_pylist()], pa.string())
-    if pa.types.is_decimal256(column.type):
-        return pa.array([None if value is None else f"{value:f}" for value in column.to_pylist()], pa.string())
-    return column
-
-
-def _array_literal(items: Sequence[object]) -> str:
-    """A list as a PostgreSQL array literal, every element quoted."""
-    return "{" + ",".join("NULL" if item is None else _array_element(item) for item in items) + "}"
-
-
-def _array_element(item: object) -> str:
-    text = str(item).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'

@@ -7,7 +7,7 @@ than large ones. Memory is bounded by the block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -86,13 +86,37 @@ class BatchTables:
             return False
         if self._places:
             self._flush_records()
-        if not self._fast.take(piece, places.__getitem__):
+        if not self._fast.take(piece, places):
             self._flush_pieces()
             return False
-        self._fast_places.append(places)
-        if self._fast.is_full:
-            self._flush_pieces()
+        self._add_places(places)
         return True
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether pieces can be taken at all."""
+        return self._fast is not None
+
+    def leap(self, piece: Piece, places_of: Callable[[Piece], PiecePlaces]) -> PiecePlaces | None:
+        """Take in a piece of which it is not known yet where its records are; None where it has to be scanned."""
+        if self._fast is None:
+            return None
+        if self._places:
+            self._flush_records()
+        places = self._fast.leap(piece, places_of)
+        if places is not None:
+            self._add_places(places)
+        return places
+
+    def _add_places(self, places: PiecePlaces) -> None:
+        self._fast_places.append(places)
+        if self._fast is not None and self._fast.is_full:
+            self._flush_pieces()
+
+    @property
+    def fast_pieces(self) -> int:
+        """How many pieces were taken so."""
+        return self._fast.tally.taken if self._fast is not None else 0
 
     def _flush_pieces(self) -> None:
         """Write what the fast tier has taken."""

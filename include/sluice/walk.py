@@ -212,7 +212,7 @@ class Walk:
             return
         known = self._plan.looked_up.get(path)
         if known is None or known[0] is not ancestor:
-            values = [*self._values_at(ancestor, path, is_above_record)]
+            values = [*self.values_at(ancestor, path, is_above_record)]
             known = ancestor, values, sum(len(value) for value in values if isinstance(value, str))
             self._plan.looked_up[path] = known
         self._count_copies(path, known[2], is_above_record)
@@ -228,7 +228,7 @@ class Walk:
                 " max_record_bytes) from the record"
             )
 
-    def _values_at(self, ancestor: Element, path: UpwardPath, is_above_record: bool) -> Iterator[Any]:
+    def values_at(self, ancestor: Element, path: UpwardPath, is_above_record: bool) -> Iterator[Any]:
         for found in self._find_below(ancestor, path.steps, is_above_record):
             if not path.attributes:
                 yield value_of(found, path.cell, self._plan.speller)

@@ -24,9 +24,9 @@ from sluice import validity
 from sluice.errors import REJECT_CODES, PermanentError, WorkFilesUnavailable
 from sluice.feed.model import Feed
 from sluice.pieces import RAW_CAP_BYTES
+from sluice.places import MAX_REASONS
 from sluice.records import Cut, Part
 from sluice.stages import parse as parse_stage
-from sluice.tabulate import MAX_REASONS
 
 TABLES = """
 tables:

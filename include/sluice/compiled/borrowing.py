@@ -14,9 +14,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def borrowed(_typing_context: Any, array: Any) -> Any:
-    """The same array, without an owner."""
+def _borrow(_typing_context: Any, array: Any) -> Any:
     if not isinstance(array, types.Array):
         return None
 
@@ -27,3 +25,7 @@ def borrowed(_typing_context: Any, array: Any) -> Any:
         return own._getvalue()
 
     return array(array), generate
+
+
+borrowed: Any = intrinsic(_borrow)
+"""``borrowed(array)``, in compiled code: the same array, without an owner."""

@@ -24,24 +24,24 @@ def words_of(buffer: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def zeros(word):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def zeros(word):
     return (word - ONES) & ~word & HIGH
 
 
 @njit(cache=True, nogil=True, inline="always")
-def first_of(marks):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def first_of(marks):
     """Which byte is the first that is marked; there must be one."""
     return np.int64(trailing_zeros(marks) >> _THREE)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def before(marks):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def before(marks):
     """All bits of the bytes before the first that is marked; and some of that."""
     return (marks & (~marks + _ONE)) - _ONE
 
 
 @njit(cache=True, nogil=True, inline="always")
-def count_zeros(word):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def count_zeros(word):
     """How many bytes are zero, exactly."""
     marks = ~(((word & _LOW) + _LOW) | word | _LOW)
     return np.int64(((marks >> _SEVEN) * ONES) >> _TOP_BYTE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,15 @@ PADDING = len(tokenizer.STOPS)
 _STOPS = np.frombuffer(tokenizer.STOPS, np.uint8)
 _FIRST_BYTES = 1 << 20
 _FIRST_TOKENS = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many characters may be taken from a record, how many rows it may give, how many levels a document has."""
+
+    taken: int
+    rows: int
+    depth: int
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class Block:
         self.out = Output(
             tokens=np.zeros((_FIRST_TOKENS + 8 * machine.cell_count, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
-            records=np.zeros(1024, np.int64),
+            records=np.zeros((1024, 2), np.int64),
             touched=np.zeros((4 * tokenizer.MAX_ATTRIBUTES, 2), np.int32),
             visits=np.zeros(MAX_STATES, np.int64),
             sights=np.zeros(MAX_STATES, np.int64),
@@ -82,7 +91,7 @@ class Block:
 
     def touched(self) -> list[list[int]]:
         """What was seen of the unknown since the last call to ``forget_touched``: what, and in which record."""
-        return self.out.touched[: self.progress[tokenizer.TOUCHED]].tolist()  # type: ignore[no-any-return]
+        return self.out.touched[: self.progress[tokenizer.TOUCHED]].tolist()
 
     def put(self, parts: tuple[bytes, ...], records: int) -> int:
         """Write a piece behind the last one; returns where it begins."""
@@ -90,7 +99,7 @@ class Block:
         size = sum(map(len, parts))
         self._make_room(start + 2 * size + 2 * PADDING)
         if records + 1 > len(self.out.records):
-            self.out = self.out._replace(records=np.zeros(2 * records + 1, np.int64))
+            self.out = self.out._replace(records=np.zeros((2 * records + 1, 2), np.int64))
         at = start
         for part in parts:
             self.buffer[at : at + len(part)] = np.frombuffer(part, np.uint8)
@@ -99,20 +108,27 @@ class Block:
         self.progress[tokenizer.ARENA] = at + PADDING
         return start
 
-    def begin(self, start: int, end: int, max_taken: int, max_rows: int, has_returns: bool) -> None:
+    def begin(self, start: int, end: int, limits: Limits, has_returns: bool) -> None:
         """Get ready for a document at ``buffer[start:end]``."""
         p = self.progress
         p[tokenizer.AT], p[tokenizer.END], p[tokenizer.DEPTH], p[tokenizer.RECORDS] = start, end, 0, 0
-        p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = max_taken, max_rows
+        p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = limits.taken, limits.rows
+        p[tokenizer.MAX_DEPTH], p[tokenizer.FLOOR] = min(limits.depth, tokenizer.MAX_LEVELS - 1), 0
         p[tokenizer.TAKEN] = p[tokenizer.RECORD_ROWS] = p[tokenizer.HAS_ROOT] = p[tokenizer.HAS_DOCTYPE] = 0
         p[tokenizer.HAS_RETURNS] = has_returns
         self.out.stack[0] = 0
         self.out.stack[0, tokenizer.STATE] = self._machine.start
 
-    def grow(self) -> None:
-        """Make room for more tokens, rows and spelled-out values."""
-        out = self.out
-        progress = self.progress
+    def guard(self, body_at: int, tail_at: int, floor: int) -> None:
+        """See to it that nothing in the body ends an element that was open before it."""
+        p = self.progress
+        p[tokenizer.BODY_AT], p[tokenizer.TAIL_AT], p[tokenizer.FLOOR] = body_at, tail_at, floor
+
+    def grow(self) -> bool:
+        """Make room for more tokens, rows and spelled-out values; False where a piece asks for too much."""
+        out, progress = self.out, self.progress
+        if self.bytes_used - progress[tokenizer.END] > 2 * _FIRST_BYTES + progress[tokenizer.END]:
+            return False
         if progress[tokenizer.TOKENS] * 2 > len(out.tokens):
             out = out._replace(tokens=_doubled(out.tokens))
         if progress[tokenizer.ROWS] * 2 > len(out.rows):
@@ -120,7 +136,8 @@ class Block:
         if progress[tokenizer.TOUCHED] + 2 * tokenizer.MAX_ATTRIBUTES > len(out.touched):
             out = out._replace(touched=_doubled(out.touched))
         self.out = out
-        self._make_room(len(self.buffer) + (progress[tokenizer.END] - progress[tokenizer.AT]))
+        self._make_room(self.bytes_used + int(progress[tokenizer.END] - progress[tokenizer.AT]))
+        return True
 
     def _make_room(self, size: int) -> None:
         if size > len(self.buffer):
@@ -130,6 +147,32 @@ class Block:
 
     def _set_buffer(self, buffer: np.ndarray) -> None:
         self.buffer, self.words = buffer, words_of(buffer)
+
+    def rows_since(self, mark: Mark, table: int, first: int, last: int) -> np.ndarray:
+        """The rows of a table that belong to records ``first`` to ``last`` (excluded) of the piece since the mark."""
+        rows = self.out.rows[mark.rows : self.row_count]
+        own = rows[rows[:, 0] == table, 1]
+        begin, end = np.searchsorted(own, [first, last])
+        return int(mark.row_count[table]) + np.arange(begin, end)
+
+    def add_values(self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int) -> None:
+        """Give each of the rows these values: cell and text, or None for one that is xsi:nil."""
+        needed = len(rows) * len(values)
+        while int(self.progress[tokenizer.TOKENS]) + needed + 8 * self._machine.cell_count > len(self.out.tokens):
+            self.out = self.out._replace(tokens=_doubled(self.out.tokens))
+        template = np.empty((len(values), 4), np.int32)
+        for number, (cell, text) in enumerate(values):
+            start, size = self.bytes_used, len(text or b"")
+            self._make_room(start + size + PADDING)
+            self.buffer[start : start + size] = np.frombuffer(text or b"", np.uint8)
+            self.progress[tokenizer.ARENA] = start + size
+            template[number] = cell, 0, start, no_value if text is None else size
+        # Row by row: the items of a list must stand together.
+        at = int(self.progress[tokenizer.TOKENS])
+        tokens = self.out.tokens[at : at + needed]
+        tokens[:] = np.tile(template, (len(rows), 1))
+        tokens[:, tokenizer.ROW] = np.repeat(rows, len(values))
+        self.progress[tokenizer.TOKENS] = at + needed
 
     def clear(self) -> None:
         for slot in (tokenizer.TOKENS, tokenizer.ROWS, tokenizer.ARENA):

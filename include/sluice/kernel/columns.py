@@ -14,6 +14,7 @@ from sluice.compiled.words import WORD, words_of
 from sluice.convert import BadValue, Converter
 from sluice.kernel import typed
 from sluice.kernel.tokenizer import CELL, LENGTH, NO_VALUE, ROW, START
+from sluice.nodes import WHITE
 from sluice.walk import NIL
 
 _Read = Callable[["Tokens", np.ndarray, np.ndarray], tuple[pa.Array, int]]
@@ -54,19 +55,30 @@ class ColumnReader:
         self.cells = cells
         self.is_list = converter.type.is_list
         self._converter = converter
-        self._read = _choose_read(converter)
+        self._read = None if self.is_list else _choose_read(converter)
+        is_single = self.is_list and len(cells) == 1 and converter.max_bytes is None
+        self._read_lists = _text_lists(converter, cells[0]) if is_single else None
         column = converter.column
         self._absent_is_plain = not column.required and column.default is None
         self._nil_is_plain = not column.required
+        self._has_empties = converter.type.kind != "text"
+        self._empty_is_null = "" in column.null
 
     def read(self, tokens: Tokens, chosen: np.ndarray, rows: int) -> tuple[pa.Array, list[BadValue]]:
         """The column, and what did not fit; there it holds NULL."""
         if self.is_list:
+            array = self._read_lists(tokens, rows) if self._read_lists is not None else None
+            if array is not None:
+                return array, []
             return self._converter.convert(tokens.lists(self.cells, rows))
         if self._read is None:
             return self._converter.convert([tokens.value(token) for token in chosen.tolist()])
         state = np.empty(rows, np.uint8)
         array, unsure = self._read(tokens, chosen, state)
+        if self._has_empties:
+            is_empty = state == typed.EMPTY
+            state[is_empty] = typed.IS_NULL if self._empty_is_null else typed.UNSURE
+            unsure += 0 if self._empty_is_null else int(np.count_nonzero(is_empty))
         if not self._absent_is_plain:
             state[state == typed.ABSENT] = typed.UNSURE
         if not self._nil_is_plain:
@@ -92,7 +104,7 @@ def _choose_read(converter: Converter) -> _Read | None:
     """How the column is read where its values look as usual; None where each has to be looked at."""
     kind = converter.type
     if kind.kind == "text":
-        return _texts(converter) if converter.is_plain_text else None
+        return _texts(converter)
     if not converter.has_usual_form:
         return None
     if kind.kind == "numeric" and kind.precision > typed.BIGINT_DIGITS:
@@ -112,21 +124,49 @@ def _from_numbers(kind: pa.DataType, values: np.ndarray, state: np.ndarray) -> p
     return pa.Array.from_buffers(kind, len(state), [_validity(state), pa.py_buffer(values)])
 
 
+def _build_texts(
+    tokens: Tokens, chosen: np.ndarray, is_trimmed: bool, state: np.ndarray
+) -> tuple[pa.Array, np.ndarray]:
+    """The texts of these tokens; and where each begins in the data of the array."""
+    starts, offsets = np.zeros(len(chosen), np.int64), np.empty(len(chosen) + 1, np.int32)
+    size = typed.measure_texts(tokens.buffer, tokens.tokens, chosen, is_trimmed, starts, offsets, state)
+    data = np.empty(size + WORD, np.uint8)
+    typed.copy_texts(tokens.words, starts, offsets, words_of(data))
+    buffers = [_validity(state), pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(chosen), buffers), offsets
+
+
 def _texts(converter: Converter) -> _Read:
-    most_bytes = converter.max_bytes
+    column, most_bytes = converter.column, converter.max_bytes
+    nulls = pa.array(column.null, pa.string())
 
     def read(tokens: Tokens, chosen: np.ndarray, state: np.ndarray) -> tuple[pa.Array, int]:
-        offsets = np.empty(len(chosen) + 1, np.int32)
-        data = np.empty(typed.measure_texts(tokens.tokens, chosen, offsets, state) + WORD, np.uint8)
-        typed.copy_texts(tokens.words, tokens.tokens, chosen, offsets, words_of(data))
-        buffers = [_validity(state), pa.py_buffer(offsets), pa.py_buffer(data)]
-        array = pa.Array.from_buffers(pa.string(), len(chosen), buffers)
-        unsure = 0
-        if most_bytes is not None:
-            is_long = np.diff(offsets) > most_bytes
-            state[is_long] = typed.UNSURE
-            unsure = int(is_long.sum())
-        return array, unsure
+        array, offsets = _build_texts(tokens, chosen, column.trim, state)
+        is_unsure = np.diff(offsets) > most_bytes if most_bytes is not None else np.zeros(len(chosen), bool)
+        if len(nulls):
+            is_null = pc.is_in(pc.utf8_trim(array, characters=WHITE), value_set=nulls)
+            is_unsure |= is_null.to_numpy(zero_copy_only=False) & (state == typed.VALUE)
+        state[is_unsure] = typed.UNSURE
+        return array, int(np.count_nonzero(is_unsure))
+
+    return read
+
+
+def _text_lists(converter: Converter, cell: int) -> Callable[[Tokens, int], pa.Array | None] | None:
+    """Reads lists of texts as they are: None where an item is xsi:nil. Where items are looked at one by one, None."""
+    column = converter.column
+    if converter.type.kind != "text" or column.trim or column.null or column.required or column.default is not None:
+        return None
+
+    def read(tokens: Tokens, rows: int) -> pa.Array | None:
+        own = np.flatnonzero(tokens.tokens[:, CELL] == cell).astype(np.int32)
+        state = np.empty(len(own), np.uint8)
+        items, _ = _build_texts(tokens, own, False, state)
+        if items.null_count:
+            return None
+        offsets = np.searchsorted(tokens.tokens[own, ROW], np.arange(rows + 1)).astype(np.int32)
+        is_value = pa.py_buffer(np.packbits(np.diff(offsets) > 0, bitorder="little"))
+        return pa.Array.from_buffers(converter.arrow, rows, [is_value, pa.py_buffer(offsets)], children=[items])
 
     return read
 
@@ -141,7 +181,7 @@ def _bigints(converter: Converter) -> _Read:
 
 def _whole_numbers(converter: Converter, numpy_type: type, digits: int, low: int, high: int) -> _Read:
     def read(tokens: Tokens, chosen: np.ndarray, state: np.ndarray) -> tuple[pa.Array, int]:
-        values = np.zeros(len(chosen), numpy_type)
+        values: np.ndarray = np.zeros(len(chosen), numpy_type)
         unsure = typed.read_integers(tokens.buffer, tokens.tokens, chosen, digits, low, high, values, state)
         return _from_numbers(converter.arrow, values, state), unsure
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from sluice.feed.paths import BUILT_IN_PREFIXES, NAME
 from sluice.kernel.interning import Full
@@ -20,7 +19,13 @@ _PUBLIC = rb"""(?:"[a-zA-Z0-9 ()+,./:=?;!*#@$_%'-]*"|'[a-zA-Z0-9 ()+,./:=?;!*#@$
 _SYSTEM = rb"""(?:"[^"<>&#\x00-\x1f\x80-\xff]*"|'[^'<>&#\x00-\x1f\x80-\xff]*')"""
 _DOCTYPE = re.compile(
     rb"<!DOCTYPE[ \t\r\n]+[A-Za-z_][A-Za-z0-9._-]*"
-    rb"(?:[ \t\r\n]+(?:SYSTEM[ \t\r\n]+" + _SYSTEM + rb"|PUBLIC[ \t\r\n]+" + _PUBLIC + rb"[ \t\r\n]+" + _SYSTEM + rb"))?"
+    rb"(?:[ \t\r\n]+(?:SYSTEM[ \t\r\n]+"
+    + _SYSTEM
+    + rb"|PUBLIC[ \t\r\n]+"
+    + _PUBLIC
+    + rb"[ \t\r\n]+"
+    + _SYSTEM
+    + rb"))?"
     rb"[ \t\r\n]*>"
 )
 _XMLNS_URI = "http://www.w3.org/2000/xmlns/"
@@ -52,7 +57,6 @@ def read_declaration(raw: bytes) -> tuple[str, str] | None:
     return None if reserved or (prefix and not uri) or not is_plain else (prefix, uri)
 
 
-@lru_cache(256)
 def measure_declaration(text: bytes) -> int:
     """How long the XML declaration at the begin of ``text`` is: 0 where there is none, -1 where it is odd."""
     if not text.startswith(b"<?xml") or text[5:6] not in (b" ", b"\t", b"\r", b"\n"):

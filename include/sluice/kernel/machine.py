@@ -1,8 +1,8 @@
 """The meaning of names and paths for the tokenizer: states, and what leads from one to another.
 
-An element is in a *state*: the nodes of the mapping that are visited at it, and what of it is looked over for names that
-nobody knows. Names lead from state to state. All of it is worked out as it is first met, from the same ``plan`` that
-the reference tier walks, and kept in arrays.
+An element is in a *state*: the nodes of the mapping that are visited at it, and what of it is looked over for names
+that nobody knows. Names lead from state to state. All of it is worked out as it is first met, from the same ``plan``
+that the reference tier walks, and kept in arrays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sluice.xmlio import XSI_NIL
 # Answers of the tables besides numbers of states and slots. They are kept as one more than they are: what nobody has
 # asked for yet is 0, in memory that costs nothing.
 UNKNOWN, DECLINE = -1, -2
-FIRST_CHOICE = -10  # and below: a choice among states, by the value of an attribute
+FIRST_CHOICE = -10  # and below: a choice among states, by a value
 
 SKIP = 0  # the state of elements that nothing is read of, and the slot of such attributes
 # What an element of a state is; what an attribute of a slot is; what a name is.
@@ -32,7 +32,7 @@ IS_RECORD, IS_NOTED = 1, 2
 IS_SIGHTED, IS_NIL = 1, 2
 IS_XMLNS, IS_NO_TARGET = 1, 2
 
-MAX_NAMES, MAX_STATES, MAX_VALUES = 2048, 1024, 512
+MAX_NAMES, MAX_STATES, MAX_VALUES, MAX_STEPS = 2048, 1024, 512, 8
 
 
 class Tables(NamedTuple):
@@ -56,6 +56,8 @@ class Tables(NamedTuple):
     slot: np.ndarray
     choice_attribute: np.ndarray
     choice_state: np.ndarray
+    choice_depth: np.ndarray
+    choice_steps: np.ndarray
     state_kind: np.ndarray
     state_rows: np.ndarray
     state_cells: np.ndarray
@@ -104,7 +106,7 @@ class _Alternative:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """States that depend on the value of one attribute."""
+    """States that depend on one value: that of an attribute, or the text of the one element at a path below."""
 
     alternatives: tuple[_Alternative, ...]
     known: Known | None
@@ -167,11 +169,14 @@ class Machine:
     def _lay_cells(self) -> None:
         """Number the cells of all tables: those of one table follow each other."""
         self.first_cell: dict[str, int] = {}
-        tables, hows = [], []
+        tables: list[int] = []
+        hows: list[int] = []
         for number, (name, plan) in enumerate(self._plan.tables.items()):
             self.first_cell[name] = len(tables)
             nodes = list(_nodes_of(plan.node))
-            found = {cell.index: cell for node in nodes for cell in (*node.texts, *(cell for _, cell in node.attributes))}
+            found = {
+                cell.index: cell for node in nodes for cell in (*node.texts, *(cell for _, cell in node.attributes))
+            }
             for index in range(plan.cell_count):
                 tables.append(number)
                 hows.append(found[index].how if index in found else LIST)
@@ -185,13 +190,15 @@ class Machine:
         self._lists: list[int] = []
         parents = [-1 if name is None else self.table_names.index(name) for name in self._parents]
         self.tables = Tables(
-            self.raw_names.text, self.raw_names.ends, self.raw_names.heads, self.raw_names.slots, np.zeros(names, np.int32),
+            self.raw_names.text, self.raw_names.ends, self.raw_names.heads, self.raw_names.slots,
+            np.zeros(names, np.int32),
             self.declarations.text, self.declarations.ends, self.declarations.slots,
             self.values.text, self.values.ends, self.values.slots,
             np.zeros((MAX_VALUES, MAX_VALUES), np.int32),
             np.zeros((MAX_VALUES, names), np.int32), np.zeros((MAX_VALUES, names), np.int32),
             np.zeros((states, 2 * names), np.int32), np.zeros((states, 2 * names), np.int32),
             np.zeros(MAX_VALUES, np.int32), np.zeros((MAX_VALUES, MAX_VALUES + 1), np.int32),
+            np.zeros(MAX_VALUES, np.int32), np.zeros((MAX_VALUES, MAX_STEPS, 2), np.int32),
             np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros((states, 2), np.int32),
             np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros(1 << 14, np.int32),
             self._cell_table, self._cell_how, np.array(parents, np.int32),
@@ -296,8 +303,15 @@ class Machine:
         return self._choice(alternatives, known, tag)
 
     def _step_above(self, state: State, tag: str) -> int:
-        """Above records only the record paths count."""
+        """Above records only the record paths count. What has the names of one, in another namespace, is no record, and
+        no matter to be passed over.
+        """
         leading = tuple(path for path in state.above if tag in self._paths[path][0][state.depth])
+        local = tag.rpartition("}")[2]
+        if len(leading) < sum(
+            local == min(self._paths[path][0][state.depth]).rpartition("}")[2] for path in state.above
+        ):
+            return DECLINE
         ended = [path for path in leading if len(self._paths[path][0]) == state.depth + 1]
         if not ended:
             return self.state_of(State(above=leading, depth=state.depth + 1)) if leading else SKIP
@@ -319,12 +333,21 @@ class Machine:
             return SKIP
         return self.state_of(State(nodes, witness, scouted, sighting=sighting))
 
+    def sighted(self, what: int) -> tuple[Known, str]:
+        """Whatever a state (or, as -1 - number, a slot) stands for that is not known."""
+        found = self.states[what].sighting if what >= 0 else self.slots[-1 - what].sighting
+        assert found is not None
+        return found
+
     # -- choices ------------------------------------------------------------------------------------------------------
 
     def _choice(self, alternatives: tuple[_Alternative, ...], known: Known | None, tag: str) -> int:
         tests = [test for alternative in alternatives for test in alternative.tests]
-        attributes = {test.attributes for test in tests}
-        if len(attributes) != 1 or any(test.steps or len(test.attributes) != 1 for test in tests):
+        steps, attributes = tests[0].steps, tests[0].attributes
+        if any((test.steps, test.attributes) != (steps, attributes) for test in tests):
+            return DECLINE
+        # Of the element itself an attribute is asked for, of one below it the text.
+        if (steps and attributes) or len(attributes) > 1 or len(steps) > MAX_STEPS:
             return DECLINE
         key = (tuple((alternative.tests, id(alternative.node)) for alternative in alternatives), id(known), tag)
         number = self._choice_ids.setdefault(key, len(self._choices))
@@ -334,17 +357,18 @@ class Machine:
             for test in tests:
                 self.values.add(test.value.encode())
             self._choices.append(_Choice(alternatives, known, tag))
-            self.tables.choice_attribute[number] = self.full_name(tests[0].attributes[0])
+            self.tables.choice_attribute[number] = self.full_name(attributes[0]) if attributes else UNKNOWN
+            self.tables.choice_depth[number] = len(steps)
+            for step, names in enumerate(steps):
+                self.tables.choice_steps[number, step] = self._list([self.full_name(name) for name in sorted(names)])
         return FIRST_CHOICE - number
 
     def learn_choice(self, number: int, value: int) -> None:
-        """Where a choice leads for a value of its attribute; -1 for none, or one that no test asks for."""
+        """Where a choice leads for a value; -1 for none, or one that no test asks for."""
         choice = self._choices[number]
         text = next((raw.decode() for raw, own in self.values.numbers.items() if own == value), None)
         holding = tuple(
-            alternative
-            for alternative in choice.alternatives
-            if all(test.value == text for test in alternative.tests)
+            alternative for alternative in choice.alternatives if all(test.value == text for test in alternative.tests)
         )
         self.tables.choice_state[number, value + 1] = self._below(holding, choice.known, choice.tag) + 1
 
@@ -366,16 +390,17 @@ class Machine:
         """What an attribute of this name is for in a state."""
         state, clark = self.states[number], self._by_name[name]
         cells = tuple(
-            self._cell(node, cell)
-            for node in state.nodes
-            for attribute, cell in node.attributes
-            if attribute == clark
+            self._cell(node, cell) for node in state.nodes for attribute, cell in node.attributes if attribute == clark
         )
         known = state.known
         is_new = known is not None and Sightings.is_unknown_attribute(known, clark)
         sighting = (known, clark) if is_new and known is not None else None
         is_nil = name == self.xsi_nil and any(node.texts for node in state.nodes)
         self.tables.slot[number, name] = self.slot_of(_Slot(cells, sighting, is_nil)) + 1
+
+
+def _local(clark: str) -> str:
+    return clark.rpartition("}")[2]
 
 
 def _nodes_of(node: Node) -> Iterator[Node]:

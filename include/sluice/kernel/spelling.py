@@ -23,7 +23,7 @@ TAB, LF, CR, SPACE = 9, 10, 13, 32
 
 
 @njit(cache=True, nogil=True, inline="always")
-def is_char(code):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def is_char(code):
     """Whether XML 1.0 has a character of this number (production 2)."""
     if code < 32:
         return code == TAB or code == LF or code == CR
@@ -31,7 +31,7 @@ def is_char(code):  # type: ignore[no-untyped-def]  # pragma: no cover - compile
 
 
 @njit(cache=True, nogil=True)
-def read_reference(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_reference(buffer, i):
     """(Position after the reference that begins at ``buffer[i]``, its character); (-1, 0) for any but a character's or
     one of the five of XML.
     """
@@ -54,7 +54,7 @@ def read_reference(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cov
 
 
 @njit(cache=True, nogil=True)
-def _read_number(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_number(buffer, i):
     base = 10
     if buffer[i] == 120:
         base, i = 16, i + 1
@@ -79,7 +79,7 @@ def _read_number(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _put(buffer, at, code):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _put(buffer, at, code):
     """Write a character as UTF-8; returns the position after it."""
     if code < 0x80:
         buffer[at] = code
@@ -101,7 +101,7 @@ def _put(buffer, at, code):  # type: ignore[no-untyped-def]  # pragma: no cover 
 
 
 @njit(cache=True, nogil=True)
-def spell_value(buffer, start, end, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def spell_value(buffer, start, end, at):
     """Write what an attribute's value is worth from ``at`` on; returns the position after it. Never longer than it."""
     buffer = borrowed(buffer)
     i = start
@@ -120,7 +120,7 @@ def spell_value(buffer, start, end, at):  # type: ignore[no-untyped-def]  # prag
 
 
 @njit(cache=True, nogil=True)
-def spell_content(buffer, start, end, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def spell_content(buffer, start, end, at):
     """Write the text of an element's content, that of its descendants too, from ``at`` on; returns the position after
     it. Never longer than the content.
     """
@@ -144,7 +144,7 @@ def spell_content(buffer, start, end, at):  # type: ignore[no-untyped-def]  # pr
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _put_byte(buffer, i, byte, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _put_byte(buffer, i, byte, at):
     """Copy a byte, of a line end only a line feed; returns where to read and to write next."""
     if byte == CR:
         byte = LF
@@ -155,7 +155,7 @@ def _put_byte(buffer, i, byte, at):  # type: ignore[no-untyped-def]  # pragma: n
 
 
 @njit(cache=True, nogil=True)
-def _pass_markup(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _pass_markup(buffer, i):
     """Position after the comment, processing instruction or tag that begins at ``buffer[i]``."""
     if buffer[i + 1] == BANG:
         i += 6

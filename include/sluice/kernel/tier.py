@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from sluice.feed.model import Feed
 from sluice.kernel import tokenizer, typed
-from sluice.kernel.block import PADDING, Block, column_bases
+from sluice.kernel.block import Block, Limits, Mark, column_bases
 from sluice.kernel.columns import ColumnReader
 from sluice.kernel.grammar import measure_declaration, measure_doctype
+from sluice.kernel.headers import Headers
 from sluice.kernel.interning import Full
 from sluice.kernel.machine import Machine
 from sluice.kernel.tokenizer import tokenize
 from sluice.pieces import Piece, strip_lead
+from sluice.places import PiecePlaces, PlaceAt
 from sluice.plan import Plan
 from sluice.records import Reason
+from sluice.sightings import Known, Sighting
 from sluice.tablefiles import TableWriter
 
 # Enough that a column costs little more than its values, and few enough that they stay in the processor's cache.
@@ -29,16 +31,20 @@ BLOCK_ROWS = 1 << 14
 PATIENCE = 8
 MAX_PAUSE = 256
 _PROLOG_BYTES = 1 << 10
+# The smallest that a record can be is <a/>; but where they are so small, leaps are not worth while.
+MIN_RECORD_BYTES = 32
+# Up to here Python's own decoder is faster than the way around it.
+SMALL_BYTES = 64 << 10
 _NOT_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 
 
 def can_take(feed: Feed, plan: Plan) -> bool:
-    """Whether the tier has what a feed needs: no XSD, no paths that lead up, no fragments as XML."""
-    tables = plan.tables.values()
+    """Whether the tier has what a feed needs: no XSD, no fragments as XML, no paths that lead up within a record."""
+    leads_up = any(path.up <= table.xml_depth for table in plan.tables.values() for path in table.upward)
     has_fragments = any(
         column.column_type.kind == "xml" for table in feed.tables.values() for column in table.columns.values()
     )
-    return feed.xsd is None and not any(table.upward for table in tables) and not has_fragments
+    return feed.xsd is None and not leads_up and not has_fragments
 
 
 @dataclass(slots=True)
@@ -51,8 +57,8 @@ class Tally:
 
 @dataclass(slots=True)
 class Columns:
-    """One table of a block: by row its record (counted from the first of the block), its place below the parent row, its
-    columns, and what did not fit.
+    """One table of a block: by row its record (counted from the first of the block) and its place below the parent row;
+    its columns, and what did not fit.
     """
 
     name: str
@@ -69,8 +75,11 @@ class FastTier:
         self._feed, self._plan = feed, plan
         self._machine = Machine(feed, plan)
         self._block = Block(self._machine)
+        self._headers = Headers(plan, self._machine)
+        self._limits = Limits(plan.max_taken, plan.max_rows, feed.quotas.max_depth)
         self._writers = [writers[name] for name in self._machine.table_names]
         self._readers = [self._new_readers(name) for name in self._machine.table_names]
+        self._sighted: dict[tuple[bool, Known, str], Sighting] = {}
         self._refused = 0
         self._pause = 0
         self.tally = Tally()
@@ -87,14 +96,14 @@ class FastTier:
 
     # -- taking -------------------------------------------------------------------------------------------------------
 
-    def take(self, piece: Piece, place_of: Any) -> bool:
+    def take(self, piece: Piece, places: PiecePlaces) -> bool:
         """Take a piece with all of its records, or nothing of it."""
         if self._pause:
             self._pause -= 1
             return False
         if not len(piece.starts) or piece.is_remnant:
             return False
-        is_taken = self._try(piece, place_of)
+        is_taken = self._try(piece, places)
         if is_taken:
             self.tally.taken += 1
             self._refused = 0
@@ -105,35 +114,73 @@ class FastTier:
                 self._pause = min(self._refused, MAX_PAUSE)
         return is_taken
 
-    def _try(self, piece: Piece, place_of: Any) -> bool:
-        if int((piece.ends - piece.starts).max()) > self._feed.max_record_bytes or not _is_text(piece):
-            return False
-        body = piece.body if piece.context else strip_lead(piece.body)
-        parts = (piece.context, body, piece.tail)
+    def leap(self, piece: Piece, places_of: Callable[[Piece], PiecePlaces]) -> PiecePlaces | None:
+        """Take a piece of which nobody has looked yet where its records are, if it holds whole records of the ancestors
+        in which it begins, and nothing that ends these.
+        """
         block = self._block
         mark = block.mark()
-        start = block.put(parts, len(piece.starts))
-        end = start + sum(map(len, parts))
-        first_body = start + len(piece.context) - (len(piece.body) - len(body))
-        skipped = measure_declaration((piece.context or body)[:_PROLOG_BYTES].partition(b"?>")[0] + b"?>")
-        has_others, has_returns = _look_over(block.buffer[start:end])
-        if skipped < 0 or has_others:
+        start = self._tokenize(piece, is_leap=True)
+        if start is None:
             block.go_back(mark)
-            return False
-        block.begin(start + skipped, end, self._plan.max_taken, self._plan.max_rows, has_returns)
-        try:
-            answer = self._run(end)
-        except Full:
-            answer = tokenizer.DECLINED
-        found = int(block.progress[tokenizer.RECORDS])
+            return None
+        found = block.out.records[: block.progress[tokenizer.RECORDS]] + (piece.offset - start)
+        piece = replace(piece, starts=found[:, 0].copy(), ends=found[:, 1].copy(), families=((0, piece.chain),))
+        places = places_of(piece)
+        if not len(piece.starts) or not self._keep(piece, places, mark):
+            block.go_back(mark)
+            return None
+        self.tally.taken += 1
+        return places
+
+    def _try(self, piece: Piece, places: PiecePlaces) -> bool:
+        block = self._block
+        mark = block.mark()
+        start = self._tokenize(piece, is_leap=False)
+        found = block.out.records[: block.progress[tokenizer.RECORDS], 0]
         if (
-            answer != tokenizer.DONE
-            or found != len(piece.starts)
-            or not np.array_equal(block.out.records[:found], piece.starts + (first_body - piece.offset))
+            start is None
+            or not np.array_equal(found, piece.starts + (start - piece.offset))
+            or not self._keep(piece, places, mark)
         ):
             block.go_back(mark)
             return False
-        self._note_sightings(place_of)
+        return True
+
+    def _tokenize(self, piece: Piece, *, is_leap: bool) -> int | None:
+        """Put a piece behind the others and walk through it; returns where its body begins, None if it is declined.
+
+        That place is where byte ``piece.offset`` of the stream would be: white space before a document is left out.
+        """
+        if not _is_text(piece):
+            return None
+        body = piece.body if piece.context else strip_lead(piece.body)
+        parts = (piece.context, body, piece.tail)
+        block = self._block
+        start = block.put(parts, len(piece.starts) if not is_leap else len(body) // MIN_RECORD_BYTES)
+        end = start + sum(map(len, parts))
+        body_at = start + len(piece.context)
+        declared = measure_declaration((piece.context or body)[:_PROLOG_BYTES])
+        has_others, has_returns = _look_over(block.buffer[start:end])
+        if declared < 0 or has_others:
+            return None
+        block.begin(start + declared, end, self._limits, has_returns)
+        if is_leap:
+            block.guard(body_at, end - len(piece.tail), len(piece.chain))
+        try:
+            answer = self._run(end)
+        except Full:
+            return None
+        return body_at - (len(piece.body) - len(body)) if answer == tokenizer.DONE else None
+
+    def _keep(self, piece: Piece, places: PiecePlaces, mark: Mark) -> bool:
+        """Make what has come of a piece part of the block; False where the reference tier has to look at it."""
+        block, found = self._block, len(piece.starts)
+        if int((piece.ends - piece.starts).max()) > self._feed.max_record_bytes:
+            return False
+        if self._headers.are_read and not self._headers.fill_in(block, mark, piece):
+            return False
+        self._note_sightings(places, found)
         # Rows count their records from the piece's first; from now on from the block's.
         block.out.rows[mark.rows : block.row_count, 1] += self.records
         self.records += found
@@ -146,7 +193,8 @@ class FastTier:
             answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
             a, b = int(progress[tokenizer.A]), int(progress[tokenizer.B])
             if answer == tokenizer.NEEDS_ROOM:
-                block.grow()
+                if not block.grow():
+                    return tokenizer.DECLINED
             elif answer == tokenizer.NEEDS_NAME:
                 if not machine.learn_name(block.buffer[a:b].tobytes()):
                     return tokenizer.DECLINED
@@ -164,19 +212,22 @@ class FastTier:
             else:
                 _LEARN[answer](machine, a, b)
 
-    def _note_sightings(self, place_of: Any) -> None:
+    def _note_sightings(self, places: PiecePlaces, records: int) -> None:
         block, sightings = self._block, self._plan.sightings
         for what, record in block.touched():
-            sightings.place = place_of(record)
-            if what >= 0:
-                known, tag = self._machine.states[what].sighting or (None, "")
-                assert known is not None
-                sightings.note_element(known, tag, int(block.out.visits[what]))
-            else:
-                known, name = self._machine.slots[-1 - what].sighting or (None, "")
-                assert known is not None
-                sightings.note_attribute(known, name, int(block.out.sights[-1 - what]))
+            is_element, sighted = what >= 0, self._machine.sighted(what)
+            times = int(block.out.visits[what] if is_element else block.out.sights[-1 - what])
+            sighting = self._sighted.get((is_element, *sighted))
+            if sighting is None:
+                sightings.place = PlaceAt(places, record)
+                sighting = sightings.find_element(*sighted) if is_element else sightings.find_attribute(*sighted)
+                if sighting is None:
+                    continue  # more names than are remembered
+                self._sighted[is_element, *sighted] = sighting
+            sighting.add(times)
         block.forget_touched()
+        # What is seen between this piece and the next is said to be where the reference tier would say.
+        sightings.place = PlaceAt(places, records - 1)
 
     # -- giving -------------------------------------------------------------------------------------------------------
 
@@ -231,6 +282,14 @@ def _is_text(piece: Piece) -> bool:
     for part in (piece.context, piece.body):
         if part.isascii():
             continue
+        if len(part) < SMALL_BYTES:
+            try:
+                text = part.decode()
+            except UnicodeDecodeError:
+                return False
+            if "\ufffe" in text or "\uffff" in text:
+                return False
+            continue
         if np.count_nonzero(np.frombuffer(part, np.uint8) == _NOT_CHARACTERS[0][0]) and any(
             code in part for code in _NOT_CHARACTERS
         ):
@@ -245,13 +304,12 @@ def _is_text(piece: Piece) -> bool:
 
 def _look_over(text: np.ndarray) -> tuple[bool, bool]:
     """(Whether the bytes hold control characters that XML has not, whether they hold carriage returns)."""
-    below = np.count_nonzero(text < ord(" "))
-    returns = 0
-    known = np.count_nonzero(text == ord("\n"))
-    if known < below:
-        returns = np.count_nonzero(text == ord("\r"))
-        known += returns + np.count_nonzero(text == ord("\t"))
-    return known < below, returns > 0
+    below = int(np.count_nonzero(text < ord(" ")))
+    feeds = int(np.count_nonzero(text == ord("\n")))
+    if feeds == below:
+        return False, False
+    returns = int(np.count_nonzero(text == ord("\r")))
+    return feeds + returns + int(np.count_nonzero(text == ord("\t"))) < below, returns > 0
 
 
 def _positions(above: Sequence[np.ndarray], parents: np.ndarray) -> list[np.ndarray]:

@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.strings import length_at, number_of
 from sluice.compiled.words import HIGH, ONES, WORD, before, first_of, zeros
-from sluice.kernel.interning import length_at, number_of
 from sluice.kernel.machine import (
     DECLINE,
     FIRST_CHOICE,
@@ -30,6 +30,7 @@ from sluice.kernel.machine import (
     IS_XMLNS,
     SKIP,
     UNKNOWN,
+    Tables,
 )
 from sluice.kernel.spelling import (
     AMP,
@@ -67,7 +68,9 @@ NEEDS_CHILD, NEEDS_CHOICE, NEEDS_SLOT, NEEDS_DOCTYPE = 8, 9, 10, 11
 # Slots of the progress: positions in the buffer, counts, and what has come last.
 AT, END, DEPTH, SERIAL, TOKENS, ROWS, RECORDS, LAST, ARENA, TOUCHED = range(10)
 TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B, C = range(10, 20)
-PROGRESS_SIZE = 20
+# Between BODY_AT and TAIL_AT no element of a level up to FLOOR may end, and none may be deeper than MAX_DEPTH.
+BODY_AT, TAIL_AT, FLOOR, MAX_DEPTH = range(20, 24)
+PROGRESS_SIZE = 24
 
 # Slots of a level of the stack.
 NAME, STATE, SCOPE, CONTENT, MIX, NIL = range(6)
@@ -104,28 +107,28 @@ class Output(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _name_end(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _name_end(buffer, i):
     while ENDS_NAME[buffer[i]] == 0:
         i += 1
     return i
 
 
 @njit(cache=True, nogil=True)
-def _after_white(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _after_white(buffer, i):
     while IS_WHITE[buffer[i]]:
         i += 1
     return i
 
 
 @njit(cache=True, nogil=True)
-def _look_up_name(buffer, i, text, ends, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _look_up_name(buffer, i, text, ends, slots):
     """(Number of the name at ``buffer[i]``, position after it); -1 for a name that is not known yet."""
     end = _name_end(buffer, i)
     return number_of(buffer, i, end, text, ends, slots), end
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _find_name(buffer, words, i, guess, text, ends, heads, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _find_name(buffer, words, i, guess, text, ends, heads, slots):
     """``_look_up_name``, with a guess at which name it is."""
     if guess >= 0:
         end = i + length_at(buffer, words, i, guess, text, ends, heads)
@@ -141,7 +144,7 @@ _GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _value_end(buffer, words, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _value_end(buffer, words, i):
     """(Position of the quote that ends the value whose first quote stands at ``buffer[i]``, whether it is to be
     spelled); -1 where it is malformed.
     """
@@ -168,7 +171,7 @@ def _value_end(buffer, words, i):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @njit(cache=True, nogil=True)
-def _check_value(buffer, i, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _check_value(buffer, i, end):
     """Whether a value is to be spelled: 1 or 0; -1 where it is malformed."""
     is_spelled = 0
     while i < end:
@@ -188,7 +191,7 @@ def _check_value(buffer, i, end):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _text_end(buffer, words, i, has_returns):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _text_end(buffer, words, i, has_returns):
     """(Position of the next '<'; IS_SPELLED where the text before it is to be spelled, else 0); -1 where it is
     malformed.
     """
@@ -213,7 +216,7 @@ def _text_end(buffer, words, i, has_returns):  # type: ignore[no-untyped-def]  #
 
 
 @njit(cache=True, nogil=True)
-def _check_text(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _check_text(buffer, start, end):
     """IS_SPELLED where text is to be spelled, else 0; -1 where it is malformed."""
     is_spelled, i = 0, start
     while i < end:
@@ -233,7 +236,7 @@ def _check_text(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: 
 
 
 @njit(cache=True, nogil=True)
-def _markup_end(buffer, i, first, second):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _markup_end(buffer, i, first, second):
     """Position after the first ``first second >`` from ``i`` on; -1 where a comment holds two dashes elsewhere, or a
     character is out of place. ``second`` is 0 for an instruction, which ends with two bytes.
     """
@@ -254,7 +257,7 @@ def _markup_end(buffer, i, first, second):  # type: ignore[no-untyped-def]  # pr
 
 
 @njit(cache=True, nogil=True)
-def _is_cdata(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _is_cdata(buffer, i):
     """Whether ``<![CDATA[`` stands at ``buffer[i]``."""
     return (
         buffer[i + 2] == OPEN and buffer[i + 3] == 67 and buffer[i + 4] == 68 and buffer[i + 5] == 65
@@ -263,7 +266,7 @@ def _is_cdata(buffer, i):  # type: ignore[no-untyped-def]  # pragma: no cover - 
 
 
 @njit(cache=True, nogil=True)
-def _is_true(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _is_true(buffer, start, end):
     """Whether the value is ``true`` or ``1``, as it is written."""
     if end - start == 1:
         return buffer[start] == 49
@@ -274,7 +277,7 @@ def _is_true(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how, last_row, row_count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how, last_row, row_count):
     """Write a value to cells; returns how many tokens there are then, -1 where a cell would take a second one."""
     for k in range(first, end):
         cell = cells[k]
@@ -291,8 +294,92 @@ def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how,
     return count
 
 
+# What ``_look_ahead`` answers instead of a place.
+NOTHING, ASKS_NAME, ASKS_ELEMENT, GIVES_UP = -1, -2, -3, -4
+
+
 @njit(cache=True, nogil=True)
-def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _look_ahead(buffer, words, i, end_of_piece, scope, steps, step_names, lists, element, names, name_ends, name_slots):
+    """(Begin, end) of the text of the one element at a path below the tag that ends at ``i``, NOTHING where there is
+    none, GIVES_UP where that is not plain to see; or what has to be known first, with what to ask.
+
+    Nothing here proves anything: the tokenizer has yet to pass over all of it.
+    """
+    buffer, words, step_names, lists = borrowed(buffer), borrowed(words), borrowed(step_names), borrowed(lists)
+    element, names = borrowed(element), borrowed(names)
+    name_ends, name_slots = borrowed(name_ends), borrowed(name_slots)
+    depth, matched, found, found_end = 0, 0, NOTHING, NOTHING
+    while True:
+        while True:
+            marks = zeros(words[i] ^ _LTS)
+            if marks != 0:
+                break
+            i += WORD
+        i += first_of(marks)
+        if i >= end_of_piece:
+            return GIVES_UP, 0, 0, 0
+        byte = buffer[i + 1]
+        if byte == SLASH:
+            if depth == 0:
+                return found, found_end, 0, 0
+            depth -= 1
+            matched = min(matched, depth)
+            i += 2
+            continue
+        if byte == BANG or byte == QUESTION:
+            if byte == QUESTION:
+                i = _markup_end(buffer, i + 2, QUESTION, 0)
+            elif buffer[i + 2] == DASH and buffer[i + 3] == DASH:
+                i = _markup_end(buffer, i + 4, DASH, DASH)
+            elif _is_cdata(buffer, i):
+                i = _markup_end(buffer, i + 9, CLOSE, CLOSE)
+            else:
+                i = -1
+            if i < 0:
+                return GIVES_UP, 0, 0, 0
+            continue
+        name_start = i + 1
+        name, i = _look_up_name(buffer, name_start, names, name_ends, name_slots)
+        if name < 0:
+            return ASKS_NAME, 0, name_start, i
+        while buffer[i] != GT:
+            byte = buffer[i]
+            if byte == LT or i >= end_of_piece or (byte == 120 and buffer[i + 1] == 109 and buffer[i + 4] == 115):
+                return GIVES_UP, 0, 0, 0  # perhaps a namespace is declared here
+            i += 1
+            if byte == QUOTE or byte == APOSTROPHE:
+                while buffer[i] != byte and i < end_of_piece:
+                    i += 1
+                i += 1
+        is_empty = buffer[i - 1] == SLASH
+        i += 1
+        if depth == matched and matched < steps:
+            full = element[scope, name] - 1
+            if full == UNKNOWN:
+                return ASKS_ELEMENT, 0, scope, name
+            for k in range(step_names[matched, 0], step_names[matched, 1]):
+                if lists[k] == full:
+                    matched += 1
+                    break
+            if matched > depth and matched == steps:
+                if found >= 0:
+                    return GIVES_UP, 0, 0, 0
+                found = found_end = i
+                if not is_empty:
+                    while buffer[found_end] != LT:
+                        if buffer[found_end] == AMP or buffer[found_end] == CR:
+                            return GIVES_UP, 0, 0, 0
+                        found_end += 1
+                    if buffer[found_end + 1] != SLASH:
+                        return GIVES_UP, 0, 0, 0
+        if is_empty:
+            matched = min(matched, depth)
+        else:
+            depth += 1
+
+
+@njit(cache=True, nogil=True)
+def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output, progress: np.ndarray) -> int:
     """Walk on from ``progress[AT]``. One loop, since a compiled state machine that hands all its tables from call to
     call would be slow to read and to run.
     """
@@ -315,6 +402,8 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
     slot = borrowed(tables.slot)
     choice_attribute = borrowed(tables.choice_attribute)
     choice_state = borrowed(tables.choice_state)
+    choice_depth = borrowed(tables.choice_depth)
+    choice_steps = borrowed(tables.choice_steps)
     state_kind = borrowed(tables.state_kind)
     state_rows = borrowed(tables.state_rows)
     state_cells = borrowed(tables.state_cells)
@@ -341,6 +430,7 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
     token_count, rows_written, record_count = progress[TOKENS], progress[ROWS], progress[RECORDS]
     arena, touched_count = progress[ARENA], progress[TOUCHED]
     end_of_piece, has_returns = progress[END], progress[HAS_RETURNS]
+    body_at, tail_at, floor, max_depth = progress[BODY_AT], progress[TAIL_AT], progress[FLOOR], progress[MAX_DEPTH]
     # One tag may write a token for each cell, and a row for each table.
     most_tokens, most_rows = tokens.shape[0] - 4 * cell_table.shape[0] - 4, rows.shape[0] - row_count.shape[0] - 1
     answer = DECLINED
@@ -362,7 +452,7 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
             break
         byte = buffer[i + 1]
         if byte == SLASH:
-            if depth == 0:
+            if depth <= floor and (depth == 0 or body_at <= i < tail_at):
                 break
             name = stack[depth, NAME]
             length = length_at(buffer, words, i + 2, name, names, name_ends, name_heads)
@@ -392,6 +482,8 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
                 )
                 if token_count < 0 or progress[TAKEN] > progress[MAX_TAKEN]:
                     break
+            if state_kind[state] & IS_RECORD:
+                records[record_count - 1, 1] = j + 1
             depth -= 1
             i = j + 1
             continue
@@ -427,12 +519,10 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
         # -- a start tag: first what it is, without any effect, then what it does ----------------------------------
         if depth == 0 and progress[HAS_ROOT] == 1:
             break
-        if depth + 1 >= stack.shape[0]:
+        if depth >= max_depth:
             break
         serial += 1
-        name, j = _find_name(
-            buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots
-        )
+        name, j = _find_name(buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots)
         if name < 0:
             answer, asked_a, asked_b = NEEDS_NAME, i + 1, j
             break
@@ -478,9 +568,7 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
             value_end = j
             j += 1
             if name_kind[own] & IS_XMLNS:
-                declaration = number_of(
-                    buffer, name_start, j, declarations, declaration_ends, declaration_slots
-                )
+                declaration = number_of(buffer, name_start, j, declarations, declaration_ends, declaration_slots)
                 if declaration < 0:
                     answer, asked_a, asked_b = NEEDS_DECLARATION, name_start, j
                     break
@@ -531,11 +619,25 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
             break
         if state <= FIRST_CHOICE:
             choice, value = FIRST_CHOICE - state, -1
-            for k in range(attribute_count):
-                if attributes[k, 4] == choice_attribute[choice]:
-                    if attributes[k, 3]:
-                        is_sound = False
-                    value = number_of(buffer, attributes[k, 1], attributes[k, 2], values, value_ends, value_slots)
+            if choice_depth[choice] == 0:
+                for k in range(attribute_count):
+                    if attributes[k, 4] == choice_attribute[choice]:
+                        if attributes[k, 3]:
+                            is_sound = False
+                        value = number_of(buffer, attributes[k, 1], attributes[k, 2], values, value_ends, value_slots)
+            elif not is_empty:
+                value_start, value_end, asked_a, asked_b = _look_ahead(
+                    buffer, words, j, end_of_piece, scope, choice_depth[choice], choice_steps[choice], lists,
+                    element, names, name_ends, name_slots,
+                )  # fmt: skip
+                if value_start == ASKS_NAME:
+                    answer = NEEDS_NAME
+                elif value_start == ASKS_ELEMENT:
+                    answer = NEEDS_ELEMENT
+                if value_start <= ASKS_NAME:
+                    break
+                if value_start >= 0:
+                    value = number_of(buffer, value_start, value_end, values, value_ends, value_slots)
             if not is_sound:
                 break
             state = choice_state[choice, value + 1] - 1
@@ -576,7 +678,7 @@ def tokenize(buffer, words, tables, out, progress):  # type: ignore[no-untyped-d
             if kind & IS_RECORD:
                 if record_count == records.shape[0]:
                     break
-                records[record_count] = i
+                records[record_count, 0], records[record_count, 1] = i, j
                 record_count += 1
                 progress[TAKEN] = progress[RECORD_ROWS] = 0
             if kind & IS_NOTED:

@@ -1,8 +1,8 @@
 """Typed values straight from bytes, compiled: what looks as usual is converted, the rest is left to ``convert``.
 
-Each function goes through the rows of one column. ``chosen`` holds for each row its token, -1 where the value is absent.
-It sets ``state`` to VALUE, ABSENT, NIL or UNSURE, and returns how many are UNSURE. What it takes for a value is what
-``values`` takes for one, and worth the same.
+Each function goes through the rows of one column. ``chosen`` holds for each row its token, -1 where the value is
+absent. It sets ``state``, and returns how many are UNSURE. What it takes for a
+value is what ``values`` takes for one, and worth the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sluice.compiled.words import WORD
 from sluice.kernel.spelling import IS_WHITE
 from sluice.kernel.tokenizer import LENGTH, NO_VALUE, START
 
-VALUE, ABSENT, IS_NULL, UNSURE = 0, 1, 2, 3
+VALUE, ABSENT, IS_NULL, UNSURE, EMPTY = range(5)
 INTEGER_DIGITS, BIGINT_DIGITS = 10, 18
 INTEGER_MAX = (1 << 31) - 1
 _MICROSECONDS = 1_000_000
@@ -23,7 +23,7 @@ _DAYS_OF_MONTH = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], n
 
 
 @njit(cache=True, nogil=True)
-def choose(tokens, count, base, rank, chosen, ranks):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def choose(tokens, count, base, rank, chosen, ranks):
     """For each row of each column its token: of several cells the first that found something. ``base`` says by cell
     where its column begins in ``chosen``, -1 for cells of lists.
     """
@@ -38,8 +38,10 @@ def choose(tokens, count, base, rank, chosen, ranks):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def measure_texts(tokens, chosen, offsets, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Where each text begins in the column's data; returns how long that is."""
+def measure_texts(buffer, tokens, chosen, is_trimmed, starts, offsets, state):
+    """Where each text begins in the buffer and in the column's data; returns how long that is."""
+    buffer, tokens, chosen, starts = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(starts)
+    offsets, state = borrowed(offsets), borrowed(state)
     total = 0
     for row in range(chosen.shape[0]):
         offsets[row] = total
@@ -50,29 +52,32 @@ def measure_texts(tokens, chosen, offsets, state):  # type: ignore[no-untyped-de
             state[row] = IS_NULL
         else:
             state[row] = VALUE
-            total += tokens[token, LENGTH]
+            start = np.int64(tokens[token, START])
+            end = start + tokens[token, LENGTH]
+            if is_trimmed:
+                start, end = _trim(buffer, start, end)
+            starts[row] = start
+            total += end - start
     offsets[chosen.shape[0]] = total
     return total
 
 
 @njit(cache=True, nogil=True)
-def copy_texts(words, tokens, chosen, offsets, data):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def copy_texts(words, starts, offsets, data):
     """Copy the texts to their places in ``data``, word by word: what is written behind one is written over by the next,
     and ``data`` has room for a word more.
     """
-    words, tokens, chosen, offsets, data = (
-        borrowed(words), borrowed(tokens), borrowed(chosen), borrowed(offsets), borrowed(data)
-    )  # fmt: skip
-    for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token >= 0:
-            start, at = np.int64(tokens[token, START]), np.int64(offsets[row])
-            for k in range(0, np.int64(tokens[token, LENGTH]), WORD):
-                data[at + k] = words[start + k]
+    words, starts, offsets, data = borrowed(words), borrowed(starts), borrowed(offsets), borrowed(data)
+    for row in range(starts.shape[0]):
+        start, at, end = starts[row], np.int64(offsets[row]), np.int64(offsets[row + 1])
+        while at < end:
+            data[at] = words[start]
+            at += WORD
+            start += WORD
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _trim(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _trim(buffer, start, end):
     while start < end and IS_WHITE[buffer[start]]:
         start += 1
     while start < end and IS_WHITE[buffer[end - 1]]:
@@ -81,7 +86,7 @@ def _trim(buffer, start, end):  # type: ignore[no-untyped-def]  # pragma: no cov
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _digits(buffer, start, count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _digits(buffer, start, count):
     """The number that so many digits say; -1 where one is none."""
     number = 0
     for k in range(start, start + count):
@@ -93,7 +98,7 @@ def _digits(buffer, start, count):  # type: ignore[no-untyped-def]  # pragma: no
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_integer(buffer, start, end, most_digits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_integer(buffer, start, end, most_digits):
     """(Number, whether it is one)."""
     is_negative = start < end and buffer[start] == 45
     if start < end and (is_negative or buffer[start] == 43):
@@ -105,7 +110,7 @@ def _read_integer(buffer, start, end, most_digits):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
@@ -114,6 +119,9 @@ def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state)
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         number, is_number = _read_integer(buffer, start, end, most_digits)
         if is_number and low <= number <= high:
             values[row], state[row] = number, VALUE
@@ -124,7 +132,7 @@ def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state)
 
 
 @njit(cache=True, nogil=True)
-def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_decimals(buffer, tokens, chosen, places, scale, values, state):
     """Numbers with at most so many digits before the point and after it, 18 together, as 128-bit integers of the scale:
     ``values`` has two columns, the low half and the high one.
     """
@@ -136,6 +144,9 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         is_negative = start < end and buffer[start] == 45
         if start < end and (is_negative or buffer[start] == 43):
             start += 1
@@ -162,7 +173,7 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):  # type
 
 
 @njit(cache=True, nogil=True)
-def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_booleans(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
@@ -171,6 +182,9 @@ def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-unt
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         length, state[row] = end - start, VALUE
         if length == 1 and (buffer[start] == 49 or buffer[start] == 48):
             values[row] = buffer[start] == 49
@@ -185,12 +199,12 @@ def read_booleans(buffer, tokens, chosen, values, state):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _spells(buffer, start, a, b, c, d):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _spells(buffer, start, a, b, c, d):
     return buffer[start] == a and buffer[start + 1] == b and buffer[start + 2] == c and buffer[start + 3] == d
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_day(buffer, start):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_day(buffer, start):
     """(Days since 1970, year) of ``YYYY-MM-DD`` at ``buffer[start]``; the year is -1 where that is no day."""
     year, month, day = _digits(buffer, start, 4), _digits(buffer, start + 5, 2), _digits(buffer, start + 8, 2)
     if buffer[start + 4] != 45 or buffer[start + 7] != 45 or year < 1 or month < 1 or month > 12 or day < 1:
@@ -206,7 +220,7 @@ def _read_day(buffer, start):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @njit(cache=True, nogil=True)
-def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_dates(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
@@ -215,6 +229,9 @@ def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untype
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         days, year = _read_day(buffer, start) if end - start == 10 else (0, -1)
         if year < 0:
             state[row] = UNSURE
@@ -225,7 +242,7 @@ def read_dates(buffer, tokens, chosen, values, state):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def read_timestamps(buffer, tokens, chosen, with_zone, values, state):
     """Microseconds since 1970, with a zone in UTC."""
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
@@ -235,6 +252,9 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: 
             state[row] = ABSENT if token < 0 else IS_NULL
             continue
         start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
+        if start == end:
+            state[row] = EMPTY
+            continue
         moment, is_one = _read_moment(buffer, start, end, with_zone)
         if is_one:
             values[row], state[row] = moment, VALUE
@@ -245,11 +265,15 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):  # type: 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_moment(buffer, start, end, with_zone):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_moment(buffer, start, end, with_zone):
     if end - start < 19:
         return 0, False
     days, year = _read_day(buffer, start)
-    hour, minute, second = _digits(buffer, start + 11, 2), _digits(buffer, start + 14, 2), _digits(buffer, start + 17, 2)
+    hour, minute, second = (
+        _digits(buffer, start + 11, 2),
+        _digits(buffer, start + 14, 2),
+        _digits(buffer, start + 17, 2),
+    )
     if (
         year < 0 or (buffer[start + 10] != 84 and buffer[start + 10] != 32) or buffer[start + 13] != 58
         or buffer[start + 16] != 58 or hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59
@@ -279,7 +303,7 @@ def _read_moment(buffer, start, end, with_zone):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _read_zone(buffer, at, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _read_zone(buffer, at, end):
     """Minutes east of UTC; 1 << 20 where it is no zone as usual."""
     if end - at == 1 and buffer[at] == 90:
         return 0

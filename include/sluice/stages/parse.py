@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sluice import replay, xmlio
 from sluice.attempts import Attempts
@@ -43,7 +44,10 @@ _NEVER_IN_PART = {"source_changed", "archive_broken", "xsd_invalid", "wrong_enco
 
 @dataclass(frozen=True, slots=True)
 class ParseSummary:
-    """``rejected`` counts records, ``failed_parts`` parts of which nothing is kept; ``first_fault`` is the first's."""
+    """``rejected`` counts records, ``failed_parts`` parts of which nothing is kept; ``first_fault`` is the first's.
+
+    Of ``pieces``, the fast tier took ``fast_pieces``.
+    """
 
     number: int
     files: int
@@ -53,15 +57,19 @@ class ParseSummary:
     bytes_read: int
     seconds: float
     first_fault: str | None = None
+    pieces: int = 0
+    fast_pieces: int = 0
 
     def line(self) -> str:
         failed = f", {self.failed_parts} unreadable" if self.failed_parts else ""
         failed += f" ({self.first_fault})" if self.first_fault else ""
         megabytes = self.bytes_read / 1e6
         rate = megabytes / self.seconds if self.seconds else 0.0
+        slow = self.pieces - self.fast_pieces
+        slowly = f", {slow:,} of {self.pieces:,} pieces by the slow way" if slow else ""
         return (
             f"parse: batch {self.number}: {self.files} files{failed}, {self.records:,} records, "
-            f"{self.rejected:,} rejected, {megabytes:,.1f} MB in {self.seconds:,.1f} s ({rate:,.1f} MB/s)"
+            f"{self.rejected:,} rejected, {megabytes:,.1f} MB in {self.seconds:,.1f} s ({rate:,.1f} MB/s){slowly}"
         )
 
 
@@ -91,6 +99,8 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         sum(o.bytes_read for o in outcomes),
         seconds,
         parser.first_fault,
+        parser.pieces,
+        tables.fast_pieces,
     )
     work.write_json(
         work.outcomes(feed.feed, run_id, number),
@@ -154,6 +164,7 @@ class _BatchParser:
         self._keeps_records = feed.malformed == "keep_records"
         self._tallies: dict[int, _Tally] = {}
         self.first_fault: str | None = None
+        self.pieces = 0
 
     def run(self, tools: Tools, batch: Batch, attempts: Attempts) -> list[PartOutcome]:
         self._tallies = {part.part_id: _Tally(set(part.wanted or ())) for part in batch.parts}
@@ -205,7 +216,7 @@ class _BatchParser:
 
     def _run_section(self, section: Section, tally: _Tally) -> None:
         self._plan.sightings.place = Place(section.part.part_id, section.member, None, section.first_line)
-        reader = self._new_reader(section)
+        reader = self._new_reader(section, tally)
         found_before = tally.found
         fault = self._parse_section(section, reader, tally)
         if fault is not None and section.part.wanted is not None:
@@ -222,13 +233,15 @@ class _BatchParser:
             gc.collect(0)
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
-    def _new_reader(self, section: Section) -> PieceReader:
+    def _new_reader(self, section: Section, tally: _Tally) -> PieceReader:
+        may_leap = self._tables.is_fast and section.part.wanted is None
         return read_pieces(
             self._feed,
             section,
             self._paths,
             check_root=self._check_root,
             keep_leads=self._keeps_leads,
+            leaper=partial(self._leap, section, tally) if may_leap else None,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
         )
 
@@ -253,6 +266,16 @@ class _BatchParser:
             return self._no_records(last_root)
         return None
 
+    def _leap(self, section: Section, tally: _Tally, piece: Piece) -> int:
+        """Take a piece that was cut at a guess; returns how many records it held, 0 where it is not taken."""
+        part_id, needs_leads = section.part.part_id, self._plan.reads_ancestor_content
+        places = self._tables.leap(piece, lambda found: PiecePlaces(part_id, section.member, found, needs_leads))
+        if places is None:
+            return 0
+        self.pieces += 1
+        tally.found += len(places)
+        return len(places)
+
     def _no_records(self, root: xmlio.Element | None) -> MalformedXML:
         why = self._validity.why_invalid(root) if root is not None else None
         names = " or ".join(f"<{path[-1]}>" for path in self._plan.local_paths)
@@ -261,6 +284,7 @@ class _BatchParser:
 
     def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> xmlio.Element | None:
         """Hand over the records of a piece, of a malformed one those before the fault if the feed keeps them."""
+        self.pieces += 1
         places = PiecePlaces(section.part.part_id, section.member, piece, self._plan.reads_ancestor_content)
         if section.part.wanted is None and self._tables.take(piece, places):
             tally.found += len(places)

@@ -122,14 +122,16 @@ def _cut_new_files(tools: Tools, connection: psycopg.Connection, files: Sequence
 def spool_batches(tools: Tools, run: Run, batches: Sequence[Batch]) -> list[Batch]:
     """Write the pieces of files that cannot be read by ranges to work files, in one pass over each file."""
     waiting = [part for batch in batches for part in batch.parts if part.cut.spool is not None]
+    if not waiting:
+        return list(batches)
     spooled = spool_parts(tools, run.run_id, waiting)
-    return [
-        replace(
-            batch,
-            parts=tuple(replace(part, cut=replace(part.cut, spool=spooled.get(part.part_id))) for part in batch.parts),
-        )
-        for batch in batches
-    ]
+
+    def with_spool(part: Part) -> Part:
+        if part.cut.spool is None:
+            return part
+        return replace(part, cut=replace(part.cut, spool=spooled.get(part.part_id)))
+
+    return [replace(batch, parts=tuple(map(with_spool, batch.parts))) for batch in batches]
 
 
 def weigh_file(file: LedgerFile) -> int:

@@ -1,0 +1,69 @@
+"""Columns that read what stands above their record: its values are looked up once for many records."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from sluice import xmlio
+from sluice.errors import MalformedXML
+from sluice.kernel.block import Block, Mark
+from sluice.kernel.machine import Machine
+from sluice.kernel.tokenizer import NO_VALUE
+from sluice.nodes import LIST
+from sluice.pieces import Piece, closing, opening
+from sluice.plan import Plan
+from sluice.walk import MAX_COPIED_CHARACTERS, MAX_HEADER_CHARACTERS, NIL, RecordTooLarge
+
+# One value of a cell: the cell, counted over all tables, and its text as UTF-8; None for xsi:nil.
+_Value = tuple[int, bytes | None]
+
+
+class Headers:
+    """Looks up, by the reference tier's own rules, what the ancestors of records give to the tables' cells."""
+
+    def __init__(self, plan: Plan, machine: Machine) -> None:
+        self._plan = plan
+        self._machine = machine
+        self._tables = [(number, table) for number, table in enumerate(plan.tables.values()) if table.upward]
+        self.are_read = bool(self._tables)
+        self._look_up = lru_cache(64)(self._look_up_anew)
+
+    def fill_in(self, block: Block, mark: Mark, piece: Piece) -> bool:
+        """Add the values to the rows that a piece has given; False where the reference tier has to look at it."""
+        firsts = np.array([first for first, _ in piece.families])
+        for number, chain in enumerate(chain for _, chain in piece.families):
+            last = firsts[number + 1] if number + 1 < len(firsts) else len(piece.starts)
+            try:
+                values = self._look_up(opening(piece.prolog, chain), closing(chain), len(chain))
+            except (MalformedXML, RecordTooLarge):
+                return False
+            if values is None:
+                return False
+            for table, own in values:
+                rows = block.rows_since(mark, table, int(firsts[number]), int(last))
+                if sum(len(text or b"") for _, text in own) * len(rows) > MAX_COPIED_CHARACTERS:
+                    return False
+                block.add_values(rows, own, NO_VALUE)
+        return True
+
+    def _look_up_anew(self, lead: bytes, tail: bytes, depth: int) -> list[tuple[int, list[_Value]]] | None:
+        """By table what a record gets that stands behind ``lead``."""
+        element = xmlio.parse_document(lead + b"<_/>" + tail)
+        for _ in range(depth):
+            element = element[-1]
+        found = []
+        for number, table in self._tables:
+            first = self._machine.first_cell[table.name]
+            values: list[_Value] = []
+            for path in table.upward:
+                given = self._plan.look_up_above(element, path, path.up - table.xml_depth)
+                if len(given) > 1 and path.cell.how != LIST:
+                    return None
+                if sum(len(value) for value in given if value is not NIL) > MAX_HEADER_CHARACTERS:
+                    return None
+                values += [(first + path.cell.index, None if value is NIL else value.encode()) for value in given]
+            found.append((number, values))
+        self._plan.forget()
+        return found
