@@ -4,9 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmarks.dag_folder import write_feeds
 from tests.airflow_home import PROJECT
 
 from sluice.feed.rules import OWN_DAGS
@@ -77,6 +79,46 @@ def test_a_task_of_a_feed_with_mistakes_says_which(feeds: Path, monkeypatch: pyt
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "prices")
     (feeds / "prices" / "feed.yaml").write_text("feed: prices\n")
     assert "prices/feed.yaml" in dag_bag().import_errors["feeds.py"]
+
+
+def test_a_feed_costs_the_same_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in calls, from the first to the last byte of the DAG folder."""
+    calls = []
+    for count in (3, 6, 12):
+        root = tmp_path / str(count)
+        write_feeds(root, count)
+        monkeypatch.setenv("SLUICE_FEEDS", str(root))
+        dag_bag()  # what is done once for a feed's paths
+        calls.append(count_calls(dag_bag))
+    first, second = (calls[1] - calls[0]) / 3, (calls[2] - calls[1]) / 6
+    assert second < first * 1.05
+
+
+def count_calls(work: Callable[[], object]) -> int:
+    counted = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def test_the_form_stands_in_the_dag_and_not_in_each_of_its_tasks(feeds: Path) -> None:
+    """Airflow would check every copy against JSON Schema at every parse; a running task has the form all the same."""
+    from airflow.sdk.definitions.param import process_params
+
+    for dag in (bag := dag_bag()).dags["orders"], bag.dags["replay"]:
+        assert len(dag.params) > 3
+        assert [task.task_id for task in dag.tasks if task.params] == []
+    orders = bag.dags["orders"]
+    given = process_params(orders, orders.get_task("parse"), {"reload": "all"}, suppress_exception=False)
+    assert given == {"date": None, "uri": None, "reload": "all", "dry_run": False, "batch_mb": None}
 
 
 def test_no_feeds_are_no_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pandas as pd
@@ -212,3 +214,66 @@ def test_a_feed_is_checked_without_data() -> None:
     total = {"expect_column_sum_to_be_between": {"column": "amount", "min_value": "nought"}}
     with pytest.raises(PermanentError, match="table orders: expect_column_sum"):
         gate.check_feed(feed_with([], {"expectations": {"orders": [total]}}))
+
+
+def test_great_expectations_is_called_once_where_nothing_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both levels in one call; a second one only for what is left of a batch with rejects."""
+    from sluice.gate import suite
+
+    calls: list[int] = []
+    run = suite._validate
+    monkeypatch.setattr(suite, "_validate", lambda *given: calls.append(len(given[1])) or run(*given))
+    several = expect("table_row_count_to_be_between", min_value=3)
+    assert gate.judge(orders([1, 2, 3]), (POSITIVE, several), "orders").failures == ()
+    assert calls == [2]
+    (failure,) = gate.judge(orders([1, -2, 3]), (POSITIVE, several), "orders").failures
+    assert failure.observed == 2
+    # all, the names of the rejected, and what is left
+    assert calls == [2, 2, 1, 1]
+
+
+def test_what_cannot_be_judged_before_the_rejects_are_out_is_judged_after_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sluice.gate import suite
+
+    evaluate = suite.evaluate
+
+    def balk(columns: Any, checks: Any, table: str) -> Any:
+        if columns.row_count == 3 and any(check.level == "batch" for check in checks):
+            raise PermanentError("not with this row")
+        return evaluate(columns, checks, table)
+
+    monkeypatch.setattr(suite, "evaluate", balk)
+    verdict = gate.judge(orders([1, -2, 3]), (POSITIVE, expect("table_row_count_to_equal", value=2)), "orders")
+    assert [one.success for one in verdict.results] == [False, True]
+
+
+def test_nothing_of_a_batch_stays_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Great Expectations' context serves all batches of a process: neither rows nor results of one may stay in it."""
+    from sluice.gate import columns
+
+    frames: list[Any] = []
+    build = columns.BatchColumns.frame
+
+    def remember(self: Any, views: Any) -> pd.DataFrame:
+        frame = build(self, views)
+        frames.append(weakref.ref(frame))
+        return frame
+
+    monkeypatch.setattr(columns.BatchColumns, "frame", remember)
+    for amounts, rejected in (([1, -2], {1}), ([-1, 2], {0}), ([1, 2], set()), ([1, -2], {1})):
+        assert set(gate.judge(orders(amounts), (POSITIVE,), "orders").reasons()) == rejected
+    gc.collect()
+    assert len(frames) >= 4
+    assert [frame() for frame in frames if frame() is not None] == []
+
+
+def test_no_fingerprint_is_made_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads it, and it takes longer than to judge them."""
+    from great_expectations.execution_engine import pandas_execution_engine
+
+    asked: list[int] = []
+    monkeypatch.setattr(pandas_execution_engine, "hash_pandas_dataframe", lambda frame: asked.append(len(frame)) or "x")
+    gate.judge(orders([1, 2]), (POSITIVE,), "orders")
+    assert asked == []

@@ -58,7 +58,14 @@ def _s3_client(conn_id: str) -> Callable[[], Any]:
     def client() -> Any:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        return S3Hook(aws_conn_id=conn_id).get_conn()
+        hook = S3Hook(aws_conn_id=conn_id)
+        # The hook's own get_conn walks through the call stack, for a user agent that names the operator: 0.4 s of CPU.
+        return hook.get_session(region_name=hook.region_name).client(
+            "s3",
+            endpoint_url=hook.conn_config.get_service_endpoint_url(service_name="s3"),
+            config=hook.config,
+            verify=hook.verify,
+        )
 
     return client
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context
+from airflow.sdk.definitions.param import ParamsDict
 
 from sluice.dates import RELOAD_CHOICES
 from sluice.edge.alerting import FailureAlert
@@ -36,11 +38,11 @@ def declared_feeds() -> list[Feed]:
     return feeds
 
 
-def feed_dag(feed: Feed) -> DAG:
-    """The DAG of ``feed``, still without tasks: when it runs, its form, its limits, its documentation."""
+def feed_dag(feed: Feed) -> AbstractContextManager[DAG]:
+    """The DAG of ``feed``, to put its tasks into: when it runs, its form, its limits, its documentation."""
     schedule = feed.schedule
     zone = pendulum.timezone(schedule.timezone)
-    return DAG(
+    dag = DAG(
         feed.feed,
         description=feed.description.strip().split("\n")[0],
         doc_md=feed_page(feed),
@@ -50,15 +52,15 @@ def feed_dag(feed: Feed) -> DAG:
         catchup=False,
         max_active_runs=2,
         max_active_tasks=16,
-        params=_form(),
         on_failure_callback=[FailureAlert()],
         default_args={"owner": feed.owner, **_retries()},
     )
+    return _with_form(dag, _form())
 
 
-def replay_dag() -> DAG:
-    """The DAG that replays what is in the quarantine of a feed, still without tasks."""
-    return DAG(
+def replay_dag() -> AbstractContextManager[DAG]:
+    """The DAG that replays what is in the quarantine of a feed, to put its tasks into."""
+    dag = DAG(
         REPLAY,
         description="Tries quarantined records and files again, under the present mapping of their feed",
         doc_md=_REPLAY_PAGE,
@@ -67,10 +69,22 @@ def replay_dag() -> DAG:
         catchup=False,
         max_active_runs=4,
         max_active_tasks=16,
-        params=_replay_form(feed_names(feeds_root())),
         on_failure_callback=[FailureAlert()],
         default_args={"owner": "sluice", **_retries()},
     )
+    return _with_form(dag, _replay_form(feed_names(feeds_root())))
+
+
+@contextmanager
+def _with_form(dag: DAG, form: dict[str, Param]) -> Iterator[DAG]:
+    """``dag`` gets its form when its tasks are there: a task has the parameters of its DAG anyway when it runs.
+
+    A form that is there before is copied into each task, and Airflow checks each copy against JSON Schema when it
+    writes the DAG down: two thirds of the time that a feed takes the DAG processor.
+    """
+    with dag:
+        yield dag
+    dag.params = ParamsDict(form)
 
 
 _REPLAY_PAGE = """Tries again what is in the quarantine: press *Trigger*, choose the feed and which of its entries.

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # names as XML 1.0 (fifth edition) has them, without the colon
 _START = (
@@ -88,6 +89,7 @@ class Path:
         return frozenset(name.prefix for name in names if name.prefix)
 
 
+@lru_cache(maxsize=4096)  # the checks of a feed ask for each of its paths three times and more
 def parse_path(text: str) -> Path:
     """Parse ``text``; raises ``PathError``."""
     source = text.strip()

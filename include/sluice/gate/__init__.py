@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from sluice.errors import PermanentError
 from sluice.feed.model import Expectation, Feed
 from sluice.gate.columns import BatchColumns
 from sluice.gate.values import looked_at
@@ -29,6 +30,7 @@ __all__ = [
     "check_feed",
     "judge",
     "judge_batch",
+    "judge_levels",
     "judge_rows",
     "label_of",
     "needed_columns",
@@ -48,23 +50,42 @@ def judge(frame: pa.Table | pd.DataFrame, expectations: tuple[Expectation, ...],
 
     rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
     by_row, by_batch = split_levels(expectations)
-    verdict = judge_rows(rows, by_row, table)
-    return Verdict(verdict.results + judge_batch(without(rows, verdict.failing), by_batch, table), verdict.failing)
+    verdict, judged = judge_levels(rows, by_row, by_batch, table)
+    if judged is None or (by_batch and verdict.failing):
+        judged = judge_batch(without(rows, verdict.failing), by_batch, table)
+    return Verdict(verdict.results + judged, verdict.failing)
 
 
 def judge_rows(rows: pa.Table, expectations: Iterable[Expectation], table: str) -> Verdict:
     """Judge row-level ``expectations``, and name the records that the critical ones among them reject."""
+    return judge_levels(rows, expectations, (), table)[0]
+
+
+def judge_levels(
+    rows: pa.Table, by_row: Iterable[Expectation], by_batch: Sequence[Expectation], table: str
+) -> tuple[Verdict, tuple[Judged, ...] | None]:
+    """Judge both levels in one go: what ``judge_rows`` says, and what ``judge_batch`` says if no record is rejected.
+
+    Mostly none is, and then Great Expectations was called once instead of twice. The second is None where it cannot be
+    told before the rejected records are out.
+    """
     from sluice.gate import suite
 
     columns = BatchColumns(rows)
-    checks = suite.build(columns, expectations, table)
-    results = suite.evaluate(columns, checks, table, "row")
+    checks = suite.build(columns, by_row, table, "row")
+    try:
+        both = [*checks, *suite.build(columns, by_batch, table, "batch")]
+        results: tuple[Judged, ...] = suite.evaluate(columns, both, table)
+    except PermanentError:
+        if not by_batch:
+            raise
+        return judge_rows(rows, [check.declared for check in checks], table), None
     failing = tuple(
         suite.find_records(columns, check, result)
-        for check, result in zip(checks, results, strict=True)
+        for check, result in zip(checks, results, strict=False)
         if result.severity == "critical" and not result.success
     )
-    return Verdict(results, failing)
+    return Verdict(results[: len(checks)], failing), results[len(checks) :]
 
 
 def judge_batch(rows: pa.Table, expectations: Iterable[Expectation], table: str) -> tuple[Judged, ...]:
@@ -72,7 +93,7 @@ def judge_batch(rows: pa.Table, expectations: Iterable[Expectation], table: str)
     from sluice.gate import suite
 
     columns = BatchColumns(rows)
-    return suite.evaluate(columns, suite.build(columns, expectations, table), table, "batch")
+    return suite.evaluate(columns, suite.build(columns, expectations, table, "batch"), table)
 
 
 def without(rows: pa.Table, failing: Iterable[FailingRecords]) -> pa.Table:
@@ -109,4 +130,4 @@ def check_feed(feed: Feed) -> None:
         of_runs = tuple(expectation for table_name, expectation in feed.run.expectations if table_name == name)
         if expectations := table.expectations + of_runs:
             fields = [(column_name, column.column_type.arrow) for column_name, column in table.columns.items()]
-            suite.build(BatchColumns(pa.schema(fields).empty_table()), expectations, name)
+            suite.build(BatchColumns(pa.schema(fields).empty_table()), expectations, name, "row")

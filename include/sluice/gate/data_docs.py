@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sluice.gate.suite import great_expectations
@@ -16,7 +17,6 @@ def render_page(results: Sequence[Judged], title: str, run_name: str, judged_at:
     gx = great_expectations()
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view.view import DefaultJinjaPageView
 
     suite = ExpectationSuiteValidationResult(
         success=all(one.success for one in results),
@@ -30,8 +30,16 @@ def render_page(results: Sequence[Judged], title: str, run_name: str, judged_at:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        page: str = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(suite))
+        page: str = _view().render(ValidationResultsPageRenderer().render(suite))
     return page
+
+
+@cache
+def _view() -> Any:
+    """Kept, since it compiles its templates, and that takes ten times as long as to fill them in."""
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    return DefaultJinjaPageView()
 
 
 def _as_result(judged: Judged) -> Any:

@@ -68,6 +68,7 @@ class Check:
     """An expectation of the feed made ready: what it is shown, and Great Expectations' object for it."""
 
     declared: Expectation
+    level: Level
     view: View
     built: Any
 
@@ -88,6 +89,10 @@ def great_expectations() -> ModuleType:
         warnings.simplefilter("ignore")
         import great_expectations
         import great_expectations.expectations
+    from tqdm import tqdm
+
+    # It would start a thread to look after the progress bars that are off; a process that forks must not have any.
+    tqdm.monitor_interval = 0
     return great_expectations
 
 
@@ -114,14 +119,14 @@ def _class_of(name: str) -> Any | None:
 # --- building
 
 
-def build(columns: BatchColumns, expectations: Iterable[Expectation], table: str) -> list[Check]:
+def build(columns: BatchColumns, expectations: Iterable[Expectation], table: str, level: Level) -> list[Check]:
     """Make ``expectations`` ready for ``columns``; raises ``PermanentError`` that names the one that cannot be."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [_build_one(columns, declared, f"table {table}: {declared.type}") for declared in expectations]
+        return [_build_one(columns, declared, level, f"table {table}: {declared.type}") for declared in expectations]
 
 
-def _build_one(columns: BatchColumns, declared: Expectation, where: str) -> Check:
+def _build_one(columns: BatchColumns, declared: Expectation, level: Level, where: str) -> Check:
     implementation = _checked_class(declared, where)
     from great_expectations.compatibility.pydantic import ValidationError
 
@@ -137,7 +142,7 @@ def _build_one(columns: BatchColumns, declared: Expectation, where: str) -> Chec
         first = error.errors()[0]
         place = "".join(f"{part}: " for part in first["loc"] if part != "__root__")
         raise PermanentError(f"{where}: {place}{first['msg']}") from error
-    return Check(declared, view, built)
+    return Check(declared, level, view, built)
 
 
 def _checked_class(declared: Expectation, where: str) -> Any:
@@ -164,13 +169,13 @@ def _hint(name: str, known: Iterable[str]) -> str:
 # --- running
 
 
-def evaluate(columns: BatchColumns, checks: Sequence[Check], table: str, level: Level) -> tuple[Judged, ...]:
+def evaluate(columns: BatchColumns, checks: Sequence[Check], table: str) -> tuple[Judged, ...]:
     """Judge ``checks``, in their order. Raises ``PermanentError`` where Great Expectations cannot judge one."""
     judged: list[Judged | None] = [None] * len(checks)
     if columns.row_count == 0:
         for position, check in enumerate(checks):
             if not check.declared.type.startswith(_ROW_COUNT):
-                judged[position] = _judged(check, table, level, columns.row_count)
+                judged[position] = _judged(check, table, columns.row_count)
     groups: dict[int, list[int]] = {}
     for position, check in enumerate(checks):
         if judged[position] is None:
@@ -178,7 +183,7 @@ def evaluate(columns: BatchColumns, checks: Sequence[Check], table: str, level: 
     for positions in groups.values():
         results = _run(columns, [checks[position] for position in positions], table, _COUNTS)
         for position, result in zip(positions, results, strict=True):
-            judged[position] = _judged(checks[position], table, level, columns.row_count, result)
+            judged[position] = _judged(checks[position], table, columns.row_count, result)
     return tuple(one for one in judged if one is not None)
 
 
@@ -220,15 +225,33 @@ def _validate(frame: pd.DataFrame, suite: list[Any], result_format: dict[str, An
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        context = gx.get_context(mode="ephemeral", project_config=_project())
-        source = context.data_sources.add_pandas("batch")
-        definition = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
-        # Batch.validate would build, and hash, the same batch twice
+        definition = _batch_definition()
+        # Batch.validate would build the same batch twice
         validator = Validator(definition, result_format, batch_parameters={"dataframe": frame})
-        results = validator.validate_expectation_suite(gx.ExpectationSuite(name="gate", expectations=suite)).results
-        # the context lives on in the library, with all that hangs on it
-        context.data_sources.delete("batch")
-        return results
+        try:
+            return validator.validate_expectation_suite(gx.ExpectationSuite(name="gate", expectations=suite)).results
+        finally:
+            _forget_rows(definition)
+
+
+@cache
+def _batch_definition() -> Any:
+    """Where the rows are handed over; made once, since Great Expectations writes its settings as YAML for each step."""
+    gx = great_expectations()
+    from great_expectations.execution_engine import pandas_execution_engine
+
+    # Frames below this many bytes get a fingerprint, which nobody reads, for a third of the time of judging them.
+    pandas_execution_engine.HASH_THRESHOLD = 0
+    context = gx.get_context(mode="ephemeral", project_config=_project())
+    rows = context.data_sources.add_pandas("batch").add_dataframe_asset("rows")
+    return rows.add_batch_definition_whole_dataframe("all")
+
+
+def _forget_rows(definition: Any) -> None:
+    """Drop the frame that was judged: the data source lives on, and would keep it with all that was derived of it."""
+    manager = definition.data_asset.datasource.get_execution_engine().batch_manager
+    manager.reset_batch_cache()
+    manager.batch_data_cache.clear()
 
 
 def _project() -> Any:
@@ -249,8 +272,8 @@ def _error_in(exception_info: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _judged(check: Check, table: str, level: Level, rows: int, result: dict[str, Any] | None = None) -> Judged:
-    declared = check.declared
+def _judged(check: Check, table: str, rows: int, result: dict[str, Any] | None = None) -> Judged:
+    declared, level = check.declared, check.level
     details = result["result"] if result else {}
     return Judged(
         table,

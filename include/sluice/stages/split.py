@@ -23,7 +23,9 @@ from sluice.records import Batch, LedgerFile, Part, Run
 from sluice.tools import Tools
 
 MEGABYTE = 1 << 20
-MIN_BATCH_BYTES = 4 * MEGABYTE
+# A batch is three tasks, each of some tenths of a second before it does anything: less than this is not worth them.
+MIN_BATCH_BYTES = 16 * MEGABYTE
+# What a task may hold in memory; the gate looks at all rows of a batch at once.
 MAX_BATCH_BYTES = 64 * MEGABYTE
 MAX_BATCHES = 256
 MAX_PARTS_IN_BATCH = 5_000
@@ -96,11 +98,14 @@ def _sum(weights: dict[int, int], batch: Batch) -> int:
 
 
 def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
-    """The weight that a batch should have: two batches a slot, within bounds, and not above ``MAX_BATCHES`` in all."""
+    """The weight that a batch should have: a batch for each slot, within bounds, and not above ``MAX_BATCHES`` in all.
+
+    Slots are more than cores already, since tasks also wait; more batches than slots would only make more tasks.
+    """
     asked = ledger.asked_batch_mb(connection, run.run_id)
     if asked:
         return max(asked * MEGABYTE, -(-total // MAX_BATCHES))
-    wanted = min(max(total // (2 * tools.slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
+    wanted = min(max(-(-total // tools.slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
     return max(wanted, -(-total // MAX_BATCHES))
 
 

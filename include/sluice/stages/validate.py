@@ -149,26 +149,37 @@ def decide(feed: Feed, batch: Batch, rows: Rows) -> Decision:
     if not expected:
         return Decision()
     levels = {name: gate.split_levels(expectations) for name, expectations in expected.items()}
+    if batch.is_selection:
+        # what a replay wants of a file says nothing about the file
+        levels = {name: (by_row, ()) for name, (by_row, _) in levels.items()}
     results: list[Judged] = []
     failing: list[FailingRecords] = []
-    for name, (by_row, _) in levels.items():
-        if by_row:
-            verdict = gate.judge_rows(_rows_for(feed, rows, name, by_row), by_row, name)
-            results += verdict.results
-            failing += verdict.failing
+    foreseen: dict[str, tuple[Judged, ...] | None] = {}
+    for name, (by_row, by_batch) in levels.items():
+        own_rows = _rows_for(feed, rows, name, by_row + by_batch)
+        verdict, foreseen[name] = gate.judge_levels(own_rows, by_row, by_batch, name)
+        results += verdict.results
+        failing += verdict.failing
     stops: list[Stop] = []
-    # What a replay wants of a file says nothing about the file.
-    for name, (_, by_batch) in levels.items() if not batch.is_selection else ():
-        if by_batch:
-            accepted = gate.without(_rows_for(feed, rows, name, by_batch), failing)
-            judged = gate.judge_batch(accepted, by_batch, name)
-            results += judged
+    for name, (_, by_batch) in levels.items():
+        judged = foreseen[name]
+        if judged is None or (by_batch and failing):
+            judged = gate.judge_batch(_accepted_rows(feed, rows, name, by_batch, failing), by_batch, name)
+        results += judged
+        if any(one.is_stop for one in judged):
+            accepted = _accepted_rows(feed, rows, name, by_batch, failing)
             stops += _find_stops(batch, accepted, list(zip(judged, by_batch, strict=True)))
     return Decision(tuple(results), tuple(failing), tuple(stops))
 
 
 def _rows_for(feed: Feed, rows: Rows, table: str, expectations: Iterable[Expectation]) -> pa.Table:
     return rows.read(table, ["_rec", "_part", *gate.needed_columns(expectations, list(feed.tables[table].columns))])
+
+
+def _accepted_rows(
+    feed: Feed, rows: Rows, table: str, expectations: Iterable[Expectation], failing: Iterable[FailingRecords]
+) -> pa.Table:
+    return gate.without(_rows_for(feed, rows, table, expectations), failing)
 
 
 def _find_stops(batch: Batch, rows: pa.Table, judged: list[tuple[Judged, Expectation]]) -> list[Stop]:
@@ -221,7 +232,8 @@ class _BatchRows:
 
         with self._open(self._path_of(table)) as file:
             rows = pq.ParquetFile(file).read(columns=list(columns))
-        return rows.filter(pc.is_in(rows["_part"], pa.array(self._parts, pa.int64())))
+        kept = pc.is_in(rows["_part"], pa.array(self._parts, pa.int64()))
+        return rows if pc.all(kept).as_py() else rows.filter(kept)
 
 
 def _write_rejects(
