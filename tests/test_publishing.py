@@ -351,12 +351,12 @@ from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 feed_folder, work, run_id, number = sys.argv[1:5]
-take = parse._BatchParser._take_record
-def deadly(self, element, place, unjudged):
-    if element.get("id") == "deadly":
+take = parse._BatchParser._parse_piece
+def deadly(self, section, piece, tally):
+    if b"deadly" in piece.body:
         os.kill(os.getpid(), signal.SIGKILL)
-    take(self, element, place, unjudged)
-parse._BatchParser._take_record = deadly
+    return take(self, section, piece, tally)
+parse._BatchParser._parse_piece = deadly
 parse.parse(Tools(load_feed(Path(feed_folder)), "", WorkFiles(work), Clients()), int(run_id), int(number))
 """
 

@@ -120,7 +120,10 @@ class BatchTables:
 
     def _flush_pieces(self) -> None:
         """Write what the fast tier has taken."""
-        if self._fast is None or not self._fast_places:
+        if self._fast is None:
+            return
+        if not self._fast_places:
+            self._fast.enlarge()
             return
         places, first = self._fast_places, self._next_record
         self._next_record += self._fast.records

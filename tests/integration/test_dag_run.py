@@ -197,18 +197,18 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
     class Killed(OSError):
         pass
 
-    take, leave = parse._BatchParser._take_record, Attempts.__exit__
+    take, leave = parse._BatchParser._parse_piece, Attempts.__exit__
 
-    def take_or_die(self: Any, element: Any, *where: Any) -> None:
-        if element.get("id") == "666":
+    def take_or_die(self: Any, section: Any, piece: Any, tally: Any) -> Any:
+        if b"666" in piece.body:
             raise Killed
-        take(self, element, *where)
+        return take(self, section, piece, tally)
 
     def leave_alive(self: Any, kind: Any, error: Any, trace: Any) -> None:
         if kind is not Killed:
             leave(self, kind, error, trace)
 
-    monkeypatch.setattr(parse._BatchParser, "_take_record", take_or_die)
+    monkeypatch.setattr(parse._BatchParser, "_parse_piece", take_or_die)
     monkeypatch.setattr(Attempts, "__exit__", leave_alive)
     for name, number in (("a", 1), ("b", 666), ("c", 666), ("d", 2)):
         drop(landing, f"{name}.xml", ORDER.format(id=number, total="1"))

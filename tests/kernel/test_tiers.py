@@ -81,3 +81,23 @@ def test_ancestors_that_change_are_noticed(tmp_path: Path) -> None:
     assert_same(fast, reference)
     assert count[0] > 3
     assert {row["of"] for row in fast.rows()} == {str(number) for number in range(20) if number % 7}
+
+
+def test_tables_grow_with_the_names_of_a_sender(tmp_path: Path) -> None:
+    """Where they are full a piece goes the slow way; those that come then find larger ones."""
+    feed = write_feed(tmp_path, "tables: {t: {record: /r/a, columns: {x: x}}}")
+    names = b"".join(b"<n%d/>" % number for number in range(600))
+    data = b"<r>" + b"".join(b"<a><x>%d</x>%s</a>" % (number, names) for number in range(60)) + b"</r>"
+    with small_pieces(20_000, 9_000):
+        fast, reference = parse_by_both(feed, tmp_path, data)
+    assert_same(fast, reference)
+    assert len(fast.drift) == 600
+    assert 0 < fast.summary.pieces - fast.summary.fast_pieces < 10
+    assert fast.summary.fast_pieces > 5
+
+
+def test_a_feed_with_names_without_end_is_read_the_slow_way(tmp_path: Path) -> None:
+    feed = write_feed(tmp_path, "tables: {t: {record: /r/a, columns: {x: x}}}")
+    records = (b"<a><x>1</x>" + b"".join(b"<n%d_%d/>" % (r, n) for n in range(300)) + b"</a>" for r in range(40))
+    with small_pieces(20_000, 9_000):
+        assert_same(*parse_by_both(feed, tmp_path, b"<r>" + b"".join(records) + b"</r>"))

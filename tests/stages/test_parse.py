@@ -373,15 +373,16 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
     data = document(*(rec(number, "<n>1</n>") for number in range(20_000)))
     (tmp_path / "file.xml").write_bytes(data)
     part = Part(1, ledger_file(tmp_path / "file.xml"), Cut())
-    take = parse_stage._BatchParser._take_piece
+    take = parse_stage._BatchParser._parse_piece
     pieces = itertools.count()
 
-    def change_after_the_first(self: Any, *args: Any) -> None:
-        take(self, *args)
+    def change_after_the_first(self: Any, *args: Any) -> Any:
+        taken = take(self, *args)
         if next(pieces) == 0:
             (tmp_path / "file.xml").write_bytes(data[:-1] + b" ")
+        return taken
 
-    monkeypatch.setattr(parse_stage._BatchParser, "_take_piece", change_after_the_first)
+    monkeypatch.setattr(parse_stage._BatchParser, "_parse_piece", change_after_the_first)
     parsed = parse_parts(tools_for(feed, tmp_path), [part])
     assert set(parsed.codes) == {"source_changed"}
     assert parsed.outcomes[0]["failed"]

@@ -9,7 +9,7 @@ import numpy as np
 from sluice.compiled.words import words_of
 from sluice.kernel import tokenizer
 from sluice.kernel.columns import Tokens
-from sluice.kernel.machine import MAX_NAMES, MAX_STATES, Machine
+from sluice.kernel.machine import Machine
 from sluice.kernel.tokenizer import CELL, PROGRESS_SIZE, STACK_SIZE, Output
 
 PADDING = len(tokenizer.STOPS)
@@ -44,15 +44,15 @@ class Block:
         self._machine = machine
         self.progress = np.zeros(PROGRESS_SIZE, np.int64)
         self._set_buffer(np.zeros(_FIRST_BYTES, np.uint8))
-        names = 2 * MAX_NAMES
+        names = 2 * machine.max_names
         self.out = Output(
             tokens=np.zeros((_FIRST_TOKENS + 8 * machine.cell_count, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
             records=np.zeros((1024, 2), np.int64),
             touched=np.zeros((4 * tokenizer.MAX_ATTRIBUTES, 2), np.int32),
-            visits=np.zeros(MAX_STATES, np.int64),
-            sights=np.zeros(MAX_STATES, np.int64),
-            seen=np.zeros(MAX_NAMES, np.int64),
+            visits=np.zeros(machine.max_states, np.int64),
+            sights=np.zeros(machine.max_states, np.int64),
+            seen=np.zeros(machine.max_names, np.int64),
             seen_full=np.zeros(names, np.int64),
             follower=np.full(names, -1, np.int64),
             last_row=np.full(max(machine.cell_count, 1), -1, np.int32),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from sluice import xmlio
@@ -16,6 +14,7 @@ from sluice.pieces import Piece, closing, opening
 from sluice.plan import Plan
 from sluice.walk import MAX_COPIED_CHARACTERS, MAX_HEADER_CHARACTERS, NIL, RecordTooLarge
 
+MAX_KNOWN = 64
 # One value of a cell: the cell, counted over all tables, and its text as UTF-8; None for xsi:nil.
 _Value = tuple[int, bytes | None]
 
@@ -28,7 +27,7 @@ class Headers:
         self._machine = machine
         self._tables = [(number, table) for number, table in enumerate(plan.tables.values()) if table.upward]
         self.are_read = bool(self._tables)
-        self._look_up = lru_cache(64)(self._look_up_anew)
+        self._known: dict[tuple[bytes, bytes], list[tuple[int, list[_Value]]] | None] = {}
 
     def fill_in(self, block: Block, mark: Mark, piece: Piece) -> bool:
         """Add the values to the rows that a piece has given; False where the reference tier has to look at it."""
@@ -47,6 +46,14 @@ class Headers:
                     return False
                 block.add_values(rows, own, NO_VALUE)
         return True
+
+    def _look_up(self, lead: bytes, tail: bytes, depth: int) -> list[tuple[int, list[_Value]]] | None:
+        """``_look_up_anew``, unless that was asked for not long ago."""
+        if (lead, tail) not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[lead, tail] = self._look_up_anew(lead, tail, depth)
+        return self._known[lead, tail]
 
     def _look_up_anew(self, lead: bytes, tail: bytes, depth: int) -> list[tuple[int, list[_Value]]] | None:
         """By table what a record gets that stands behind ``lead``."""

@@ -22,7 +22,7 @@ from sluice.sightings import Known, Sightings
 from sluice.xmlio import XSI_NIL
 
 # Answers of the tables besides numbers of states and slots. They are kept as one more than they are: what nobody has
-# asked for yet is 0, in memory that costs nothing.
+# asked for yet is 0.
 UNKNOWN, DECLINE = -1, -2
 FIRST_CHOICE = -10  # and below: a choice among states, by a value
 
@@ -32,7 +32,11 @@ IS_RECORD, IS_NOTED = 1, 2
 IS_SIGHTED, IS_NIL = 1, 2
 IS_XMLNS, IS_NO_TARGET = 1, 2
 
-MAX_NAMES, MAX_STATES, MAX_VALUES, MAX_STEPS = 2048, 1024, 512, 8
+# What the smallest tables hold: names of elements and attributes, states and slots, namespaces and values. Most feeds
+# need no more, and a task pays for what it clears.
+NAMES, STATES, VALUES = 256, 128, 64
+MAX_SCALE = 8
+MAX_STEPS = 8
 
 
 class Tables(NamedTuple):
@@ -138,18 +142,21 @@ class _Ids:
 class Machine:
     """Fills the tables of one feed. Every ``learn_*`` raises ``Full`` where they are."""
 
-    def __init__(self, feed: Feed, plan: Plan) -> None:
+    def __init__(self, feed: Feed, plan: Plan, scale: int = 1) -> None:
+        """``scale`` says how often the tables are as large as the smallest, up to MAX_SCALE."""
+        self.scale = scale
+        self.max_names, self.max_states, self._max_values = scale * NAMES, scale * STATES, scale * VALUES
         self._plan = plan
         self._paths = plan.record_paths
         self._parents = [table.parent for table in feed.tables.values()]
         self._table_of: dict[int, str] = {}
         for name, table in plan.tables.items():
             self._table_of |= {id(node): name for node in _nodes_of(table.node)}
-        self.raw_names = Interned(MAX_NAMES, 1 << 16)
-        self.declarations = Interned(MAX_VALUES, 1 << 16)
-        self.values = Interned(MAX_VALUES, 1 << 14)
+        self.raw_names = Interned(self.max_names, scale << 13)
+        self.declarations = Interned(self._max_values, scale << 13)
+        self.values = Interned(self._max_values, scale << 11)
         self._parsed: list[tuple[str, str] | None] = []
-        self._environments = Environments(MAX_VALUES)
+        self._environments = Environments(self._max_values)
         self._full_names = _Ids()
         self._by_name: list[str] = []
         self.states: list[State] = []
@@ -185,8 +192,7 @@ class Machine:
         self._cell_how = np.array(hows or [0], np.int32)
 
     def _make_tables(self) -> None:
-        names, states = MAX_NAMES, MAX_STATES
-        # Most of these pages are never touched, and cost nothing until they are.
+        names, states, values = self.max_names, self.max_states, self._max_values
         self._lists: list[int] = []
         parents = [-1 if name is None else self.table_names.index(name) for name in self._parents]
         self.tables = Tables(
@@ -194,13 +200,13 @@ class Machine:
             np.zeros(names, np.int32),
             self.declarations.text, self.declarations.ends, self.declarations.slots,
             self.values.text, self.values.ends, self.values.slots,
-            np.zeros((MAX_VALUES, MAX_VALUES), np.int32),
-            np.zeros((MAX_VALUES, names), np.int32), np.zeros((MAX_VALUES, names), np.int32),
+            np.zeros((values, values), np.int32),
+            np.zeros((values, names), np.int32), np.zeros((values, names), np.int32),
             np.zeros((states, 2 * names), np.int32), np.zeros((states, 2 * names), np.int32),
-            np.zeros(MAX_VALUES, np.int32), np.zeros((MAX_VALUES, MAX_VALUES + 1), np.int32),
-            np.zeros(MAX_VALUES, np.int32), np.zeros((MAX_VALUES, MAX_STEPS, 2), np.int32),
+            np.zeros(values, np.int32), np.zeros((values, values + 1), np.int32),
+            np.zeros(values, np.int32), np.zeros((values, MAX_STEPS, 2), np.int32),
             np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros((states, 2), np.int32),
-            np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros(1 << 14, np.int32),
+            np.zeros(states, np.int32), np.zeros((states, 2), np.int32), np.zeros(self.scale << 12, np.int32),
             self._cell_table, self._cell_how, np.array(parents, np.int32),
         )  # fmt: skip
 
@@ -243,7 +249,7 @@ class Machine:
 
     def full_name(self, clark: str) -> int:
         """The number of a name with its namespace."""
-        number = self._full_names.of(clark, 2 * MAX_NAMES)
+        number = self._full_names.of(clark, 2 * self.max_names)
         if number == len(self._by_name):
             self._by_name.append(clark)
         return number
@@ -258,7 +264,7 @@ class Machine:
         if key in self._state_ids:
             return self._state_ids[key]
         number = len(self.states)
-        if number >= MAX_STATES:
+        if number >= self.max_states:
             raise Full
         rows = [state.record.name] if state.record else [node.table.name for node in state.nodes if node.table]
         cells = [self._cell(node, cell) for node in state.nodes for cell in node.texts]
@@ -352,7 +358,7 @@ class Machine:
         key = (tuple((alternative.tests, id(alternative.node)) for alternative in alternatives), id(known), tag)
         number = self._choice_ids.setdefault(key, len(self._choices))
         if number == len(self._choices):
-            if number >= MAX_VALUES:
+            if number >= self._max_values:
                 raise Full
             for test in tests:
                 self.values.add(test.value.encode())
@@ -378,7 +384,7 @@ class Machine:
         if slot in self._slot_ids:
             return self._slot_ids[slot]
         number = len(self.slots)
-        if number >= MAX_STATES:
+        if number >= self.max_states:
             raise Full
         self.slots.append(slot)
         self._slot_ids[slot] = number

@@ -15,7 +15,7 @@ from sluice.kernel.columns import ColumnReader
 from sluice.kernel.grammar import measure_declaration, measure_doctype
 from sluice.kernel.headers import Headers
 from sluice.kernel.interning import Full
-from sluice.kernel.machine import Machine
+from sluice.kernel.machine import MAX_SCALE, Machine
 from sluice.kernel.tokenizer import tokenize
 from sluice.pieces import Piece, strip_lead
 from sluice.places import PiecePlaces, PlaceAt
@@ -73,9 +73,8 @@ class FastTier:
 
     def __init__(self, feed: Feed, plan: Plan, writers: dict[str, TableWriter]) -> None:
         self._feed, self._plan = feed, plan
-        self._machine = Machine(feed, plan)
-        self._block = Block(self._machine)
-        self._headers = Headers(plan, self._machine)
+        self._is_too_small = False
+        self._prepare(scale=1)
         self._limits = Limits(plan.max_taken, plan.max_rows, feed.quotas.max_depth)
         self._writers = [writers[name] for name in self._machine.table_names]
         self._readers = [self._new_readers(name) for name in self._machine.table_names]
@@ -85,6 +84,12 @@ class FastTier:
         self.tally = Tally()
         self.records = 0
         """How many records the block holds."""
+
+    def _prepare(self, scale: int) -> None:
+        """Empty tables, and an empty block."""
+        self._machine = Machine(self._feed, self._plan, scale)
+        self._block = Block(self._machine)
+        self._headers = Headers(self._plan, self._machine)
 
     def _new_readers(self, name: str) -> list[ColumnReader]:
         first = self._machine.first_cell[name]
@@ -170,6 +175,7 @@ class FastTier:
         try:
             answer = self._run(end)
         except Full:
+            self._is_too_small = self._machine.scale < MAX_SCALE
             return None
         return body_at - (len(piece.body) - len(body)) if answer == tokenizer.DONE else None
 
@@ -268,7 +274,14 @@ class FastTier:
             found.append(columns)
         block.clear()
         self.records = 0
+        self.enlarge()
         return found
+
+    def enlarge(self) -> None:
+        """Make larger tables where a piece was declined because they were full; the block must be empty."""
+        if self._is_too_small:
+            self._is_too_small = False
+            self._prepare(2 * self._machine.scale)
 
 
 _LEARN = {
