@@ -16,6 +16,7 @@ MODULES = {
 ABOVE = (
     "sluice.edge",
     "sluice.pipeline",
+    "sluice.rehearsal",
     "sluice.cli",
     "sluice.cli_quarantine",
     "sluice.cli_entries",

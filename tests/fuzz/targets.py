@@ -30,6 +30,7 @@ from tests.parsed import Parsed, cut_parts, parse_data, parse_parts, tools_for, 
 
 from sluice import scanner, xmlio
 from sluice.charsets import Utf8Stream
+from sluice.compiled.words import HIGH, ONES
 from sluice.errors import REJECT_CODES, FeedInvalid, MalformedXML
 from sluice.feed.ddl import create_statements
 from sluice.feed.loading import FEED_FILE, feed_names, feeds_root, load_feed
@@ -109,7 +110,17 @@ def _interpreted() -> Callable[..., Any]:
     for name, value in list(names.items()):
         if hasattr(value, "py_func"):
             names[name] = types.FunctionType(value.py_func.__code__, names, name)
+    # What only a compiler knows, and what NumPy would warn of: words are to wrap around.
+    names |= {"borrowed": lambda array: array, "zeros": _zeros, "first_of": _first_of}
     return types.FunctionType(scanner.scan.__code__, names)
+
+
+def _zeros(word: Any) -> int:
+    return (int(word) - int(ONES)) & ~int(word) & int(HIGH)
+
+
+def _first_of(marks: int) -> int:
+    return ((marks & -marks).bit_length() - 1) >> 3
 
 
 class Splitter:

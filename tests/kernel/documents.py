@@ -79,6 +79,8 @@ _DECLARED = (
     " xmlns='urn:z'",
 )  # fmt: skip
 _PROLOGS = (
+    '<?xml version="1.0" encoding="ISO-8859-1"?>', '<?xml version="1.0" encoding="us-ascii"?>',
+    '<?xml version="1.0" encoding="x-nothing"?>', '<?xml version="1.0" standalone="no"?>',
     "", "", '<?xml version="1.0"?>', "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n", "<!-- a -->",
     "<?pi?>", "<!DOCTYPE root>", '<!DOCTYPE root SYSTEM "x.dtd">',
     '<!DOCTYPE root PUBLIC "-//A//B" "http://x/y.dtd">\n', "<!DOCTYPE root [<!ENTITY e 'v'>]>",
