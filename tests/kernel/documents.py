@@ -57,12 +57,13 @@ _VALUES = (
     "2024-01-01T10:00Z", "n/a", "none", " 5 ", "\n  5\n", "\t5", "naïve", "日本", "😀", "\ufffd", "a\u0085b", "x]]y",
     "]]",
 )  # fmt: skip
-_TEXTS = (
+TEXTS = (
     "&lt;", "&amp;", "&gt;", "&quot;", "&apos;", "&#65;", "&#x41;", "&#xA;", "&#13;", "&#9;", "&#x1F600;", "\r\n",
     "\r", "\n", "\t", "<!-- c -->", "<![CDATA[<&>]]>", "<![CDATA[]]>", "<![CDATA[a\r\nb]]>", "<?pi data?>", "<?pi?>",
     "<!---->", "<![CDATA[]]]]>",
 )  # fmt: skip
-_WRONG = (
+WRONG = (
+    "<u xmlns:w='urn:a' xmlns:w='urn:b'/>", "<w:u xmlns:w='urn:a' w:x='1' x='1'/>",
     "&nbsp;", "&#0;", "&#x0;", "&#xFFFE;", "&#xD800;", "&#1114112;", "&#;", "&#x;", "&", "& ", "&lt", "&#65", "]]>",
     "<!-- a--b -->", "<!--->", "<!-->-->", "<?xml version='1.0'?>", "<?XML?>", "<?a:b c?>", "<![CDATA[", "<", ">",
     "<>", "< a/>", "</u>", "<u", "<u x/>", "<u x=1/>", "<u x='a' x='b'/>", "<u x='<'/>", "<u x='a'y='b'/>", "<1/>",
@@ -145,8 +146,8 @@ class Sender:
 
     def _text(self) -> str:
         pick = self._pick
-        found = "".join(pick.choice(pick.choice((_VALUES, _TEXTS))) for _ in range(pick.choice((1, 1, 1, 2, 3))))
-        return found + (pick.choice(_WRONG) if pick.random() < self._wrongness / 8 else "")
+        found = "".join(pick.choice(pick.choice((_VALUES, TEXTS))) for _ in range(pick.choice((1, 1, 1, 2, 3))))
+        return found + (pick.choice(WRONG) if pick.random() < self._wrongness / 8 else "")
 
     def _damage(self, data: bytes) -> bytes:
         """Some bytes changed, cut out, doubled or put in."""

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.kernel.documents import Sender, feed_text
+from tests.kernel.documents import TEXTS, WRONG, Sender, feed_text
 from tests.kernel.tiers import assert_same, counted_leaps, parse_by_both, small_pieces
 from tests.parsed import write_feed
 
@@ -101,3 +101,20 @@ def test_a_feed_with_names_without_end_is_read_the_slow_way(tmp_path: Path) -> N
     records = (b"<a><x>1</x>" + b"".join(b"<n%d_%d/>" % (r, n) for n in range(300)) + b"</a>" for r in range(40))
     with small_pieces(20_000, 9_000):
         assert_same(*parse_by_both(feed, tmp_path, b"<r>" + b"".join(records) + b"</r>"))
+
+
+@pytest.mark.parametrize(
+    "place", ["<y>a%sb</y>", "<u>%s</u>", "<y v='%s'/>", "</rec>%s<rec>", "<p><v><bit>%s</bit></v></p>"]
+)
+def test_each_oddity_is_seen_alike(tmp_path: Path, place: str) -> None:
+    """Alone in a document that is sound but for it: in a text that is read, in one that is not, in a value, ..."""
+    feed = write_feed(tmp_path, feed_text(many=True))
+    document = f"<root xmlns:q='urn:q'><rec x='1'>{place}</rec></root>"
+    for oddity in (*TEXTS, *WRONG, "plain"):
+        data = (document % oddity).encode("utf-8", "surrogatepass")
+        fast, reference = parse_by_both(feed, tmp_path, data)
+        try:
+            assert_same(fast, reference)
+        except AssertionError as error:
+            raise AssertionError(f"{oddity!r} in {place}") from error
+    assert fast.summary.fast_pieces == 1
