@@ -104,7 +104,7 @@ def test_a_feed_with_names_without_end_is_read_the_slow_way(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "place", ["<y>a%sb</y>", "<u>%s</u>", "<y v='%s'/>", "</rec>%s<rec>", "<p><v><bit>%s</bit></v></p>"]
+    "place", ["<y>a%sb</y>", "<u>%s</u>", "<y v='%s'/>", "</rec>%s<rec>", "<o k='a'>%s</o>", "<p><v>%s</v></p>"]
 )
 def test_each_oddity_is_seen_alike(tmp_path: Path, place: str) -> None:
     """Alone in a document that is sound but for it: in a text that is read, in one that is not, in a value, ..."""
