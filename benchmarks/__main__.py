@@ -16,9 +16,10 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.bench import FULL, PROJECT, QUICK, Bench, Skipped
+from benchmarks.bench import FULL, PROJECT, QUICK, Bench, Scale, Skipped
 from benchmarks.cases import CASES
 from benchmarks.charts import write_charts
 from benchmarks.goals import GOALS
@@ -30,9 +31,8 @@ def main() -> int:
     chosen = _arguments()
     # servers and the stack are stopped on the way out
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
-    bench = Bench(
-        QUICK if chosen.quick else FULL, chosen.folder.resolve(), chosen.huge, lambda line: print(line, flush=True)
-    )
+    scale = _limited(QUICK if chosen.quick else FULL, chosen.turns, chosen.rows)
+    bench = Bench(scale, chosen.folder.resolve(), chosen.huge, lambda line: print(line, flush=True))
     record = Record.of_today(bench)
     failed = [] if chosen.render else [name for name in chosen.only or CASES if not _measure(bench, record, name)]
     _show(bench, record)
@@ -48,9 +48,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="all of it small, in minutes")
     parser.add_argument("--only", type=_case_names, metavar="CASE,…", help=f"of {', '.join(CASES)}")
     parser.add_argument("--huge", action="store_true", help="also one file of 20 GB (not written anywhere)")
+    parser.add_argument("--turns", type=int, help="how often each contestant is measured, at most")
+    parser.add_argument("--rows", type=int, help="how large tables grow, at most")
     parser.add_argument("--render", action="store_true", help="only write page and plots of the day's record anew")
     parser.add_argument("--folder", type=Path, default=PROJECT / ".bench", help="where data is kept")
     return parser.parse_args()
+
+
+def _limited(scale: Scale, turns: int | None, rows: int | None) -> Scale:
+    """For somebody who has not the time: fewer turns, smaller tables."""
+    if turns is not None:
+        scale = replace(scale, repeat=min(turns, scale.repeat), few=min(turns, scale.few))
+    if rows is not None:
+        scale = replace(scale, table_rows=tuple(size for size in scale.table_rows if size <= rows))
+    return scale
 
 
 def _case_names(text: str) -> list[str]:
