@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
@@ -106,6 +107,11 @@ class PieceReader:
             yield from self._read()
         except MalformedXML as fault:
             self.fault = fault
+            if self._record_tag:
+                # What was to be leapt over has whole records, too.
+                self.leaper, self._record_tag = None, b""
+                with suppress(MalformedXML):
+                    yield from self._scan()
             yield from self._rest(fault.code)
             self._buffer, self._events = b"", self._events[:0].copy()  # the fault holds on to the reader
             raise

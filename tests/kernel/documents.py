@@ -63,6 +63,7 @@ TEXTS = (
     "<!---->", "<![CDATA[]]]]>",
 )  # fmt: skip
 WRONG = (
+    "<?p?x?>", "<?p??>", "<u xmlns:w='http://h:x/'/>", "<u xmlns:w='http://h:/'/>", "<u xmlns:w='http://a@b@c/'/>",
     "<u xmlns:w='urn:a' xmlns:w='urn:b'/>", "<w:u xmlns:w='urn:a' w:x='1' x='1'/>",
     "&nbsp;", "&#0;", "&#x0;", "&#xFFFE;", "&#xD800;", "&#1114112;", "&#;", "&#x;", "&", "& ", "&lt", "&#65", "]]>",
     "<!-- a--b -->", "<!--->", "<!-->-->", "<?xml version='1.0'?>", "<?XML?>", "<?a:b c?>", "<![CDATA[", "<", ">",

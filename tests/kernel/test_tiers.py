@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 
@@ -118,3 +119,38 @@ def test_each_oddity_is_seen_alike(tmp_path: Path, place: str) -> None:
         except AssertionError as error:
             raise AssertionError(f"{oddity!r} in {place}") from error
     assert fast.summary.fast_pieces == 1
+
+
+def test_a_leap_ends_where_records_stand_in_other_ancestors(tmp_path: Path) -> None:
+    """Record paths may lead to different depths: a leap among the ones must not take the others for theirs."""
+    tables = "tables: {t: {record: /a/r, columns: {c: .}}, u: {record: /a/s/t, columns: {x: ../@x}}}"
+    feed = write_feed(tmp_path, tables)
+    records = b"<r>1</r>" * 400
+    data = b"<a x='A'>" + records + b"<s x='1'><t/></s>" + records + b"<s x='2'><t/><t/></s>" + records + b"</a>"
+    with small_pieces(1000, 400), counted_leaps() as count:
+        fast, reference = parse_by_both(feed, tmp_path, data)
+    assert_same(fast, reference)
+    assert [row["x"] for row in fast.rows("u")] == ["1", "2", "2"]
+    assert count[0] > 1
+
+
+def test_records_before_a_fault_of_the_stream_are_kept_among_leaps(tmp_path: Path) -> None:
+    feed = write_feed(tmp_path, "malformed: keep_records\ntables: {t: {record: /a/r, columns: {c: .}}}")
+    data = gzip.compress(b"<a>" + b"".join(b"<r>%d</r>" % (n * n) for n in range(30_000)) + b"</a>")
+    with small_pieces(9_000, 4_000), counted_leaps() as count:
+        fast, reference = parse_by_both(feed, tmp_path, data[: len(data) // 2])
+    assert_same(fast, reference)
+    assert len(fast.rows()) > 5_000
+    assert count[0] > 3
+
+
+def test_an_attribute_of_many_namespaces_may_fill_a_list(tmp_path: Path) -> None:
+    uris = [f"urn:u{number}" for number in range(40)]
+    tables = 'tables: {t: {record: /a/r, columns: {l: {path: "@p:k", type: "text[]"}}}}'
+    feed = write_feed(tmp_path, f"namespaces: {{p: [{', '.join(uris)}]}}\n{tables}")
+    declared = " ".join(f"xmlns:p{number}='{uri}'" for number, uri in enumerate(uris))
+    record = "<r " + " ".join(f"p{number}:k='{number}'" for number in range(40)) + "/>"
+    fast, reference = parse_by_both(feed, tmp_path, f"<a {declared}>{record * 2000}</a>".encode())
+    assert_same(fast, reference)
+    assert fast.summary.fast_pieces
+    assert len(fast.rows()[7]["l"]) == 40

@@ -46,7 +46,7 @@ class Block:
         self._set_buffer(np.zeros(_FIRST_BYTES, np.uint8))
         names = 2 * machine.max_names
         self.out = Output(
-            tokens=np.zeros((_FIRST_TOKENS + 8 * machine.cell_count, 4), np.int32),
+            tokens=np.zeros((_FIRST_TOKENS + 2 * machine.most_tokens, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
             records=np.zeros((1024, 2), np.int64),
             touched=np.zeros((4 * tokenizer.MAX_ATTRIBUTES, 2), np.int32),
@@ -116,6 +116,7 @@ class Block:
         p[tokenizer.MAX_DEPTH], p[tokenizer.FLOOR] = min(limits.depth, tokenizer.MAX_LEVELS - 1), 0
         p[tokenizer.TAKEN] = p[tokenizer.RECORD_ROWS] = p[tokenizer.HAS_ROOT] = p[tokenizer.HAS_DOCTYPE] = 0
         p[tokenizer.HAS_RETURNS] = has_returns
+        p[tokenizer.MOST_TOKENS] = self._machine.most_tokens
         self.out.stack[0] = 0
         self.out.stack[0, tokenizer.STATE] = self._machine.start
 
@@ -126,10 +127,10 @@ class Block:
 
     def grow(self) -> bool:
         """Make room for more tokens, rows and spelled-out values; False where a piece asks for too much."""
-        out, progress = self.out, self.progress
+        out, progress, machine = self.out, self.progress, self._machine
         if self.bytes_used - progress[tokenizer.END] > 2 * _FIRST_BYTES + progress[tokenizer.END]:
             return False
-        if progress[tokenizer.TOKENS] * 2 > len(out.tokens):
+        if progress[tokenizer.TOKENS] + machine.most_tokens >= len(out.tokens):
             out = out._replace(tokens=_doubled(out.tokens))
         if progress[tokenizer.ROWS] * 2 > len(out.rows):
             out = out._replace(rows=_doubled(out.rows))
@@ -137,7 +138,7 @@ class Block:
             out = out._replace(touched=_doubled(out.touched))
         self.out = out
         # No value is longer than the piece, and that ends here.
-        self._make_room(self.bytes_used + int(progress[tokenizer.END]))
+        self._make_room(self.bytes_used + int(progress[tokenizer.END]) + PADDING)
         return True
 
     def _make_room(self, size: int) -> None:
@@ -159,7 +160,7 @@ class Block:
     def add_values(self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int) -> None:
         """Give each of the rows these values: cell and text, or None for one that is xsi:nil."""
         needed = len(rows) * len(values)
-        while int(self.progress[tokenizer.TOKENS]) + needed + 8 * self._machine.cell_count > len(self.out.tokens):
+        while int(self.progress[tokenizer.TOKENS]) + needed + 2 * self._machine.most_tokens > len(self.out.tokens):
             self.out = self.out._replace(tokens=_doubled(self.out.tokens))
         template = np.empty((len(values), 4), np.int32)
         for number, (cell, text) in enumerate(values):

@@ -9,6 +9,10 @@ from sluice.kernel.interning import Full
 
 _QNAME = re.compile(rf"(?:({NAME}):)?({NAME})")
 _DECLARATION = re.compile(rb"""xmlns(?::([^\s=:]+))?[ \t\r\n]*=[ \t\r\n]*(?:"([^"<&\t\r\n]*)"|'([^'<&\t\r\n]*)')""")
+_PLAIN = r"[A-Za-z0-9/._~:@!$'()*+,;=-]*"
+_PLAIN_URI = re.compile(
+    rf"|[A-Za-z][A-Za-z0-9+.-]*:(?:(?!//){_PLAIN}|//[A-Za-z0-9._~-]*(?:/{_PLAIN})?)(?:#[A-Za-z0-9/._~:@-]*)?"
+)
 _WHITE = rb"[ \t\r\n]"
 _XML_DECLARATION = re.compile(
     rb"""<\?xml[ \t\r\n]+version[ ]?=[ ]?(?:"1\.0"|'1\.0')"""
@@ -53,7 +57,7 @@ def read_declaration(raw: bytes) -> tuple[str, str] | None:
         return None
     reserved = prefix in ("xml", "xmlns") or uri in (BUILT_IN_PREFIXES["xml"], _XMLNS_URI)
     # libxml2 looks at what the URI is made of
-    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9/._~:@!$'()*+,;=-]*(#[A-Za-z0-9/._~:@-]*)?|", uri)
+    is_plain = _PLAIN_URI.fullmatch(uri)
     return None if reserved or (prefix and not uri) or not is_plain else (prefix, uri)
 
 

@@ -31,6 +31,7 @@ class Headers:
 
     def fill_in(self, block: Block, mark: Mark, piece: Piece) -> bool:
         """Add the values to the rows that a piece has given; False where the reference tier has to look at it."""
+        copied = 0
         firsts = np.array([first for first, _ in piece.families])
         for number, chain in enumerate(chain for _, chain in piece.families):
             last = firsts[number + 1] if number + 1 < len(firsts) else len(piece.starts)
@@ -42,7 +43,8 @@ class Headers:
                 return False
             for table, own in values:
                 rows = block.rows_since(mark, table, int(firsts[number]), int(last))
-                if sum(len(text or b"") for _, text in own) * len(rows) > MAX_COPIED_CHARACTERS:
+                copied += sum(len(text or b"") for _, text in own) * max(len(rows), 1)
+                if copied > MAX_COPIED_CHARACTERS:
                     return False
                 block.add_values(rows, own, NO_VALUE)
         return True

@@ -188,6 +188,13 @@ class Machine:
                 tables.append(number)
                 hows.append(found[index].how if index in found else LIST)
         self.cell_count = len(tables)
+        entries = [
+            len(node.attributes) + len(node.texts)
+            for table in self._plan.tables.values()
+            for node in _nodes_of(table.node)
+        ]
+        self.most_tokens = sum(entries) + 8
+        """No tag writes more tokens: an attribute with a prefix of several URIs has an entry for each."""
         self._cell_table = np.array(tables or [0], np.int32)
         self._cell_how = np.array(hows or [0], np.int32)
 
@@ -270,12 +277,15 @@ class Machine:
         cells = [self._cell(node, cell) for node in state.nodes for cell in node.texts]
         if any(cell.is_xml for node in state.nodes for cell in node.texts):
             return DECLINE
+        # What may raise comes first: what is known of a state is known as a whole.
+        row_list = self._list(self.table_names.index(name) for name in rows)
+        cell_list = self._list(cells)
         self.states.append(state)
         self._state_ids[key] = number
         tables = self.tables
         tables.state_kind[number] = (IS_RECORD if state.record else 0) | (IS_NOTED if state.sighting else 0)
-        tables.state_rows[number] = self._list(self.table_names.index(name) for name in rows)
-        tables.state_cells[number] = self._list(cells)
+        tables.state_rows[number] = row_list
+        tables.state_cells[number] = cell_list
         return number
 
     def _cell(self, node: Node, cell: Cell) -> int:
@@ -286,6 +296,7 @@ class Machine:
         first = len(self._lists)
         self._lists += items
         if len(self._lists) > len(self.tables.lists):
+            del self._lists[first:]
             raise Full
         self.tables.lists[first : len(self._lists)] = self._lists[first:]
         return first, len(self._lists)
@@ -356,17 +367,19 @@ class Machine:
         if (steps and attributes) or len(attributes) > 1 or len(steps) > MAX_STEPS:
             return DECLINE
         key = (tuple((alternative.tests, id(alternative.node)) for alternative in alternatives), id(known), tag)
-        number = self._choice_ids.setdefault(key, len(self._choices))
-        if number == len(self._choices):
-            if number >= self._max_values:
-                raise Full
-            for test in tests:
-                self.values.add(test.value.encode())
-            self._choices.append(_Choice(alternatives, known, tag))
-            self.tables.choice_attribute[number] = self.full_name(attributes[0]) if attributes else UNKNOWN
-            self.tables.choice_depth[number] = len(steps)
-            for step, names in enumerate(steps):
-                self.tables.choice_steps[number, step] = self._list([self.full_name(name) for name in sorted(names)])
+        if key in self._choice_ids:
+            return FIRST_CHOICE - self._choice_ids[key]
+        number = len(self._choices)
+        if number >= self._max_values:
+            raise Full
+        for test in tests:
+            self.values.add(test.value.encode())
+        self.tables.choice_attribute[number] = self.full_name(attributes[0]) if attributes else UNKNOWN
+        self.tables.choice_depth[number] = len(steps)
+        for step, names in enumerate(steps):
+            self.tables.choice_steps[number, step] = self._list([self.full_name(name) for name in sorted(names)])
+        self._choices.append(_Choice(alternatives, known, tag))
+        self._choice_ids[key] = number
         return FIRST_CHOICE - number
 
     def learn_choice(self, number: int, value: int) -> None:
@@ -386,10 +399,11 @@ class Machine:
         number = len(self.slots)
         if number >= self.max_states:
             raise Full
+        cell_list = self._list(list(slot.cells))
         self.slots.append(slot)
         self._slot_ids[slot] = number
         self.tables.slot_kind[number] = (IS_SIGHTED if slot.sighting else 0) | (IS_NIL if slot.is_nil else 0)
-        self.tables.slot_cells[number] = self._list(list(slot.cells))
+        self.tables.slot_cells[number] = cell_list
         return number
 
     def learn_slot(self, number: int, name: int) -> None:

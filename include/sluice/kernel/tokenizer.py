@@ -70,7 +70,8 @@ AT, END, DEPTH, SERIAL, TOKENS, ROWS, RECORDS, LAST, ARENA, TOUCHED = range(10)
 TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B, C = range(10, 20)
 # Between BODY_AT and TAIL_AT no element of a level up to FLOOR may end, and none may be deeper than MAX_DEPTH.
 BODY_AT, TAIL_AT, FLOOR, MAX_DEPTH = range(20, 24)
-PROGRESS_SIZE = 24
+MOST_TOKENS = 24  # how many one tag may write
+PROGRESS_SIZE = 25
 
 # Slots of a level of the stack.
 NAME, STATE, SCOPE, CONTENT, MIX, NIL = range(6)
@@ -432,7 +433,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
     end_of_piece, has_returns = progress[END], progress[HAS_RETURNS]
     body_at, tail_at, floor, max_depth = progress[BODY_AT], progress[TAIL_AT], progress[FLOOR], progress[MAX_DEPTH]
     # One tag may write a token for each cell, and a row for each table.
-    most_tokens, most_rows = tokens.shape[0] - 4 * cell_table.shape[0] - 4, rows.shape[0] - row_count.shape[0] - 1
+    most_tokens, most_rows = tokens.shape[0] - progress[MOST_TOKENS], rows.shape[0] - row_count.shape[0] - 1
     answer = DECLINED
     asked_a, asked_b, asked_c = 0, 0, 0
     while True:
@@ -467,7 +468,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                 start = stack[depth, CONTENT]
                 length = i - start
                 if stack[depth, MIX]:
-                    if arena + length > buffer.shape[0]:
+                    if arena + length + WORD > buffer.shape[0]:
                         answer = NEEDS_ROOM
                         break
                     spelled_end = spell_content(buffer, start, i, arena)
@@ -476,7 +477,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                     if stack[depth, MIX]:
                         break  # an empty CDATA section, or a comment: leave it to those who know
                     length = NO_VALUE
-                progress[TAKEN] += length * (end - first)
+                progress[TAKEN] += max(length, 0) * (end - first)
                 token_count = _emit(
                     tokens, token_count, lists, first, end, start, length, cell_table, cell_how, last_row, row_count
                 )
@@ -507,7 +508,9 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             if name < 0:
                 answer, asked_a, asked_b = NEEDS_NAME, i + 2, j
                 break
-            if name_kind[name] & IS_NO_TARGET or (IS_WHITE[buffer[j]] == 0 and buffer[j] != QUESTION):
+            if name_kind[name] & IS_NO_TARGET or (
+                IS_WHITE[buffer[j]] == 0 and (buffer[j] != QUESTION or buffer[j + 1] != GT)
+            ):
                 break
             j = _markup_end(buffer, j, QUESTION, 0)
             if j < 0:
@@ -662,7 +665,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                         break
             if not is_sound:
                 break
-            if room > buffer.shape[0]:
+            if room + WORD > buffer.shape[0]:
                 answer = NEEDS_ROOM
                 break
 
@@ -676,6 +679,8 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
         if state != SKIP:
             kind = state_kind[state]
             if kind & IS_RECORD:
+                if floor > 0 and depth != floor:
+                    break  # its ancestors are not those that the leap began in
                 if record_count == records.shape[0]:
                     break
                 records[record_count, 0], records[record_count, 1] = i, j
