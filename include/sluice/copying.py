@@ -6,8 +6,8 @@ No value changes on the way, by either. The binary format costs the client a fif
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pgpq
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from pgpq import encoders, schema
 
+from sluice.feed.types import parse_type
 from sluice.warehouse import query
 
 NO_DATE = "-infinity"
@@ -24,19 +25,6 @@ NO_DATE = "-infinity"
 # The same in the binary format, which counts days from 2000-01-01.
 _NO_DAY, _DAYS_TO_2000 = -(1 << 31), 10_957
 
-# The types that the binary format spells here; lists, XML and larger decimals go as CSV.
-_BINARY = {
-    "text": pa.string(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us"),
-    "timestamptz": pa.timestamp("us", "UTC"),
-    "jsonb": pa.string(),
-}
-_DECIMAL = re.compile(r"numeric\((\d+),(\d+)\)")
-_MAX_DECIMAL = 38
 # So much of a table is spelled at a time, since what was spelled stands in memory beside it.
 _WRITE_BYTES = 4 << 20
 
@@ -64,12 +52,13 @@ def is_binary(types: Iterable[str]) -> bool:
     return all(_binary_type(kind) is not None for kind in types)
 
 
+@cache
 def _binary_type(kind: str) -> pa.DataType | None:
-    decimal = _DECIMAL.fullmatch(kind)
-    if decimal:
-        precision, scale = int(decimal[1]), int(decimal[2])
-        return pa.decimal128(precision, scale) if precision <= _MAX_DECIMAL else None
-    return _BINARY.get(kind.removesuffix(' COLLATE "C"'))
+    """The type of Arrow that is spelled as this SQL type; None for lists, XML and larger decimals, which go as CSV."""
+    declared = parse_type(kind.removesuffix(' COLLATE "C"').replace("jsonb", "json"))
+    if declared.is_list or declared.kind == "xml" or pa.types.is_decimal256(declared.arrow):
+        return None
+    return declared.arrow
 
 
 def spell_binary(columns: Mapping[str, str], tables: Iterable[pa.Table]) -> Iterator[bytes]:

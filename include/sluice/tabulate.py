@@ -116,7 +116,7 @@ class BatchTables:
     @property
     def fast_pieces(self) -> int:
         """How many pieces were taken so."""
-        return self._fast.tally.taken if self._fast is not None else 0
+        return self._fast.pieces if self._fast is not None else 0
 
     def _flush_pieces(self) -> None:
         """Write what the fast tier has taken."""

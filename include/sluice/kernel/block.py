@@ -10,7 +10,7 @@ from sluice.compiled.words import words_of
 from sluice.kernel import tokenizer
 from sluice.kernel.columns import Tokens
 from sluice.kernel.machine import Machine
-from sluice.kernel.tokenizer import CELL, PROGRESS_SIZE, STACK_SIZE, Output
+from sluice.kernel.tokenizer import PROGRESS_SIZE, STACK_SIZE, Output
 
 PADDING = len(tokenizer.STOPS)
 _STOPS = np.frombuffer(tokenizer.STOPS, np.uint8)
@@ -194,9 +194,6 @@ class Block:
         own = rows[rows[:, 0] == table]
         return own[:, 1], own[:, 2]
 
-    def __len__(self) -> int:
-        return int(self.progress[tokenizer.TOKENS]) + self.row_count
-
 
 def _doubled(array: np.ndarray) -> np.ndarray:
     larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
@@ -217,6 +214,3 @@ def column_bases(cells: list[tuple[int, ...]], rows: list[int], cell_count: int)
             base[cell], rank[cell] = total, number
         total += count
     return base, rank, total
-
-
-__all__ = ["CELL", "PADDING", "Block", "Mark", "column_bases"]

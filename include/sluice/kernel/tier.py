@@ -48,14 +48,6 @@ def can_take(feed: Feed, plan: Plan) -> bool:
 
 
 @dataclass(slots=True)
-class Tally:
-    """How many pieces the tier took, and how many it declined."""
-
-    taken: int = 0
-    declined: int = 0
-
-
-@dataclass(slots=True)
 class Columns:
     """One table of a block: by row its record (counted from the first of the block) and its place below the parent row;
     its columns, and what did not fit.
@@ -81,7 +73,8 @@ class FastTier:
         self._sighted: dict[tuple[bool, Known, str], Sighting] = {}
         self._refused = 0
         self._pause = 0
-        self.tally = Tally()
+        self.pieces = 0
+        """How many pieces were taken, over all blocks."""
         self.records = 0
         """How many records the block holds."""
 
@@ -110,10 +103,9 @@ class FastTier:
             return False
         is_taken = self._try(piece, places)
         if is_taken:
-            self.tally.taken += 1
+            self.pieces += 1
             self._refused = 0
         else:
-            self.tally.declined += 1
             self._refused += 1
             if self._refused >= PATIENCE:
                 self._pause = min(self._refused, MAX_PAUSE)
@@ -135,7 +127,7 @@ class FastTier:
         if not len(piece.starts) or not self._keep(piece, places, mark):
             block.go_back(mark)
             return None
-        self.tally.taken += 1
+        self.pieces += 1
         return places
 
     def _try(self, piece: Piece, places: PiecePlaces) -> bool:

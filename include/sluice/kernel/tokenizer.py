@@ -60,18 +60,18 @@ from sluice.nodes import FIRST, ONE
 # What ends every loop over bytes.
 STOPS = b"<\"'\0" + bytes(28)
 
-# What ``tokenize`` answers. For all but the first three, A, B and C of the progress say what is asked for.
+# What ``tokenize`` answers. For all but the first three, A and B of the progress say what is asked for.
 DONE, DECLINED, NEEDS_ROOM = 0, 1, 2
 NEEDS_NAME, NEEDS_DECLARATION, NEEDS_STEP, NEEDS_ELEMENT, NEEDS_ATTRIBUTE = 3, 4, 5, 6, 7
 NEEDS_CHILD, NEEDS_CHOICE, NEEDS_SLOT, NEEDS_DOCTYPE = 8, 9, 10, 11
 
 # Slots of the progress: positions in the buffer, counts, and what has come last.
 AT, END, DEPTH, SERIAL, TOKENS, ROWS, RECORDS, LAST, ARENA, TOUCHED = range(10)
-TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B, C = range(10, 20)
+TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B = range(10, 19)
 # Between BODY_AT and TAIL_AT no element of a level up to FLOOR may end, and none may be deeper than MAX_DEPTH.
-BODY_AT, TAIL_AT, FLOOR, MAX_DEPTH = range(20, 24)
-MOST_TOKENS = 24  # how many one tag may write
-PROGRESS_SIZE = 25
+BODY_AT, TAIL_AT, FLOOR, MAX_DEPTH = range(19, 23)
+MOST_TOKENS = 23  # how many one tag may write
+PROGRESS_SIZE = 24
 
 # Slots of a level of the stack.
 NAME, STATE, SCOPE, CONTENT, MIX, NIL = range(6)
@@ -435,7 +435,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
     # One tag may write a token for each cell, and a row for each table.
     most_tokens, most_rows = tokens.shape[0] - progress[MOST_TOKENS], rows.shape[0] - row_count.shape[0] - 1
     answer = DECLINED
-    asked_a, asked_b, asked_c = 0, 0, 0
+    asked_a, asked_b = 0, 0
     while True:
         text_start = i
         i, is_spelled = _text_end(buffer, words, i, has_returns)
@@ -530,7 +530,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             answer, asked_a, asked_b = NEEDS_NAME, i + 1, j
             break
         scope = stack[depth, SCOPE]
-        attribute_count, before, is_empty = 0, name, False
+        attribute_count, previous, is_empty = 0, name, False
         is_sound = False
         while True:
             after_value = j
@@ -548,13 +548,13 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                 break
             name_start = j
             own, j = _find_name(
-                buffer, words, j, follower[seen.shape[0] + before], names, name_ends, name_heads, name_slots
+                buffer, words, j, follower[seen.shape[0] + previous], names, name_ends, name_heads, name_slots
             )
             if own < 0:
                 answer, asked_a, asked_b = NEEDS_NAME, name_start, j
                 break
-            follower[seen.shape[0] + before] = own
-            before = own
+            follower[seen.shape[0] + previous] = own
+            previous = own
             if seen[own] == serial:
                 break
             seen[own] = serial
@@ -741,5 +741,5 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
     progress[AT], progress[DEPTH], progress[SERIAL], progress[LAST] = i, depth, serial, last
     progress[TOKENS], progress[ROWS], progress[RECORDS] = token_count, rows_written, record_count
     progress[ARENA], progress[TOUCHED] = arena, touched_count
-    progress[A], progress[B], progress[C] = asked_a, asked_b, asked_c
+    progress[A], progress[B] = asked_a, asked_b
     return answer

@@ -86,6 +86,23 @@ def _trim(buffer, start, end):
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _find_value(buffer, tokens, token):
+    """(State, begin, end) of a value without the white space around it; VALUE where it is not empty."""
+    state, start, end = VALUE, 0, 0
+    if token < 0:
+        state = ABSENT
+    elif tokens[token, LENGTH] == NO_VALUE:
+        state = IS_NULL
+    else:
+        start, end = _trim(
+            buffer, np.int64(tokens[token, START]), np.int64(tokens[token, START] + tokens[token, LENGTH])
+        )
+        if start == end:
+            state = EMPTY
+    return state, start, end
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _digits(buffer, start, count):
     """The number that so many digits say; -1 where one is none."""
     number = 0
@@ -114,17 +131,12 @@ def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state)
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token < 0 or tokens[token, LENGTH] == NO_VALUE:
-            state[row] = ABSENT if token < 0 else IS_NULL
-            continue
-        start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
-        if start == end:
-            state[row] = EMPTY
+        state[row], start, end = _find_value(buffer, tokens, chosen[row])
+        if state[row] != VALUE:
             continue
         number, is_number = _read_integer(buffer, start, end, most_digits)
         if is_number and low <= number <= high:
-            values[row], state[row] = number, VALUE
+            values[row] = number
         else:
             state[row] = UNSURE
             unsure += 1
@@ -139,13 +151,8 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token < 0 or tokens[token, LENGTH] == NO_VALUE:
-            state[row] = ABSENT if token < 0 else IS_NULL
-            continue
-        start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
-        if start == end:
-            state[row] = EMPTY
+        state[row], start, end = _find_value(buffer, tokens, chosen[row])
+        if state[row] != VALUE:
             continue
         is_negative = start < end and buffer[start] == 45
         if start < end and (is_negative or buffer[start] == 43):
@@ -168,7 +175,7 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):
             fraction *= 10
         number = whole + fraction
         number = -number if is_negative else number
-        values[row, 0], values[row, 1], state[row] = number, number >> 63, VALUE
+        values[row, 0], values[row, 1] = number, number >> 63
     return unsure
 
 
@@ -177,15 +184,10 @@ def read_booleans(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token < 0 or tokens[token, LENGTH] == NO_VALUE:
-            state[row] = ABSENT if token < 0 else IS_NULL
+        state[row], start, end = _find_value(buffer, tokens, chosen[row])
+        if state[row] != VALUE:
             continue
-        start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
-        if start == end:
-            state[row] = EMPTY
-            continue
-        length, state[row] = end - start, VALUE
+        length = end - start
         if length == 1 and (buffer[start] == 49 or buffer[start] == 48):
             values[row] = buffer[start] == 49
         elif length == 4 and _spells(buffer, start, 116, 114, 117, 101):
@@ -224,20 +226,15 @@ def read_dates(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token < 0 or tokens[token, LENGTH] == NO_VALUE:
-            state[row] = ABSENT if token < 0 else IS_NULL
-            continue
-        start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
-        if start == end:
-            state[row] = EMPTY
+        state[row], start, end = _find_value(buffer, tokens, chosen[row])
+        if state[row] != VALUE:
             continue
         days, year = _read_day(buffer, start) if end - start == 10 else (0, -1)
         if year < 0:
             state[row] = UNSURE
             unsure += 1
         else:
-            values[row], state[row] = days, VALUE
+            values[row] = days
     return unsure
 
 
@@ -247,17 +244,12 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
     for row in range(chosen.shape[0]):
-        token = chosen[row]
-        if token < 0 or tokens[token, LENGTH] == NO_VALUE:
-            state[row] = ABSENT if token < 0 else IS_NULL
-            continue
-        start, end = _trim(buffer, tokens[token, START], tokens[token, START] + tokens[token, LENGTH])
-        if start == end:
-            state[row] = EMPTY
+        state[row], start, end = _find_value(buffer, tokens, chosen[row])
+        if state[row] != VALUE:
             continue
         moment, is_one = _read_moment(buffer, start, end, with_zone)
         if is_one:
-            values[row], state[row] = moment, VALUE
+            values[row] = moment
         else:
             state[row] = UNSURE
             unsure += 1
