@@ -22,7 +22,7 @@ COPY --chown=airflow:0 include/ include/
 COPY --chown=airflow:0 plugins/ plugins/
 COPY --chown=airflow:0 dags/ dags/
 RUN python -m compileall -q include dags plugins \
-    && python -m sluice.kernel \
+    && python -m sluice.rehearsal \
     # a missing library must break the build, not a trigger at night
     && python -c "import aiobotocore, great_expectations, sluice.edge, sluice.stages.load" \
     # compiles the loops of parse into the image: half a minute of CPU, that else the first worker to start would take

@@ -75,5 +75,5 @@ $(READY): constraints.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv setuptools
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --compile-bytecode --no-build-isolation \
 		--constraint constraints.txt --editable '.[dev]'
-	@$(BIN)/python -m sluice.kernel
+	@$(BIN)/python -m sluice.rehearsal
 	@printf '%s' "$(CURDIR)" > $@

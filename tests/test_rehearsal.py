@@ -2,6 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+from sluice.rehearsal import rehearse
+
+PROJECT = Path(__file__).parents[1]
 
 SCRIPT = """
 import sys
@@ -33,3 +38,22 @@ def test_it_loads_what_is_compiled_and_judges_once() -> None:
     assert "8 records, 0 rejected" in told
     assert "8 records, 8 accepted, 0 rejected by the gate" in told
     assert [int(count) > 0 for count in found.split()] == [True] * 4
+
+
+def test_a_process_that_comes_later_compiles_nothing(tmp_path: Path) -> None:
+    """What parse needs of Numba comes from its cache then; the fast tier takes the record."""
+    assert rehearse()
+    code = """
+from sluice.rehearsal import rehearse
+from numba.core import event
+with event.install_recorder("numba:compile") as recorder:
+    assert rehearse()
+print(len(recorder.buffer))
+"""
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert int(told.stdout.splitlines()[-1]) == 0
+
+
+def test_make_and_the_image_rehearse_at_install() -> None:
+    assert "-m sluice.rehearsal" in (PROJECT / "Makefile").read_text()
+    assert "-m sluice.rehearsal" in (PROJECT / "Dockerfile").read_text()

@@ -1,12 +1,15 @@
-"""One small batch through the stages that prepare themselves at first use, for all processes that are forked later.
+"""One small batch through the stages that prepare themselves at first use, for all processes that come later.
 
-Parse loads, or compiles, its loops over bytes; Great Expectations makes a context, and its page compiles templates.
-Once that was done in the process that tasks are forked from, no task has to do it.
+Parse compiles its loops over bytes, or loads what was compiled: Numba keeps it beside the source (or in
+``$NUMBA_CACHE_DIR``) for this kind of processor, until the source changes. ``python -m sluice.rehearsal`` does that
+once for an installation; else the first tasks would each spend half a minute on it. Great Expectations makes a context,
+and its page compiles templates: in the process that tasks are forked from, that is done for all of them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,14 +36,17 @@ _TYPES = {
 _RUN = 1
 
 
-def rehearse() -> None:
-    """Parse and judge a record with a value of every common type, in a folder that goes afterwards."""
+def rehearse() -> bool:
+    """Parse and judge a record with a value of every common type, in a folder that goes afterwards; returns whether the
+    fast tier took it, as it must.
+    """
     with tempfile.TemporaryDirectory(prefix="sluice-rehearsal-") as name:
         folder = Path(name)
         tools = Tools(_feed(folder), dsn="", work=WorkFiles(str(folder / "work")), clients=Clients(s3=_no_client))
         write_batch(tools, _RUN, Batch(0, (Part(1, _write_file(folder / "rehearsal.xml"), Cut()),)))
-        parse(tools, _RUN, 0)
+        parsed = parse(tools, _RUN, 0)
         validate(tools, _RUN, 0)
+    return parsed.fast_pieces == parsed.pieces
 
 
 def _feed(folder: Path) -> Feed:
@@ -69,3 +75,7 @@ def _write_file(path: Path) -> LedgerFile:
 
 def _no_client() -> Any:
     raise NotImplementedError("a rehearsal reads no object store")
+
+
+if __name__ == "__main__":
+    sys.exit(0 if rehearse() else "the fast tier does not take a document that it must")
