@@ -13,7 +13,7 @@ from sluice.compiled.words import words_of
 from sluice.convert import Converter
 from sluice.feed.model import Column
 from sluice.kernel.columns import ColumnReader, Tokens
-from sluice.kernel.tokenizer import NO_VALUE
+from sluice.kernel.output import NO_VALUE
 from sluice.walk import NIL
 
 COLUMNS = [

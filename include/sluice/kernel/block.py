@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.compiled.words import words_of
-from sluice.kernel import tokenizer
+from sluice.kernel import output
 from sluice.kernel.columns import Tokens
 from sluice.kernel.machine import Machine
-from sluice.kernel.tokenizer import PROGRESS_SIZE, STACK_SIZE, Output
+from sluice.kernel.output import PROGRESS_SIZE, STACK_SIZE, Output
 
-PADDING = len(tokenizer.STOPS)
-_STOPS = np.frombuffer(tokenizer.STOPS, np.uint8)
+PADDING = len(output.STOPS)
+_STOPS = np.frombuffer(output.STOPS, np.uint8)
 _FIRST_BYTES = 1 << 20
 _FIRST_TOKENS = 1 << 15
 
@@ -49,7 +49,7 @@ class Block:
             tokens=np.zeros((_FIRST_TOKENS + 2 * machine.most_tokens, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
             records=np.zeros((1024, 2), np.int64),
-            touched=np.zeros((4 * tokenizer.MAX_ATTRIBUTES, 2), np.int32),
+            touched=np.zeros((4 * output.MAX_ATTRIBUTES, 2), np.int32),
             visits=np.zeros(machine.max_states, np.int64),
             sights=np.zeros(machine.max_states, np.int64),
             seen=np.zeros(machine.max_names, np.int64),
@@ -57,29 +57,29 @@ class Block:
             follower=np.full(names, -1, np.int64),
             last_row=np.full(max(machine.cell_count, 1), -1, np.int32),
             row_count=np.zeros(len(machine.table_names), np.int32),
-            stack=np.zeros((tokenizer.MAX_LEVELS, STACK_SIZE), np.int64),
-            attributes=np.zeros((tokenizer.MAX_ATTRIBUTES, 6), np.int64),
+            stack=np.zeros((output.MAX_LEVELS, STACK_SIZE), np.int64),
+            attributes=np.zeros((output.MAX_ATTRIBUTES, 6), np.int64),
         )
 
     @property
     def bytes_used(self) -> int:
-        return int(self.progress[tokenizer.ARENA])
+        return int(self.progress[output.ARENA])
 
     @property
     def row_count(self) -> int:
-        return int(self.progress[tokenizer.ROWS])
+        return int(self.progress[output.ROWS])
 
     def mark(self) -> Mark:
         progress = self.progress
         return Mark(
-            int(progress[tokenizer.TOKENS]), int(progress[tokenizer.ROWS]), self.bytes_used, self.out.row_count.copy()
+            int(progress[output.TOKENS]), int(progress[output.ROWS]), self.bytes_used, self.out.row_count.copy()
         )
 
     def go_back(self, mark: Mark) -> None:
         """Forget all that has come since the mark."""
         progress, out = self.progress, self.out
-        progress[tokenizer.TOKENS], progress[tokenizer.ROWS] = mark.tokens, mark.rows
-        progress[tokenizer.ARENA] = mark.arena
+        progress[output.TOKENS], progress[output.ROWS] = mark.tokens, mark.rows
+        progress[output.ARENA] = mark.arena
         out.row_count[:] = mark.row_count
         out.last_row[:] = -1
         self.forget_touched()
@@ -87,11 +87,11 @@ class Block:
     def forget_touched(self) -> None:
         for what, _ in self.touched():
             (self.out.visits if what >= 0 else self.out.sights)[what if what >= 0 else -1 - what] = 0
-        self.progress[tokenizer.TOUCHED] = 0
+        self.progress[output.TOUCHED] = 0
 
     def touched(self) -> list[list[int]]:
         """What was seen of the unknown since the last call to ``forget_touched``: what, and in which record."""
-        return self.out.touched[: self.progress[tokenizer.TOUCHED]].tolist()
+        return self.out.touched[: self.progress[output.TOUCHED]].tolist()
 
     def put(self, parts: tuple[bytes, ...], records: int) -> int:
         """Write a piece behind the last one; returns where it begins."""
@@ -105,40 +105,40 @@ class Block:
             self.buffer[at : at + len(part)] = np.frombuffer(part, np.uint8)
             at += len(part)
         self.buffer[at : at + PADDING] = _STOPS
-        self.progress[tokenizer.ARENA] = at + PADDING
+        self.progress[output.ARENA] = at + PADDING
         return start
 
     def begin(self, start: int, end: int, limits: Limits, has_returns: bool) -> None:
         """Get ready for a document at ``buffer[start:end]``."""
         p = self.progress
-        p[tokenizer.AT], p[tokenizer.END], p[tokenizer.DEPTH], p[tokenizer.RECORDS] = start, end, 0, 0
-        p[tokenizer.MAX_TAKEN], p[tokenizer.MAX_ROWS] = limits.taken, limits.rows
-        p[tokenizer.MAX_DEPTH], p[tokenizer.FLOOR] = min(limits.depth, tokenizer.MAX_LEVELS - 1), 0
-        p[tokenizer.TAKEN] = p[tokenizer.RECORD_ROWS] = p[tokenizer.HAS_ROOT] = p[tokenizer.HAS_DOCTYPE] = 0
-        p[tokenizer.HAS_RETURNS] = has_returns
-        p[tokenizer.MOST_TOKENS] = self._machine.most_tokens
+        p[output.AT], p[output.END], p[output.DEPTH], p[output.RECORDS] = start, end, 0, 0
+        p[output.MAX_TAKEN], p[output.MAX_ROWS] = limits.taken, limits.rows
+        p[output.MAX_DEPTH], p[output.FLOOR] = min(limits.depth, output.MAX_LEVELS - 1), 0
+        p[output.TAKEN] = p[output.RECORD_ROWS] = p[output.HAS_ROOT] = p[output.HAS_DOCTYPE] = 0
+        p[output.HAS_RETURNS] = has_returns
+        p[output.MOST_TOKENS] = self._machine.most_tokens
         self.out.stack[0] = 0
-        self.out.stack[0, tokenizer.STATE] = self._machine.start
+        self.out.stack[0, output.STATE] = self._machine.start
 
     def guard(self, body_at: int, tail_at: int, floor: int) -> None:
         """See to it that nothing in the body ends an element that was open before it."""
         p = self.progress
-        p[tokenizer.BODY_AT], p[tokenizer.TAIL_AT], p[tokenizer.FLOOR] = body_at, tail_at, floor
+        p[output.BODY_AT], p[output.TAIL_AT], p[output.FLOOR] = body_at, tail_at, floor
 
     def grow(self) -> bool:
         """Make room for more tokens, rows and spelled-out values; False where a piece asks for too much."""
         out, progress, machine = self.out, self.progress, self._machine
-        if self.bytes_used - progress[tokenizer.END] > 2 * _FIRST_BYTES + progress[tokenizer.END]:
+        if self.bytes_used - progress[output.END] > 2 * _FIRST_BYTES + progress[output.END]:
             return False
-        if progress[tokenizer.TOKENS] + machine.most_tokens >= len(out.tokens):
+        if progress[output.TOKENS] + machine.most_tokens >= len(out.tokens):
             out = out._replace(tokens=_doubled(out.tokens))
-        if progress[tokenizer.ROWS] * 2 > len(out.rows):
+        if progress[output.ROWS] * 2 > len(out.rows):
             out = out._replace(rows=_doubled(out.rows))
-        if progress[tokenizer.TOUCHED] + 2 * tokenizer.MAX_ATTRIBUTES > len(out.touched):
+        if progress[output.TOUCHED] + 2 * output.MAX_ATTRIBUTES > len(out.touched):
             out = out._replace(touched=_doubled(out.touched))
         self.out = out
         # No value is longer than the piece, and that ends here.
-        self._make_room(self.bytes_used + int(progress[tokenizer.END]) + PADDING)
+        self._make_room(self.bytes_used + int(progress[output.END]) + PADDING)
         return True
 
     def _make_room(self, size: int) -> None:
@@ -160,24 +160,24 @@ class Block:
     def add_values(self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int) -> None:
         """Give each of the rows these values: cell and text, or None for one that is xsi:nil."""
         needed = len(rows) * len(values)
-        while int(self.progress[tokenizer.TOKENS]) + needed + 2 * self._machine.most_tokens > len(self.out.tokens):
+        while int(self.progress[output.TOKENS]) + needed + 2 * self._machine.most_tokens > len(self.out.tokens):
             self.out = self.out._replace(tokens=_doubled(self.out.tokens))
         template = np.empty((len(values), 4), np.int32)
         for number, (cell, text) in enumerate(values):
             start, size = self.bytes_used, len(text or b"")
             self._make_room(start + size + PADDING)
             self.buffer[start : start + size] = np.frombuffer(text or b"", np.uint8)
-            self.progress[tokenizer.ARENA] = start + size
+            self.progress[output.ARENA] = start + size
             template[number] = cell, 0, start, no_value if text is None else size
         # Row by row: the items of a list must stand together.
-        at = int(self.progress[tokenizer.TOKENS])
+        at = int(self.progress[output.TOKENS])
         tokens = self.out.tokens[at : at + needed]
         tokens[:] = np.tile(template, (len(rows), 1))
-        tokens[:, tokenizer.ROW] = np.repeat(rows, len(values))
-        self.progress[tokenizer.TOKENS] = at + needed
+        tokens[:, output.ROW] = np.repeat(rows, len(values))
+        self.progress[output.TOKENS] = at + needed
 
     def clear(self) -> None:
-        for slot in (tokenizer.TOKENS, tokenizer.ROWS, tokenizer.ARENA):
+        for slot in (output.TOKENS, output.ROWS, output.ARENA):
             self.progress[slot] = 0
         self.out.row_count[:] = 0
         self.out.last_row[:] = -1
@@ -186,11 +186,11 @@ class Block:
 
     @property
     def tokens(self) -> Tokens:
-        return Tokens(self.buffer, self.words, self.out.tokens[: self.progress[tokenizer.TOKENS]])
+        return Tokens(self.buffer, self.words, self.out.tokens[: self.progress[output.TOKENS]])
 
     def rows_of(self, table: int) -> tuple[np.ndarray, np.ndarray]:
         """(Record, row of the parent table) of each row of a table."""
-        rows = self.out.rows[: self.progress[tokenizer.ROWS]]
+        rows = self.out.rows[: self.progress[output.ROWS]]
         own = rows[rows[:, 0] == table]
         return own[:, 1], own[:, 2]
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sluice.compiled.words import WORD, words_of
 from sluice.convert import BadValue, Converter
 from sluice.kernel import typed
-from sluice.kernel.tokenizer import CELL, LENGTH, NO_VALUE, ROW, START
+from sluice.kernel.output import CELL, LENGTH, NO_VALUE, ROW, START
 from sluice.nodes import WHITE
 from sluice.walk import NIL
 

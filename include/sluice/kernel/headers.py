@@ -8,7 +8,7 @@ from sluice import xmlio
 from sluice.errors import MalformedXML
 from sluice.kernel.block import Block, Mark
 from sluice.kernel.machine import Machine
-from sluice.kernel.tokenizer import NO_VALUE
+from sluice.kernel.output import NO_VALUE
 from sluice.nodes import LIST
 from sluice.pieces import Piece, closing, opening
 from sluice.plan import Plan

@@ -9,121 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from sluice.feed.model import Feed
 from sluice.kernel.grammar import Environments, read_declaration, read_name
 from sluice.kernel.interning import Full, Interned
-from sluice.nodes import LIST, Cell, Node, TablePlan, Test
+from sluice.kernel.states import (
+    DECLINE,
+    FIRST_CHOICE,
+    IS_NIL,
+    IS_NO_TARGET,
+    IS_NOTED,
+    IS_RECORD,
+    IS_SIGHTED,
+    IS_XMLNS,
+    MAX_STEPS,
+    NAMES,
+    SKIP,
+    STATES,
+    UNKNOWN,
+    VALUES,
+    Alternative,
+    Choice,
+    Slot,
+    State,
+    Tables,
+)
+from sluice.nodes import LIST, Cell, Node
 from sluice.plan import Plan
 from sluice.sightings import Known, Sightings
 from sluice.xmlio import XSI_NIL
-
-# Answers of the tables besides numbers of states and slots. They are kept as one more than they are: what nobody has
-# asked for yet is 0.
-UNKNOWN, DECLINE = -1, -2
-FIRST_CHOICE = -10  # and below: a choice among states, by a value
-
-SKIP = 0  # the state of elements that nothing is read of, and the slot of such attributes
-# What an element of a state is; what an attribute of a slot is; what a name is.
-IS_RECORD, IS_NOTED = 1, 2
-IS_SIGHTED, IS_NIL = 1, 2
-IS_XMLNS, IS_NO_TARGET = 1, 2
-
-# What the smallest tables hold: names of elements and attributes, states and slots, namespaces and values. Most feeds
-# need no more, and a task pays for what it clears.
-NAMES, STATES, VALUES = 256, 128, 64
-MAX_SCALE = 8
-MAX_STEPS = 8
-
-
-class Tables(NamedTuple):
-    """All that the tokenizer looks up; see ``Machine`` for what the arrays hold."""
-
-    names: np.ndarray
-    name_ends: np.ndarray
-    name_heads: np.ndarray
-    name_slots: np.ndarray
-    name_kind: np.ndarray
-    declarations: np.ndarray
-    declaration_ends: np.ndarray
-    declaration_slots: np.ndarray
-    values: np.ndarray
-    value_ends: np.ndarray
-    value_slots: np.ndarray
-    step: np.ndarray
-    element: np.ndarray
-    attribute: np.ndarray
-    child: np.ndarray
-    slot: np.ndarray
-    choice_attribute: np.ndarray
-    choice_state: np.ndarray
-    choice_depth: np.ndarray
-    choice_steps: np.ndarray
-    state_kind: np.ndarray
-    state_rows: np.ndarray
-    state_cells: np.ndarray
-    slot_kind: np.ndarray
-    slot_cells: np.ndarray
-    lists: np.ndarray
-    cell_table: np.ndarray
-    cell_how: np.ndarray
-    parent_table: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """``above`` holds the record paths that lead on from here, at ``depth``; of records and below them it is empty.
-
-    One node at most is the witness of what is unknown at the element; where none is, but names are looked over,
-    ``scouted`` says what is known. ``sighting`` is what a visit counts as: an element of this name, unknown below this.
-    """
-
-    nodes: tuple[Node, ...] = ()
-    witness: Node | None = None
-    scouted: Known | None = None
-    record: TablePlan | None = None
-    above: tuple[int, ...] = ()
-    depth: int = 0
-    sighting: tuple[Known, str] | None = None
-
-    @property
-    def known(self) -> Known | None:
-        return self.witness.known if self.witness is not None else self.scouted
-
-    @property
-    def looks_over_children(self) -> bool:
-        witness = self.witness
-        return self.known is not None and not (witness is not None and not witness.edges and witness.texts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Alternative:
-    """A node that a child element leads to under ``tests``; ``of_witness`` tells whether from the witness."""
-
-    tests: tuple[Test, ...]
-    node: Node
-    of_witness: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """States that depend on one value: that of an attribute, or the text of the one element at a path below."""
-
-    alternatives: tuple[_Alternative, ...]
-    known: Known | None
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """What an attribute in a state is for: cells, and the sighting that it counts as."""
-
-    cells: tuple[int, ...] = ()
-    sighting: tuple[Known, str] | None = None
-    is_nil: bool = False
 
 
 @dataclass(slots=True)
@@ -161,16 +77,16 @@ class Machine:
         self._by_name: list[str] = []
         self.states: list[State] = []
         self._state_ids: dict[tuple[object, ...], int] = {}
-        self.slots: list[_Slot] = []
-        self._slot_ids: dict[_Slot, int] = {}
-        self._choices: list[_Choice] = []
+        self.slots: list[Slot] = []
+        self._slot_ids: dict[Slot, int] = {}
+        self._choices: list[Choice] = []
         self._choice_ids: dict[tuple[object, ...], int] = {}
         self.table_names = list(plan.tables)
         self._lay_cells()
         self._make_tables()
         self.state_of(State())
         self.start = self.state_of(State(above=tuple(range(len(self._paths)))))
-        self.slot_of(_Slot())
+        self.slot_of(Slot())
         self.xsi_nil = self.full_name(XSI_NIL)
 
     def _lay_cells(self) -> None:
@@ -310,7 +226,7 @@ class Machine:
         if state.above:
             return self._step_above(state, tag)
         alternatives = tuple(
-            _Alternative(tests, below, node is state.witness)
+            Alternative(tests, below, node is state.witness)
             for node in state.nodes
             for tests, below in node.edges.get(tag, ())
         )
@@ -337,7 +253,7 @@ class Machine:
             return DECLINE
         return self.state_of(State((plan.node,), plan.node, record=plan))
 
-    def _below(self, holding: tuple[_Alternative, ...], known: Known | None, tag: str) -> int:
+    def _below(self, holding: tuple[Alternative, ...], known: Known | None, tag: str) -> int:
         """The state of a child that these alternatives hold for."""
         nodes = tuple(alternative.node for alternative in holding)
         witness = next((alternative.node for alternative in holding if alternative.of_witness), None)
@@ -358,7 +274,7 @@ class Machine:
 
     # -- choices ------------------------------------------------------------------------------------------------------
 
-    def _choice(self, alternatives: tuple[_Alternative, ...], known: Known | None, tag: str) -> int:
+    def _choice(self, alternatives: tuple[Alternative, ...], known: Known | None, tag: str) -> int:
         tests = [test for alternative in alternatives for test in alternative.tests]
         steps, attributes = tests[0].steps, tests[0].attributes
         if any((test.steps, test.attributes) != (steps, attributes) for test in tests):
@@ -378,7 +294,7 @@ class Machine:
         self.tables.choice_depth[number] = len(steps)
         for step, names in enumerate(steps):
             self.tables.choice_steps[number, step] = self._list([self.full_name(name) for name in sorted(names)])
-        self._choices.append(_Choice(alternatives, known, tag))
+        self._choices.append(Choice(alternatives, known, tag))
         self._choice_ids[key] = number
         return FIRST_CHOICE - number
 
@@ -393,7 +309,7 @@ class Machine:
 
     # -- attributes ---------------------------------------------------------------------------------------------------
 
-    def slot_of(self, slot: _Slot) -> int:
+    def slot_of(self, slot: Slot) -> int:
         if slot in self._slot_ids:
             return self._slot_ids[slot]
         number = len(self.slots)
@@ -416,7 +332,7 @@ class Machine:
         is_new = known is not None and Sightings.is_unknown_attribute(known, clark)
         sighting = (known, clark) if is_new and known is not None else None
         is_nil = name == self.xsi_nil and any(node.texts for node in state.nodes)
-        self.tables.slot[number, name] = self.slot_of(_Slot(cells, sighting, is_nil)) + 1
+        self.tables.slot[number, name] = self.slot_of(Slot(cells, sighting, is_nil)) + 1
 
 
 def _local(clark: str) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from sluice.feed.model import Feed
-from sluice.kernel import tokenizer, typed
+from sluice.kernel import output, typed
 from sluice.kernel.block import Block, Limits, Mark, column_bases
 from sluice.kernel.columns import ColumnReader
 from sluice.kernel.grammar import measure_declaration, measure_doctype
 from sluice.kernel.headers import Headers
 from sluice.kernel.interning import Full
-from sluice.kernel.machine import MAX_SCALE, Machine
+from sluice.kernel.machine import Machine
+from sluice.kernel.states import MAX_SCALE
 from sluice.kernel.tokenizer import tokenize
 from sluice.pieces import Piece, strip_lead
 from sluice.places import PiecePlaces, PlaceAt
@@ -121,7 +122,7 @@ class FastTier:
         if start is None:
             block.go_back(mark)
             return None
-        found = block.out.records[: block.progress[tokenizer.RECORDS]] + (piece.offset - start)
+        found = block.out.records[: block.progress[output.RECORDS]] + (piece.offset - start)
         piece = replace(piece, starts=found[:, 0].copy(), ends=found[:, 1].copy(), families=((0, piece.chain),))
         places = places_of(piece)
         if not len(piece.starts) or not self._keep(piece, places, mark):
@@ -134,7 +135,7 @@ class FastTier:
         block = self._block
         mark = block.mark()
         start = self._tokenize(piece, is_leap=False)
-        found = block.out.records[: block.progress[tokenizer.RECORDS], 0]
+        found = block.out.records[: block.progress[output.RECORDS], 0]
         if (
             start is None
             or not np.array_equal(found, piece.starts + (start - piece.offset))
@@ -169,7 +170,7 @@ class FastTier:
         except Full:
             self._is_too_small = self._machine.scale < MAX_SCALE
             return None
-        return body_at - (len(piece.body) - len(body)) if answer == tokenizer.DONE else None
+        return body_at - (len(piece.body) - len(body)) if answer == output.DONE else None
 
     def _keep(self, piece: Piece, places: PiecePlaces, mark: Mark) -> bool:
         """Make what has come of a piece part of the block; False where the reference tier has to look at it."""
@@ -190,26 +191,26 @@ class FastTier:
         asked: tuple[int, ...] = ()
         while True:
             answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
-            a, b = int(progress[tokenizer.A]), int(progress[tokenizer.B])
-            before, asked = asked, (answer, a, b, int(progress[tokenizer.AT]), len(block.buffer))
+            a, b = int(progress[output.A]), int(progress[output.B])
+            before, asked = asked, (answer, a, b, int(progress[output.AT]), len(block.buffer))
             if asked == before:
-                return tokenizer.DECLINED  # whatever it is, it must not go on for ever
-            if answer == tokenizer.NEEDS_ROOM:
+                return output.DECLINED  # whatever it is, it must not go on for ever
+            if answer == output.NEEDS_ROOM:
                 if not block.grow():
-                    return tokenizer.DECLINED
-            elif answer == tokenizer.NEEDS_NAME:
+                    return output.DECLINED
+            elif answer == output.NEEDS_NAME:
                 if not machine.learn_name(block.buffer[a:b].tobytes()):
-                    return tokenizer.DECLINED
-            elif answer == tokenizer.NEEDS_DECLARATION:
+                    return output.DECLINED
+            elif answer == output.NEEDS_DECLARATION:
                 if not machine.learn_declaration(block.buffer[a:b].tobytes()):
-                    return tokenizer.DECLINED
-            elif answer == tokenizer.NEEDS_DOCTYPE:
-                at = int(progress[tokenizer.AT])
+                    return output.DECLINED
+            elif answer == output.NEEDS_DOCTYPE:
+                at = int(progress[output.AT])
                 length = measure_doctype(block.buffer[at : min(at + _PROLOG_BYTES, end)].tobytes())
                 if length < 0:
-                    return tokenizer.DECLINED
-                progress[tokenizer.AT], progress[tokenizer.HAS_DOCTYPE] = at + length, 1
-            elif answer in (tokenizer.DONE, tokenizer.DECLINED):
+                    return output.DECLINED
+                progress[output.AT], progress[output.HAS_DOCTYPE] = at + length, 1
+            elif answer in (output.DONE, output.DECLINED):
                 return int(answer)
             else:
                 _LEARN[answer](machine, a, b)
@@ -277,17 +278,17 @@ class FastTier:
 
 
 _LEARN = {
-    tokenizer.NEEDS_STEP: Machine.learn_step,
-    tokenizer.NEEDS_ELEMENT: Machine.learn_element,
-    tokenizer.NEEDS_ATTRIBUTE: Machine.learn_attribute,
-    tokenizer.NEEDS_CHILD: Machine.learn_child,
-    tokenizer.NEEDS_CHOICE: Machine.learn_choice,
-    tokenizer.NEEDS_SLOT: Machine.learn_slot,
+    output.NEEDS_STEP: Machine.learn_step,
+    output.NEEDS_ELEMENT: Machine.learn_element,
+    output.NEEDS_ATTRIBUTE: Machine.learn_attribute,
+    output.NEEDS_CHILD: Machine.learn_child,
+    output.NEEDS_CHOICE: Machine.learn_choice,
+    output.NEEDS_SLOT: Machine.learn_slot,
 }
 
 
 def _is_text(piece: Piece) -> bool:
-    """Whether the bytes are characters that XML has, in UTF-8; control characters are left to the tokenizer."""
+    """Whether the bytes are characters that XML has, in UTF-8; control characters are left to the output."""
     for part in (piece.context, piece.body):
         if part.isascii():
             continue

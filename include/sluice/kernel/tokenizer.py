@@ -11,15 +11,90 @@ values that have to be spelled out (``progress[ARENA]``).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
 from sluice.compiled.borrowing import borrowed
 from sluice.compiled.strings import length_at, number_of
-from sluice.compiled.words import HIGH, ONES, WORD, before, first_of, zeros
-from sluice.kernel.machine import (
+from sluice.compiled.words import WORD
+from sluice.kernel.ahead import ASKS_ELEMENT, ASKS_NAME, look_ahead
+from sluice.kernel.output import (
+    ARENA,
+    AT,
+    BODY_AT,
+    CELL,
+    CONTENT,
+    DECLINED,
+    DEPTH,
+    DONE,
+    END,
+    FLOOR,
+    HAS_CHILD,
+    HAS_DOCTYPE,
+    HAS_RETURNS,
+    HAS_ROOT,
+    IS_SPELLED,
+    LAST,
+    LENGTH,
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    MAX_ROWS,
+    MAX_TAKEN,
+    MIX,
+    MOST_TOKENS,
+    NAME,
+    NEEDS_ATTRIBUTE,
+    NEEDS_CHILD,
+    NEEDS_CHOICE,
+    NEEDS_DECLARATION,
+    NEEDS_DOCTYPE,
+    NEEDS_ELEMENT,
+    NEEDS_NAME,
+    NEEDS_ROOM,
+    NEEDS_SLOT,
+    NEEDS_STEP,
+    NIL,
+    NO_VALUE,
+    RECORD_ROWS,
+    RECORDS,
+    ROW,
+    ROWS,
+    SCOPE,
+    SERIAL,
+    START,
+    STATE,
+    TAIL_AT,
+    TAKEN,
+    TOKENS,
+    TOUCHED,
+    A,
+    B,
+    Output,
+)
+from sluice.kernel.passing import (
+    after_white,
+    end_of_markup,
+    end_of_text,
+    end_of_value,
+    find_name,
+    is_cdata,
+    look_up_name,
+)
+from sluice.kernel.spelling import (
+    APOSTROPHE,
+    BANG,
+    CLOSE,
+    DASH,
+    EQUALS,
+    GT,
+    IS_WHITE,
+    QUESTION,
+    QUOTE,
+    SLASH,
+    spell_content,
+    spell_value,
+)
+from sluice.kernel.states import (
     DECLINE,
     FIRST_CHOICE,
     IS_NIL,
@@ -32,238 +107,7 @@ from sluice.kernel.machine import (
     UNKNOWN,
     Tables,
 )
-from sluice.kernel.spelling import (
-    AMP,
-    APOSTROPHE,
-    BANG,
-    CLOSE,
-    CR,
-    DASH,
-    ENDS_NAME,
-    EQUALS,
-    GT,
-    IN_MARKUP,
-    IS_WHITE,
-    LF,
-    LT,
-    OPEN,
-    QUESTION,
-    QUOTE,
-    SLASH,
-    TAB,
-    read_reference,
-    spell_content,
-    spell_value,
-)
 from sluice.nodes import FIRST, ONE
-
-# What ends every loop over bytes.
-STOPS = b"<\"'\0" + bytes(28)
-
-# What ``tokenize`` answers. For all but the first three, A and B of the progress say what is asked for.
-DONE, DECLINED, NEEDS_ROOM = 0, 1, 2
-NEEDS_NAME, NEEDS_DECLARATION, NEEDS_STEP, NEEDS_ELEMENT, NEEDS_ATTRIBUTE = 3, 4, 5, 6, 7
-NEEDS_CHILD, NEEDS_CHOICE, NEEDS_SLOT, NEEDS_DOCTYPE = 8, 9, 10, 11
-
-# Slots of the progress: positions in the buffer, counts, and what has come last.
-AT, END, DEPTH, SERIAL, TOKENS, ROWS, RECORDS, LAST, ARENA, TOUCHED = range(10)
-TAKEN, MAX_TAKEN, RECORD_ROWS, MAX_ROWS, HAS_ROOT, HAS_DOCTYPE, HAS_RETURNS, A, B = range(10, 19)
-# Between BODY_AT and TAIL_AT no element of a level up to FLOOR may end, and none may be deeper than MAX_DEPTH.
-BODY_AT, TAIL_AT, FLOOR, MAX_DEPTH = range(19, 23)
-MOST_TOKENS = 23  # how many one tag may write
-PROGRESS_SIZE = 24
-
-# Slots of a level of the stack.
-NAME, STATE, SCOPE, CONTENT, MIX, NIL = range(6)
-STACK_SIZE = 6
-MAX_LEVELS = 250
-MAX_ATTRIBUTES = 250
-# What the content of an element has in it besides plain text.
-IS_SPELLED, HAS_CHILD = 1, 2
-
-# The columns of a token.
-CELL, ROW, START, LENGTH = range(4)
-NO_VALUE = -1  # the length of a value that is xsi:nil
-
-
-class Output(NamedTuple):
-    """What the tokenizer writes, and what it remembers from piece to piece. ``rows`` has table, record and parent row;
-    rows count within their table. ``touched`` has what was seen of the unknown: a state, or -1 - a slot, with the
-    record where first; ``visits`` and ``sights`` count them.
-    """
-
-    tokens: np.ndarray
-    rows: np.ndarray
-    records: np.ndarray
-    touched: np.ndarray
-    visits: np.ndarray
-    sights: np.ndarray
-    seen: np.ndarray
-    seen_full: np.ndarray
-    follower: np.ndarray
-    last_row: np.ndarray
-    row_count: np.ndarray
-    stack: np.ndarray
-    attributes: np.ndarray
-
-
-@njit(cache=True, nogil=True)
-def _name_end(buffer, i):
-    while ENDS_NAME[buffer[i]] == 0:
-        i += 1
-    return i
-
-
-@njit(cache=True, nogil=True)
-def _after_white(buffer, i):
-    while IS_WHITE[buffer[i]]:
-        i += 1
-    return i
-
-
-@njit(cache=True, nogil=True)
-def _look_up_name(buffer, i, text, ends, slots):
-    """(Number of the name at ``buffer[i]``, position after it); -1 for a name that is not known yet."""
-    end = _name_end(buffer, i)
-    return number_of(buffer, i, end, text, ends, slots), end
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _find_name(buffer, words, i, guess, text, ends, heads, slots):
-    """``_look_up_name``, with a guess at which name it is."""
-    if guess >= 0:
-        end = i + length_at(buffer, words, i, guess, text, ends, heads)
-        if end > i and ENDS_NAME[buffer[end]]:
-            return guess, end
-    return _look_up_name(buffer, i, text, ends, slots)
-
-
-_SPACES = np.uint64(0x2020202020202020)
-_AMPS = np.uint64(0x2626262626262626)
-_LTS = np.uint64(0x3C3C3C3C3C3C3C3C)
-_GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _value_end(buffer, words, i):
-    """(Position of the quote that ends the value whose first quote stands at ``buffer[i]``, whether it is to be
-    spelled); -1 where it is malformed.
-    """
-    start = i + 1
-    quotes = np.uint64(buffer[i]) * ONES
-    i += 1
-    others = np.uint64(0)
-    while True:
-        word = words[i]
-        stop = zeros(word ^ quotes)
-        other = ((word - _SPACES) & ~word & HIGH) | zeros(word ^ _AMPS) | zeros(word ^ _LTS)
-        if stop != 0:
-            break
-        others |= other
-        i += WORD
-    others |= other & before(stop)
-    i += first_of(stop)
-    is_spelled = 0
-    if others != 0:
-        is_spelled = _check_value(buffer, start, i)
-        if is_spelled < 0:
-            i = -1
-    return i, is_spelled
-
-
-@njit(cache=True, nogil=True)
-def _check_value(buffer, i, end):
-    """Whether a value is to be spelled: 1 or 0; -1 where it is malformed."""
-    is_spelled = 0
-    while i < end:
-        byte = buffer[i]
-        if byte == LT:
-            return -1
-        if byte == AMP:
-            i, _ = read_reference(buffer, i)
-            if i < 0 or i > end:
-                return -1
-            is_spelled = 1
-            continue
-        if byte == TAB or byte == LF or byte == CR:
-            is_spelled = 1
-        i += 1
-    return is_spelled
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _text_end(buffer, words, i, has_returns):
-    """(Position of the next '<'; IS_SPELLED where the text before it is to be spelled, else 0); -1 where it is
-    malformed.
-    """
-    start = i
-    others = np.uint64(has_returns)
-    while True:
-        word = words[i]
-        stop = zeros(word ^ _LTS)
-        other = zeros(word ^ _AMPS) | zeros(word ^ _GTS)
-        if stop != 0:
-            break
-        others |= other
-        i += WORD
-    others |= other & before(stop)
-    i += first_of(stop)
-    is_spelled = 0
-    if others != 0:
-        is_spelled = _check_text(buffer, start, i)
-        if is_spelled < 0:
-            i = -1
-    return i, is_spelled
-
-
-@njit(cache=True, nogil=True)
-def _check_text(buffer, start, end):
-    """IS_SPELLED where text is to be spelled, else 0; -1 where it is malformed."""
-    is_spelled, i = 0, start
-    while i < end:
-        byte = buffer[i]
-        if byte == AMP:
-            i, _ = read_reference(buffer, i)
-            if i < 0 or i > end:
-                return -1
-            is_spelled = IS_SPELLED
-            continue
-        if byte == CR:
-            is_spelled = IS_SPELLED
-        elif byte == GT and i - 2 >= start and buffer[i - 1] == CLOSE and buffer[i - 2] == CLOSE:
-            return -1
-        i += 1
-    return is_spelled
-
-
-@njit(cache=True, nogil=True)
-def _markup_end(buffer, i, first, second):
-    """Position after the first ``first second >`` from ``i`` on; -1 where a comment holds two dashes elsewhere, or a
-    character is out of place. ``second`` is 0 for an instruction, which ends with two bytes.
-    """
-    while True:
-        kind = IN_MARKUP[buffer[i]]
-        if kind == 1:
-            return -1
-        if kind == 2 and buffer[i] == first:
-            if second == 0:
-                if buffer[i + 1] == GT:
-                    return i + 2
-            elif buffer[i + 1] == second:
-                if buffer[i + 2] == GT:
-                    return i + 3
-                if first == DASH:
-                    return -1
-        i += 1
-
-
-@njit(cache=True, nogil=True)
-def _is_cdata(buffer, i):
-    """Whether ``<![CDATA[`` stands at ``buffer[i]``."""
-    return (
-        buffer[i + 2] == OPEN and buffer[i + 3] == 67 and buffer[i + 4] == 68 and buffer[i + 5] == 65
-        and buffer[i + 6] == 84 and buffer[i + 7] == 65 and buffer[i + 8] == OPEN
-    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -293,90 +137,6 @@ def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how,
         tokens[count, START], tokens[count, LENGTH] = start, length
         count += 1
     return count
-
-
-# What ``_look_ahead`` answers instead of a place.
-NOTHING, ASKS_NAME, ASKS_ELEMENT, GIVES_UP = -1, -2, -3, -4
-
-
-@njit(cache=True, nogil=True)
-def _look_ahead(buffer, words, i, end_of_piece, scope, steps, step_names, lists, element, names, name_ends, name_slots):
-    """(Begin, end) of the text of the one element at a path below the tag that ends at ``i``, NOTHING where there is
-    none, GIVES_UP where that is not plain to see; or what has to be known first, with what to ask.
-
-    Nothing here proves anything: the tokenizer has yet to pass over all of it.
-    """
-    buffer, words, step_names, lists = borrowed(buffer), borrowed(words), borrowed(step_names), borrowed(lists)
-    element, names = borrowed(element), borrowed(names)
-    name_ends, name_slots = borrowed(name_ends), borrowed(name_slots)
-    depth, matched, found, found_end = 0, 0, NOTHING, NOTHING
-    while True:
-        while True:
-            marks = zeros(words[i] ^ _LTS)
-            if marks != 0:
-                break
-            i += WORD
-        i += first_of(marks)
-        if i >= end_of_piece:
-            return GIVES_UP, 0, 0, 0
-        byte = buffer[i + 1]
-        if byte == SLASH:
-            if depth == 0:
-                return found, found_end, 0, 0
-            depth -= 1
-            matched = min(matched, depth)
-            i += 2
-            continue
-        if byte == BANG or byte == QUESTION:
-            if byte == QUESTION:
-                i = _markup_end(buffer, i + 2, QUESTION, 0)
-            elif buffer[i + 2] == DASH and buffer[i + 3] == DASH:
-                i = _markup_end(buffer, i + 4, DASH, DASH)
-            elif _is_cdata(buffer, i):
-                i = _markup_end(buffer, i + 9, CLOSE, CLOSE)
-            else:
-                i = -1
-            if i < 0:
-                return GIVES_UP, 0, 0, 0
-            continue
-        name_start = i + 1
-        name, i = _look_up_name(buffer, name_start, names, name_ends, name_slots)
-        if name < 0:
-            return ASKS_NAME, 0, name_start, i
-        while buffer[i] != GT:
-            byte = buffer[i]
-            if byte == LT or i >= end_of_piece or (byte == 120 and buffer[i + 1] == 109 and buffer[i + 4] == 115):
-                return GIVES_UP, 0, 0, 0  # perhaps a namespace is declared here
-            i += 1
-            if byte == QUOTE or byte == APOSTROPHE:
-                while buffer[i] != byte and i < end_of_piece:
-                    i += 1
-                i += 1
-        is_empty = buffer[i - 1] == SLASH
-        i += 1
-        if depth == matched and matched < steps:
-            full = element[scope, name] - 1
-            if full == UNKNOWN:
-                return ASKS_ELEMENT, 0, scope, name
-            for k in range(step_names[matched, 0], step_names[matched, 1]):
-                if lists[k] == full:
-                    matched += 1
-                    break
-            if matched > depth and matched == steps:
-                if found >= 0:
-                    return GIVES_UP, 0, 0, 0
-                found = found_end = i
-                if not is_empty:
-                    while buffer[found_end] != LT:
-                        if buffer[found_end] == AMP or buffer[found_end] == CR:
-                            return GIVES_UP, 0, 0, 0
-                        found_end += 1
-                    if buffer[found_end + 1] != SLASH:
-                        return GIVES_UP, 0, 0, 0
-        if is_empty:
-            matched = min(matched, depth)
-        else:
-            depth += 1
 
 
 @njit(cache=True, nogil=True)
@@ -438,10 +198,10 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
     asked_a, asked_b = 0, 0
     while True:
         text_start = i
-        i, is_spelled = _text_end(buffer, words, i, has_returns)
+        i, is_spelled = end_of_text(buffer, words, i, has_returns)
         if i < 0:
             break
-        if depth == 0 and _after_white(buffer, text_start) < i:
+        if depth == 0 and after_white(buffer, text_start) < i:
             break
         if i >= end_of_piece:
             if depth == 0 and progress[HAS_ROOT] == 1:
@@ -459,7 +219,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             length = length_at(buffer, words, i + 2, name, names, name_ends, name_heads)
             if length == 0:
                 break
-            j = _after_white(buffer, i + 2 + length)
+            j = after_white(buffer, i + 2 + length)
             if buffer[j] != GT:
                 break
             state = stack[depth, STATE]
@@ -490,9 +250,9 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             continue
         if byte == BANG:
             if buffer[i + 2] == DASH and buffer[i + 3] == DASH:
-                j = _markup_end(buffer, i + 4, DASH, DASH)
-            elif depth > 0 and _is_cdata(buffer, i):
-                j = _markup_end(buffer, i + 9, CLOSE, CLOSE)
+                j = end_of_markup(buffer, i + 4, DASH, DASH)
+            elif depth > 0 and is_cdata(buffer, i):
+                j = end_of_markup(buffer, i + 9, CLOSE, CLOSE)
             elif depth == 0 and progress[HAS_ROOT] == 0 and progress[HAS_DOCTYPE] == 0:
                 answer = NEEDS_DOCTYPE
                 break
@@ -504,7 +264,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             i = j
             continue
         if byte == QUESTION:
-            name, j = _look_up_name(buffer, i + 2, names, name_ends, name_slots)
+            name, j = look_up_name(buffer, i + 2, names, name_ends, name_slots)
             if name < 0:
                 answer, asked_a, asked_b = NEEDS_NAME, i + 2, j
                 break
@@ -512,7 +272,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                 IS_WHITE[buffer[j]] == 0 and (buffer[j] != QUESTION or buffer[j + 1] != GT)
             ):
                 break
-            j = _markup_end(buffer, j, QUESTION, 0)
+            j = end_of_markup(buffer, j, QUESTION, 0)
             if j < 0:
                 break
             stack[depth, MIX] |= IS_SPELLED
@@ -525,7 +285,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
         if depth >= max_depth:
             break
         serial += 1
-        name, j = _find_name(buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots)
+        name, j = find_name(buffer, words, i + 1, follower[last], names, name_ends, name_heads, name_slots)
         if name < 0:
             answer, asked_a, asked_b = NEEDS_NAME, i + 1, j
             break
@@ -534,7 +294,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
         is_sound = False
         while True:
             after_value = j
-            j = _after_white(buffer, j)
+            j = after_white(buffer, j)
             if buffer[j] == GT:
                 is_sound = True
                 j += 1
@@ -547,7 +307,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             if j == after_value:
                 break
             name_start = j
-            own, j = _find_name(
+            own, j = find_name(
                 buffer, words, j, follower[seen.shape[0] + previous], names, name_ends, name_heads, name_slots
             )
             if own < 0:
@@ -558,14 +318,14 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             if seen[own] == serial:
                 break
             seen[own] = serial
-            j = _after_white(buffer, j)
+            j = after_white(buffer, j)
             if buffer[j] != EQUALS:
                 break
-            j = _after_white(buffer, j + 1)
+            j = after_white(buffer, j + 1)
             if buffer[j] != QUOTE and buffer[j] != APOSTROPHE:
                 break
             value_start = j + 1
-            j, is_spelled = _value_end(buffer, words, j)
+            j, is_spelled = end_of_value(buffer, words, j)
             if j < 0 or j >= end_of_piece:
                 break
             value_end = j
@@ -629,7 +389,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                             is_sound = False
                         value = number_of(buffer, attributes[k, 1], attributes[k, 2], values, value_ends, value_slots)
             elif not is_empty:
-                value_start, value_end, asked_a, asked_b = _look_ahead(
+                value_start, value_end, asked_a, asked_b = look_ahead(
                     buffer, words, j, end_of_piece, scope, choice_depth[choice], choice_steps[choice], lists,
                     element, names, name_ends, name_slots,
                 )  # fmt: skip

@@ -12,8 +12,8 @@ from numba import njit
 
 from sluice.compiled.borrowing import borrowed
 from sluice.compiled.words import WORD
+from sluice.kernel.output import LENGTH, NO_VALUE, START
 from sluice.kernel.spelling import IS_WHITE
-from sluice.kernel.tokenizer import LENGTH, NO_VALUE, START
 
 VALUE, ABSENT, IS_NULL, UNSURE, EMPTY = range(5)
 INTEGER_DIGITS, BIGINT_DIGITS = 10, 18
