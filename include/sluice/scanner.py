@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numba import njit
 
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.compiling import compiled, inlined
 from sluice.compiled.words import LINE_FEEDS, ONES, WORD, count_zeros, first_of, words_of, zeros
 
 # Events, as they stand in the first column of the event table; the others are: start, end (positions in the buffer),
@@ -104,7 +104,7 @@ def scan(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _find(buffer, i, n, a, b, c):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the three bytes a b c (two, where a is 0) from i on; -1 where they do not occur."""
     while i < n:
@@ -120,7 +120,7 @@ _QUOTES = np.uint64(0x2222222222222222)
 _APOSTROPHES = np.uint64(0x2727272727272727)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _next_lt(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position of the next '<' from i on; n where there is none."""
     while i < words.shape[0]:
@@ -133,7 +133,7 @@ def _next_lt(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no
     return i
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _quote_end(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position of the quote that ends the value which begins with the one at buffer[i]; n where there is none."""
     quote = buffer[i]
@@ -149,7 +149,7 @@ def _quote_end(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: 
     return i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _tag_end(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Position after the '>' that ends the tag, quotes respected; -1 where the buffer ends first."""
     buffer, words = borrowed(buffer), borrowed(words)
@@ -170,14 +170,14 @@ def _tag_end(buffer, words, i, n):  # type: ignore[no-untyped-def]  # pragma: no
     return -1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _note(events, count, kind, start, end, depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write an event; returns how many there are now."""
     events[count, 0], events[count, 1], events[count, 2], events[count, 3] = kind, start, end, depth
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _child_named(buffer, i, n, node, text, name_start, name_end, first_child, next_sibling):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The child of ``node`` whose local name stands at buffer[i] (after the prefix, if any); -1 if none."""
     end = i
@@ -202,7 +202,7 @@ def _child_named(buffer, i, n, node, text, name_start, name_end, first_child, ne
     return -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_declaration(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Whether the target of a processing instruction is ``xml``: 1 or 0; -1 where the buffer ends too early to tell."""
     for k, wanted in enumerate((120, 109, 108)):
@@ -215,7 +215,7 @@ def _is_declaration(buffer, i, n):  # type: ignore[no-untyped-def]  # pragma: no
     return 1 if buffer[i + 3] <= 32 else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Walk on in a DOCTYPE; returns the position reached. The mode tells whether it ended, or a comment or PI began."""
     while i < n:
@@ -246,7 +246,7 @@ def _doctype_end(buffer, i, n, state):  # type: ignore[no-untyped-def]  # pragma
     return i
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _count_line_feeds(buffer, words, start, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """How many line feeds ``buffer[start:end]`` holds."""
     count = 0
@@ -259,7 +259,7 @@ def _count_line_feeds(buffer, words, start, end):  # type: ignore[no-untyped-def
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_lines(buffer, words, starts, line, lines):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     buffer, words, starts, lines = borrowed(buffer), borrowed(words), borrowed(starts), borrowed(lines)
     position = 0
@@ -276,7 +276,7 @@ def lines_of(text: bytes, starts: np.ndarray, first_line: int) -> np.ndarray:
     return lines
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _scan(  # type: ignore[no-untyped-def]
     buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth
 ):  # pragma: no cover - compiled

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from sluice.compiled.compiling import compiled, inlined
 from sluice.compiled.words import WORD
 
 _HASH_MASK = 0x7FFFFFFF
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def hash_of(text, start, end):
     found = 0
     for k in range(start, end):
@@ -18,7 +18,7 @@ def hash_of(text, start, end):
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def put(slots, place, number):
     """Put a number into the first free slot from its hash on."""
     mask = slots.shape[0] - 1
@@ -28,7 +28,7 @@ def put(slots, place, number):
     slots[place] = number
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def number_of(buffer, start, end, text, ends, slots):
     """The number of the string at ``buffer[start:end]``; -1 where it has none."""
     mask = slots.shape[0] - 1
@@ -46,7 +46,7 @@ def number_of(buffer, start, end, text, ends, slots):
     return -1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def length_at(buffer, words, start, number, text, ends, heads):
     """The length of string ``number`` if the bytes from ``start`` on are it; 0 if not."""
     differs = (words[start] ^ heads[number, 0]) & heads[number, 1]

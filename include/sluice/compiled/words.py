@@ -7,8 +7,9 @@ is meant; above the first such byte they may be wrong.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
+
+from sluice.compiled.compiling import inlined
 
 WORD = 8
 ONES = np.uint64(0x0101010101010101)
@@ -23,24 +24,24 @@ def words_of(buffer: np.ndarray) -> np.ndarray:
     return np.ndarray((max(len(buffer) - WORD + 1, 0),), np.dtype("<u8"), buffer, 0, (1,))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def zeros(word):
     return (word - ONES) & ~word & HIGH
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def first_of(marks):
     """Which byte is the first that is marked; there must be one."""
     return np.int64(trailing_zeros(marks) >> _THREE)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def before(marks):
     """All bits of the bytes before the first that is marked; and some of that."""
     return (marks & (~marks + _ONE)) - _ONE
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def count_zeros(word):
     """How many bytes are zero, exactly."""
     marks = ~(((word & _LOW) + _LOW) | word | _LOW)

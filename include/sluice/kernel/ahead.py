@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.compiling import compiled
 from sluice.compiled.words import WORD, first_of, zeros
 from sluice.kernel.passing import LTS, end_of_markup, is_cdata, look_up_name
 from sluice.kernel.spelling import AMP, APOSTROPHE, BANG, CLOSE, CR, DASH, GT, LT, QUESTION, QUOTE, SLASH
@@ -14,7 +13,7 @@ from sluice.kernel.states import UNKNOWN
 NOTHING, ASKS_NAME, ASKS_ELEMENT, GIVES_UP = -1, -2, -3, -4
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def look_ahead(buffer, words, i, end_of_piece, scope, steps, step_names, lists, element, names, name_ends, name_slots):
     """(Begin, end) of the text of the one element at a path below the tag that ends at ``i``, NOTHING where there is
     none, GIVES_UP where that is not plain to see; or what has to be known first, with what to ask.

@@ -6,8 +6,8 @@ Each returns the position behind what it has passed over, or where that ends; -1
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from sluice.compiled.compiling import compiled, inlined
 from sluice.compiled.strings import length_at, number_of
 from sluice.compiled.words import HIGH, ONES, WORD, before, first_of, zeros
 from sluice.kernel.output import IS_SPELLED
@@ -28,28 +28,28 @@ from sluice.kernel.spelling import (
 )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def end_of_name(buffer, i):
     while ENDS_NAME[buffer[i]] == 0:
         i += 1
     return i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def after_white(buffer, i):
     while IS_WHITE[buffer[i]]:
         i += 1
     return i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def look_up_name(buffer, i, text, ends, slots):
     """(Number of the name at ``buffer[i]``, position after it); -1 for a name that is not known yet."""
     end = end_of_name(buffer, i)
     return number_of(buffer, i, end, text, ends, slots), end
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def find_name(buffer, words, i, guess, text, ends, heads, slots):
     """``look_up_name``, with a guess at which name it is."""
     if guess >= 0:
@@ -65,7 +65,7 @@ LTS = np.uint64(0x3C3C3C3C3C3C3C3C)
 _GTS = np.uint64(0x3E3E3E3E3E3E3E3E)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def end_of_value(buffer, words, i):
     """(Position of the quote that ends the value whose first quote stands at ``buffer[i]``, whether it is to be
     spelled); -1 where it is malformed.
@@ -92,7 +92,7 @@ def end_of_value(buffer, words, i):
     return i, is_spelled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _check_value(buffer, i, end):
     """Whether a value is to be spelled: 1 or 0; -1 where it is malformed."""
     is_spelled = 0
@@ -112,7 +112,7 @@ def _check_value(buffer, i, end):
     return is_spelled
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def end_of_text(buffer, words, i, has_returns):
     """(Position of the next '<'; IS_SPELLED where the text before it is to be spelled, else 0); -1 where it is
     malformed.
@@ -137,7 +137,7 @@ def end_of_text(buffer, words, i, has_returns):
     return i, is_spelled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _check_text(buffer, start, end):
     """IS_SPELLED where text is to be spelled, else 0; -1 where it is malformed."""
     is_spelled, i = 0, start
@@ -157,7 +157,7 @@ def _check_text(buffer, start, end):
     return is_spelled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def end_of_markup(buffer, i, first, second):
     """Position after the first ``first second >`` from ``i`` on; -1 where a comment holds two dashes elsewhere, or a
     character is out of place. ``second`` is 0 for an instruction, which ends with two bytes.
@@ -178,7 +178,7 @@ def end_of_markup(buffer, i, first, second):
         i += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def is_cdata(buffer, i):
     """Whether ``<![CDATA[`` stands at ``buffer[i]``."""
     return (

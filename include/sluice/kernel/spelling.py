@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.compiling import compiled, inlined
 
 # Comments, CDATA sections, processing instructions: only control characters are out of place there.
 IN_MARKUP = np.zeros(256, np.uint8)
@@ -22,7 +22,7 @@ SLASH, BANG, QUESTION, DASH, OPEN, CLOSE, EQUALS = 47, 33, 63, 45, 91, 93, 61
 TAB, LF, CR, SPACE = 9, 10, 13, 32
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def is_char(code):
     """Whether XML 1.0 has a character of this number (production 2)."""
     if code < 32:
@@ -30,7 +30,7 @@ def is_char(code):
     return code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_reference(buffer, i):
     """(Position after the reference that begins at ``buffer[i]``, its character); (-1, 0) for any but a character's or
     one of the five of XML.
@@ -53,7 +53,7 @@ def read_reference(buffer, i):
     return -1, 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _read_number(buffer, i):
     base = 10
     if buffer[i] == 120:
@@ -78,7 +78,7 @@ def _read_number(buffer, i):
     return i + 1, code
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _put(buffer, at, code):
     """Write a character as UTF-8; returns the position after it."""
     if code < 0x80:
@@ -100,7 +100,7 @@ def _put(buffer, at, code):
     return at + 4
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def spell_value(buffer, start, end, at):
     """Write what an attribute's value is worth from ``at`` on; returns the position after it. Never longer than it."""
     buffer = borrowed(buffer)
@@ -119,7 +119,7 @@ def spell_value(buffer, start, end, at):
     return at
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def spell_content(buffer, start, end, at):
     """Write the text of an element's content, that of its descendants too, from ``at`` on; returns the position after
     it. Never longer than the content.
@@ -143,7 +143,7 @@ def spell_content(buffer, start, end, at):
     return at
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _put_byte(buffer, i, byte, at):
     """Copy a byte, of a line end only a line feed; returns where to read and to write next."""
     if byte == CR:
@@ -154,7 +154,7 @@ def _put_byte(buffer, i, byte, at):
     return i + 1, at + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pass_markup(buffer, i):
     """Position after the comment, processing instruction or tag that begins at ``buffer[i]``."""
     if buffer[i + 1] == BANG:

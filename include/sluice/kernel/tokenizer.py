@@ -12,9 +12,9 @@ values that have to be spelled out (``progress[ARENA]``).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.compiling import compiled, inlined
 from sluice.compiled.strings import length_at, number_of
 from sluice.compiled.words import WORD
 from sluice.kernel.ahead import ASKS_ELEMENT, ASKS_NAME, look_ahead
@@ -110,7 +110,7 @@ from sluice.kernel.states import (
 from sluice.nodes import FIRST, ONE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_true(buffer, start, end):
     """Whether the value is ``true`` or ``1``, as it is written."""
     if end - start == 1:
@@ -121,7 +121,7 @@ def _is_true(buffer, start, end):
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how, last_row, row_count):
     """Write a value to cells; returns how many tokens there are then, -1 where a cell would take a second one."""
     for k in range(first, end):
@@ -139,7 +139,7 @@ def _emit(tokens, count, cells, first, end, start, length, cell_table, cell_how,
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output, progress: np.ndarray) -> int:
     """Walk on from ``progress[AT]``. One loop, since a compiled state machine that hands all its tables from call to
     call would be slow to read and to run.

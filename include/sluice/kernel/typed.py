@@ -8,9 +8,9 @@ value is what ``values`` takes for one, and worth the same.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sluice.compiled.borrowing import borrowed
+from sluice.compiled.compiling import compiled, inlined
 from sluice.compiled.words import WORD
 from sluice.kernel.output import LENGTH, NO_VALUE, START
 from sluice.kernel.spelling import IS_WHITE
@@ -22,7 +22,7 @@ _MICROSECONDS = 1_000_000
 _DAYS_OF_MONTH = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def choose(tokens, count, base, rank, chosen, ranks):
     """For each row of each column its token: of several cells the first that found something. ``base`` says by cell
     where its column begins in ``chosen``, -1 for cells of lists.
@@ -37,7 +37,7 @@ def choose(tokens, count, base, rank, chosen, ranks):
             ranks[place] = rank[cell]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def measure_texts(buffer, tokens, chosen, is_trimmed, starts, offsets, state):
     """Where each text begins in the buffer and in the column's data; returns how long that is."""
     buffer, tokens, chosen, starts = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(starts)
@@ -62,7 +62,7 @@ def measure_texts(buffer, tokens, chosen, is_trimmed, starts, offsets, state):
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def copy_texts(words, starts, offsets, data):
     """Copy the texts to their places in ``data``, word by word: what is written behind one is written over by the next,
     and ``data`` has room for a word more.
@@ -76,7 +76,7 @@ def copy_texts(words, starts, offsets, data):
             start += WORD
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _trim(buffer, start, end):
     while start < end and IS_WHITE[buffer[start]]:
         start += 1
@@ -85,7 +85,7 @@ def _trim(buffer, start, end):
     return start, end
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _find_value(buffer, tokens, token):
     """(State, begin, end) of a value without the white space around it; VALUE where it is not empty."""
     state, start, end = VALUE, 0, 0
@@ -102,7 +102,7 @@ def _find_value(buffer, tokens, token):
     return state, start, end
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _digits(buffer, start, count):
     """The number that so many digits say; -1 where one is none."""
     number = 0
@@ -114,7 +114,7 @@ def _digits(buffer, start, count):
     return number
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _read_integer(buffer, start, end, most_digits):
     """(Number, whether it is one)."""
     is_negative = start < end and buffer[start] == 45
@@ -126,7 +126,7 @@ def _read_integer(buffer, start, end, most_digits):
     return (-number if is_negative else number), number >= 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
@@ -143,7 +143,7 @@ def read_integers(buffer, tokens, chosen, most_digits, low, high, values, state)
     return unsure
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_decimals(buffer, tokens, chosen, places, scale, values, state):
     """Numbers with at most so many digits before the point and after it, 18 together, as 128-bit integers of the scale:
     ``values`` has two columns, the low half and the high one.
@@ -179,7 +179,7 @@ def read_decimals(buffer, tokens, chosen, places, scale, values, state):
     return unsure
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_booleans(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
@@ -200,12 +200,12 @@ def read_booleans(buffer, tokens, chosen, values, state):
     return unsure
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _spells(buffer, start, a, b, c, d):
     return buffer[start] == a and buffer[start + 1] == b and buffer[start + 2] == c and buffer[start + 3] == d
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _read_day(buffer, start):
     """(Days since 1970, year) of ``YYYY-MM-DD`` at ``buffer[start]``; the year is -1 where that is no day."""
     year, month, day = _digits(buffer, start, 4), _digits(buffer, start + 5, 2), _digits(buffer, start + 8, 2)
@@ -221,7 +221,7 @@ def _read_day(buffer, start):
     return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468, year
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_dates(buffer, tokens, chosen, values, state):
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
     unsure = 0
@@ -238,7 +238,7 @@ def read_dates(buffer, tokens, chosen, values, state):
     return unsure
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_timestamps(buffer, tokens, chosen, with_zone, values, state):
     """Microseconds since 1970, with a zone in UTC."""
     buffer, tokens, chosen, state = borrowed(buffer), borrowed(tokens), borrowed(chosen), borrowed(state)
@@ -256,7 +256,7 @@ def read_timestamps(buffer, tokens, chosen, with_zone, values, state):
     return unsure
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _read_moment(buffer, start, end, with_zone):
     if end - start < 19:
         return 0, False
@@ -294,7 +294,7 @@ def _read_moment(buffer, start, end, with_zone):
     return moment * _MICROSECONDS + fraction, True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _read_zone(buffer, at, end):
     """Minutes east of UTC; 1 << 20 where it is no zone as usual."""
     if end - at == 1 and buffer[at] == 90:
