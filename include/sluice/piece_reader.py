@@ -13,9 +13,10 @@ import numpy as np
 
 from sluice import scanner
 from sluice.charsets import check_same_encoding
+from sluice.compiled.lines import lines_of
 from sluice.errors import MalformedXML
 from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
-from sluice.scanner import PathTable, lines_of
+from sluice.scanner import PathTable
 
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sluice.scanner import lines_of
+from sluice.compiled.lines import lines_of
 
 # How much of a record or file the quarantine keeps, and of what stands around a record.
 RAW_CAP_BYTES = 64 << 10
