@@ -141,8 +141,7 @@ class KeyAppend(_Append):
         """Whether the table has a key from the first of these to the last, by the first column of the key."""
         name = self._key[0]
         kind = self._table.columns[name].column_type.sql
-        # The least one that is not too small: asked for so, it is found by the index, whatever the planner believes.
-        least = f'SELECT t."{name}" AS key FROM {{root}} t WHERE t."{name}" >= %s::{kind} ORDER BY t."{name}" LIMIT 1'
+        least = self._least_key("{root}", f"%s::{kind}")
         statement = f"SELECT EXISTS (SELECT FROM ({least}) f WHERE f.key <= %s::{kind})".format_map(self._names)
         row = self._conn.execute(query(statement), [keys[0].as_py(), keys[-1].as_py()], prepare=False).fetchone()
         return row != (False,)

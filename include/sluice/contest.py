@@ -95,10 +95,9 @@ class Contest(FamilyStatements):
         name = self._key[0]
         if self._table.key and self._table.columns[name].column_type.kind in _UNRANGED:
             return True
-        # The least one that is not too small: asked for so, it is found by the index, whatever the planner believes.
-        first = f'SELECT t."{name}" AS key FROM {{arena}} t WHERE t."{name}" >= r.low ORDER BY t."{name}" LIMIT 1'
         ends = f'SELECT min("{name}") AS low, max("{name}") AS high FROM {{winners}}'
-        found = f"SELECT FROM ({ends}) r CROSS JOIN LATERAL ({first}) f WHERE f.key <= r.high"
+        least = self._least_key("{arena}", "r.low")
+        found = f"SELECT FROM ({ends}) r CROSS JOIN LATERAL ({least}) f WHERE f.key <= r.high"
         return bool(self._fetch(f"SELECT EXISTS ({found})"))
 
     def _find_fresh(self) -> int:

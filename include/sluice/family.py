@@ -93,6 +93,13 @@ class FamilyStatements:
             self._version_part(alias, name) if name[0] != "_" else f'{alias}."{name}"' for name in self._key
         )
 
+    def _least_key(self, target: str, bound: str) -> str:
+        """Gives, as ``key``, the least first column of a key that is not below ``bound``: asked for so, it is found by
+        the index, whatever the planner believes.
+        """
+        name = f't."{self._key[0]}"'
+        return f"SELECT {name} AS key FROM {target} t WHERE {name} >= {bound} ORDER BY {name} LIMIT 1"
+
     def _rows_of(self, target: str, source: str, alias: str, columns: str = "*") -> str:
         """Joins the rows of a table that have the keys of ``source``, each found by the index of the key.
 

@@ -89,7 +89,8 @@ def _rehearse() -> None:
     """Parse compiles, and Great Expectations makes its context and its templates, at the first use."""
     from sluice.rehearsal import rehearse
 
-    rehearse()
+    if not rehearse():
+        log.warning("the fast tier of parse does not take a record that it must: parse will be slow")
 
 
 def _make_s3_client() -> None:

@@ -199,18 +199,3 @@ def _doubled(array: np.ndarray) -> np.ndarray:
     larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
-
-
-def column_bases(cells: list[tuple[int, ...]], rows: list[int], cell_count: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where each cell's column begins among all rows of all columns, which of the column's cells it is, and how many
-    rows there are. ``rows`` holds the number of rows of each column, -1 for a column that is read in another way.
-    """
-    base, rank = np.full(max(cell_count, 1), -1, np.int64), np.zeros(max(cell_count, 1), np.int32)
-    total = 0
-    for own, count in zip(cells, rows, strict=True):
-        if count < 0:
-            continue
-        for number, cell in enumerate(own):
-            base[cell], rank[cell] = total, number
-        total += count
-    return base, rank, total

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from sluice.feed.model import Feed
 from sluice.kernel import output, typed
-from sluice.kernel.block import Block, Limits, Mark, column_bases
-from sluice.kernel.columns import ColumnReader
+from sluice.kernel.block import Block, Limits, Mark
+from sluice.kernel.columns import ColumnReader, Tokens
 from sluice.kernel.grammar import measure_declaration, measure_doctype
 from sluice.kernel.headers import Headers
 from sluice.kernel.interning import Full
@@ -243,32 +244,37 @@ class FastTier:
         block = self._block
         rows = [block.rows_of(number) for number in range(len(self._writers))]
         tokens = block.tokens
-        readers = [reader for own in self._readers for reader in own]
-        counts = [
-            -1 if reader.is_list else len(records)
-            for own, (records, _) in zip(self._readers, rows, strict=True)
-            for reader in own
-        ]
-        base, rank, total = column_bases([reader.cells for reader in readers], counts, self._machine.cell_count)
-        chosen, ranks = np.full(total, -1, np.int32), np.zeros(total, np.int32)
-        typed.choose(tokens.tokens, len(tokens.tokens), base, rank, chosen, ranks)
-        found, at, levels = [], 0, dict[str, list[np.ndarray]]()
+        chosen = iter(self._choose(tokens, [len(records) for records, _ in rows]))
+        found: list[Columns] = []
+        levels: dict[str, list[np.ndarray]] = {}
         for own, writer, (records, parents) in zip(self._readers, self._writers, rows, strict=True):
-            parent = self._feed.tables[writer.plan.name].parent
-            levels[writer.plan.name] = [] if parent is None else _positions(levels[parent], parents)
-            columns = Columns(writer.plan.name, records, levels[writer.plan.name], [], [])
-            for reader, (name, _) in zip(own, writer.plan.columns, strict=True):
-                size = len(records)
-                own_chosen = chosen[:0] if reader.is_list else chosen[at : at + size]
-                at += 0 if reader.is_list else size
-                array, bad = reader.read(tokens, own_chosen, size)
+            name = writer.plan.name
+            parent = self._feed.tables[name].parent
+            levels[name] = [] if parent is None else _positions(levels[parent], parents)
+            columns = Columns(name, records, levels[name], [], [])
+            for reader, (column, _) in zip(own, writer.plan.columns, strict=True):
+                array, bad = reader.read(tokens, next(chosen), len(records))
                 columns.arrays.append(array)
-                columns.reasons += [(int(records[one.index]), writer.reason(name, one)) for one in bad]
+                columns.reasons += [(int(records[one.index]), writer.reason(column, one)) for one in bad]
             found.append(columns)
         block.clear()
         self.records = 0
         self.enlarge()
         return found
+
+    def _choose(self, tokens: Tokens, row_counts: list[int]) -> list[np.ndarray]:
+        """For each column of each table, the token of each row, -1 where there is none; nothing for lists."""
+        base = np.full(max(self._machine.cell_count, 1), -1, np.int64)
+        rank = np.zeros(len(base), np.int32)
+        begins = [0]
+        for own, count in zip(self._readers, row_counts, strict=True):
+            for reader in own:
+                for number, cell in enumerate(() if reader.is_list else reader.cells):
+                    base[cell], rank[cell] = begins[-1], number
+                begins.append(begins[-1] + (0 if reader.is_list else count))
+        chosen, ranks = np.full(begins[-1], -1, np.int32), np.zeros(begins[-1], np.int32)
+        typed.choose(tokens.tokens, len(tokens.tokens), base, rank, chosen, ranks)
+        return [chosen[begin:end] for begin, end in pairwise(begins)]
 
     def enlarge(self) -> None:
         """Make larger tables where a piece was declined because they were full; the block must be empty."""
