@@ -5,14 +5,14 @@ run                dates of the source pattern                     a pattern wit
 =================  ==============================================  ==========================================
 scheduled          the interval's start, `lookback_days` before    every open file
 backfill           the interval's start                            files last modified in the interval
-manual, arrival    the day of the run, `lookback_days` before      every open file
+manual             the day of the run, `lookback_days` before      every open file
 any, with `date`   that date                                       files last modified on that date
 =================  ==============================================  ==========================================
 
-A scheduled or manual run that names neither a date nor a pattern also takes the files that a person has released,
-listed or not. Days are those of the feed's time zone. Airflow gives runs by hand or by arrival no interval of their own
-(those from the form get the last one that ended, those by API or by an asset none), so their day is that of the
-logical date, else of the moment they were made.
+An arrival run lists nothing: it takes what was announced. A scheduled or manual run that names neither a date nor a
+pattern takes that, too, and the files that a person has released, listed or not. Days are those of the feed's time
+zone. Airflow gives runs by hand or by arrival no interval of their own (those from the form get the last one that
+ended, those by API or by an asset none), so their day is that of the logical date, else of the moment they were made.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from sluice.feed.model import Feed
 from sluice.records import RunRequest, Selection
 from sluice.sources.pattern import UriPattern
 
+ARRIVAL = "asset_triggered"
+"""Airflow's type of a run that an announcement has started."""
 RELOAD_CHOICES = ("no", "changed", "all")
 
 
@@ -70,6 +72,8 @@ def run_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> RunR
         dry_run=dry_run,
         batch_mb=params.get("batch_mb"),
         takes_released=is_plain,
+        takes_arrivals=is_plain and feed.source.arrivals is not None,
+        lists=not (is_plain and run.run_type == ARRIVAL),
     )
 
 

@@ -128,6 +128,18 @@ CREATE TABLE IF NOT EXISTS sluice.replays (
 COMMENT ON TABLE sluice.replays IS 'Which entries a replay took on, the reason that each had before, and what came of it (held: by the gate, with its part; closed: somebody else had dealt with it), or in a dry run would come.';
 CREATE INDEX IF NOT EXISTS replays_entry_idx ON sluice.replays (entry_id);
 
+CREATE TABLE IF NOT EXISTS sluice.arrivals (
+    arrival_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    uri text COLLATE "C" NOT NULL, etag text NOT NULL, sequencer text NOT NULL, announced_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(), UNIQUE (uri, etag, sequencer));
+COMMENT ON TABLE sluice.arrivals IS 'The inbox: every object that S3 has announced, once, whichever feed it concerns. Kept for 30 days.';
+CREATE INDEX IF NOT EXISTS arrivals_recorded_idx ON sluice.arrivals (recorded_at);
+
+CREATE TABLE IF NOT EXISTS sluice.taken_arrivals (
+    feed text NOT NULL, arrival_id bigint NOT NULL, run_id bigint NOT NULL, PRIMARY KEY (feed, arrival_id));
+COMMENT ON TABLE sluice.taken_arrivals IS 'Which announcements a feed''s runs have taken on; the row commits together with the manifest of the run.';
+CREATE INDEX IF NOT EXISTS taken_arrivals_arrival_idx ON sluice.taken_arrivals (arrival_id);
+
 CREATE OR REPLACE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
 COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';

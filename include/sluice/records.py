@@ -211,7 +211,8 @@ class RunRequest:
     pattern (inclusive, in the feed's time zone); ``modified_from``/``modified_to`` (UTC, half-open) select by
     modification time where the pattern has no date. ``uri`` replaces the feed's own pattern. ``reload`` is ``no``,
     ``changed``, ``all``, or ``replay``: then the run is about the entries of ``selection``, and nothing else counts.
-    ``takes_released`` adds the files that a person has released, whatever their date.
+    ``takes_released`` adds the files that a person has released, whatever their date, ``takes_arrivals`` those that
+    were announced; without ``lists`` the source is not listed.
     """
 
     feed: str
@@ -226,6 +227,8 @@ class RunRequest:
     batch_mb: int | None = None
     selection: Selection | None = None
     takes_released: bool = False
+    takes_arrivals: bool = False
+    lists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,14 +105,19 @@ def prepare(connection: psycopg.Connection, feed: Feed, *, dry_run: bool = False
         _check_xml(conn, feed)
         return [] if dry_run else step_tables(conn, feed)
 
-    transact(connection, _create_ledger)
+    create_ledger(connection)
     return transact(connection, prepare_tables)
 
 
-def _create_ledger(conn: psycopg.Connection) -> None:
-    if not ledger_schema.exists(conn):
+def create_ledger(connection: psycopg.Connection) -> None:
+    """Bring the ledger in step, under an advisory lock; one look where it is."""
+
+    def create(conn: psycopg.Connection) -> None:
         _lock_ddl(conn, "sluice")
         ledger_schema.create(conn)
+
+    if not ledger_schema.exists(connection):
+        transact(connection, create)
 
 
 def _lock_ddl(conn: psycopg.Connection, schema: str) -> None:

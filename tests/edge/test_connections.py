@@ -17,10 +17,10 @@ from sluice.errors import PermanentError, WorkFilesUnavailable
 
 
 def dsn_of(monkeypatch: pytest.MonkeyPatch, connection: dict) -> dict:
-    from sluice.edge.connections import _warehouse_dsn
+    from sluice.edge.connections import warehouse_dsn
 
     monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", json.dumps({"conn_type": "postgres", **connection}))
-    return conninfo_to_dict(_warehouse_dsn("sluice_warehouse"))
+    return conninfo_to_dict(warehouse_dsn("sluice_warehouse"))
 
 
 def test_a_connection_becomes_a_conninfo(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,11 +48,11 @@ def test_extras_that_libpq_knows_are_kept_and_airflows_own_are_not(monkeypatch: 
 
 
 def test_a_connection_that_is_not_defined_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sluice.edge.connections import _warehouse_dsn
+    from sluice.edge.connections import warehouse_dsn
 
     monkeypatch.delenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", raising=False)
     with pytest.raises(PermanentError, match="no connection 'no_such_warehouse'"):
-        _warehouse_dsn("no_such_warehouse")
+        warehouse_dsn("no_such_warehouse")
 
 
 @pytest.fixture

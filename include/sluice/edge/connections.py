@@ -25,14 +25,14 @@ def tools_for(feed: Feed) -> Tools:
     """What a stage needs to do its work for ``feed``; raises ``PermanentError`` where its connection is not defined."""
     return Tools(
         feed=feed,
-        dsn=_warehouse_dsn(feed.target.connection),
+        dsn=warehouse_dsn(feed.target.connection),
         work=_work_files(os.environ.get("SLUICE_WORK") or ".sluice/work"),
         clients=Clients(s3=_s3_client(feed.source.connection or AWS_CONNECTION)),
         slots=int(os.environ.get("SLUICE_SLOTS", "2")),
     )
 
 
-def _warehouse_dsn(conn_id: str) -> str:
+def warehouse_dsn(conn_id: str) -> str:
     """The connection as libpq's text, with the extras that libpq knows (``sslmode``, ``options``, …)."""
     try:
         connection = Connection.get(conn_id)

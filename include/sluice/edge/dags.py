@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetable, Param, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
 from sluice.dates import RELOAD_CHOICES
 from sluice.edge.alerting import FailureAlert
+from sluice.edge.arrivals import arrivals_asset
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import REPLAY
 from sluice.errors import REJECT_CODES, FeedInvalid
@@ -42,12 +43,14 @@ def feed_dag(feed: Feed) -> AbstractContextManager[DAG]:
     """The DAG of ``feed``, to put its tasks into: when it runs, its form, its limits, its documentation."""
     schedule = feed.schedule
     zone = pendulum.timezone(schedule.timezone)
+    timetable = CronDataIntervalTimetable(schedule.cron, timezone=zone) if schedule.cron else None
+    asset = arrivals_asset(feed)
     dag = DAG(
         feed.feed,
         description=feed.description.strip().split("\n")[0],
         doc_md=feed_page(feed),
         tags=["sluice", *feed.tags],
-        schedule=CronDataIntervalTimetable(schedule.cron, timezone=zone) if schedule.cron else None,
+        schedule=_schedule(timetable, asset),
         start_date=pendulum.datetime(schedule.start.year, schedule.start.month, schedule.start.day, tz=zone),
         catchup=False,
         max_active_runs=2,
@@ -56,6 +59,12 @@ def feed_dag(feed: Feed) -> AbstractContextManager[DAG]:
         default_args={"owner": feed.owner, **_retries()},
     )
     return _with_form(dag, _form())
+
+
+def _schedule(timetable: CronDataIntervalTimetable | None, arrivals: Asset | None) -> Any:
+    if arrivals is None:
+        return timetable
+    return [arrivals] if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=[arrivals])
 
 
 def replay_dag() -> AbstractContextManager[DAG]:

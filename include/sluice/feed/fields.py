@@ -16,7 +16,7 @@ from sluice.charsets import find_codec
 from sluice.feed.faults import describe, nearest
 from sluice.feed.paths import parse_path
 from sluice.feed.types import KINDS, parse_type
-from sluice.sources.pattern import UriPattern
+from sluice.sources.pattern import UriPattern, expand_variables
 
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 
@@ -126,6 +126,15 @@ def _check_uri(value: str) -> str:
     return value
 
 
+def _check_queue(value: str) -> str:
+    if not value.startswith(("https://", "http://", "${")):
+        raise ValueError(
+            f"{value!r} is no URL of an SQS queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/landing"
+        )
+    expand_variables(_WITHOUT_DEFAULT.sub("x", value), env={})
+    return value
+
+
 _DIRECTIVES = frozenset("aAbBdfGHIjmMpSuUVwWyYzZ%cxX")
 
 
@@ -190,6 +199,7 @@ Zone = Annotated[str, AfterValidator(_check_zone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 Encoding = Annotated[str, AfterValidator(_check_encoding)]
 Uri = Annotated[str, AfterValidator(_check_uri)]
+QueueUrl = Annotated[str, AfterValidator(_check_queue)]
 TimeFormat = Annotated[str, AfterValidator(_check_format)]
 TypeName = Annotated[str, AfterValidator(_check_type), WithJsonSchema(_TYPE_SCHEMA)]
 ColumnPath = Annotated[str, AfterValidator(_check_column_path)]

@@ -29,6 +29,7 @@ from sluice.feed.fields import (
     Encoding,
     Flag,
     Identifier,
+    QueueUrl,
     Strict,
     Texts,
     TextsNotEmpty,
@@ -43,6 +44,7 @@ from sluice.feed.tables import Column, Deletes, Expectation, Table
 __all__ = [
     "ACROSS_RUN",
     "IDENTIFIER",
+    "Arrivals",
     "Column",
     "Deletes",
     "Drift",
@@ -65,6 +67,21 @@ __all__ = [
 ACROSS_RUN = "run"
 
 
+class Arrivals(Strict):
+    """Files announce themselves: S3 tells a queue of SQS what was written, and a run takes it."""
+
+    queue: QueueUrl = Field(
+        description="URL of the SQS queue that gets S3's event notifications, plain, through SNS or through"
+        " EventBridge; several feeds may share it. `${NAME:-}` is an environment variable; where it turns out empty,"
+        " the feed has no arrivals."
+    )
+    connection: str | None = Field(None, description="Airflow connection for the queue; that of the source by default.")
+    window_seconds: Whole = Field(
+        5, ge=0, le=60, description="Announcements are gathered for this long, then one run takes them all."
+    )
+    max_files: Whole = Field(5000, ge=1, description="So many announcements make a run before the window has passed.")
+
+
 class Source(Strict):
     """Where the files come from."""
 
@@ -75,7 +92,10 @@ class Source(Strict):
     )
     connection: str | None = Field(None, description="Airflow connection for the source, e.g. `aws_default`.")
     settle_seconds: Whole = Field(
-        0, ge=0, description="Leave files alone that changed less than this many seconds ago."
+        0, ge=0, description="Leave files alone that changed less than this many seconds ago (not announced ones)."
+    )
+    arrivals: Arrivals | None = Field(
+        None, description="Start runs when files arrive, besides the schedule, or instead of it where `cron` is null."
     )
 
 

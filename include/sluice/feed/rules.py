@@ -39,6 +39,7 @@ def broken_rules(document: Any) -> Iterator[Fault]:
     }
     yield from _feed_name(document)
     yield from _schema_name(document)
+    yield from _arrivals(document)
     yield from _namespaces(document)
     if drafts and not any(draft.is_root for draft in drafts.values()):
         yield Fault(
@@ -66,6 +67,13 @@ def _schema_name(document: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(name, str) and (name in SYSTEM_SCHEMAS or name.startswith("pg_")):
         loc: Loc = ("target", "schema") if own is not None else ("feed",)
         yield Fault(loc, f"the schema {name!r} is not free for tables; name another under `target: {{schema: …}}`")
+
+
+def _arrivals(document: Mapping[str, Any]) -> Iterator[Fault]:
+    source = mapping_at(document, "source")
+    uri = source.get("uri")
+    if source.get("arrivals") is not None and isinstance(uri, str) and not uri.startswith(("s3://", "${")):
+        yield Fault(("source", "arrivals"), "only files in S3 (s3://…) announce themselves", at_key=True)
 
 
 def _feed_name(document: Mapping[str, Any]) -> Iterator[Fault]:

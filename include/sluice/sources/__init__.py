@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
@@ -15,7 +15,7 @@ from sluice.records import SourceFile
 from sluice.sources.pattern import PatternInvalid, UriPattern, expand_variables, scheme_of
 from sluice.workfiles import WorkFiles
 
-__all__ = ["Clients", "PatternInvalid", "Source", "UriPattern", "default_s3_client", "source_for"]
+__all__ = ["Clients", "PatternInvalid", "Source", "UriPattern", "default_s3_client", "look_up", "source_for"]
 
 
 class Source(Protocol):
@@ -51,6 +51,16 @@ class Clients:
     """How to get at the services that sources talk to; the edge fills in Airflow's connections."""
 
     s3: Callable[[], Any] = default_s3_client
+
+
+def look_up(uris: Iterable[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile]:
+    """The files of S3 with these URIs, as a listing by ``pattern`` would have them; those that are gone are left out.
+
+    Raises ``SourceUnavailable`` where S3 does not answer or refuses.
+    """
+    from sluice.sources.s3 import S3Source
+
+    return S3Source(clients.s3).look_up(uris, pattern)
 
 
 def source_for(uri: str, clients: Clients, work: WorkFiles, feed: str) -> Source:

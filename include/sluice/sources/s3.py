@@ -7,7 +7,8 @@ a listing of all versions, and the ETag changes with the content.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ from sluice.sources.pattern import UriPattern, literal_prefix
 from sluice.sources.stretch import Stretch
 
 READ_AHEAD_BYTES = 8 << 20
+LOOKERS = 10  # as many connections as a client keeps
 _URI_START = "s3://"
 _GONE_CODES = {"NoSuchKey", "404", "PreconditionFailed", "412"}
 
@@ -38,6 +40,16 @@ class S3Source:
                     modified_at = item["LastModified"].astimezone(dt.UTC)
                     found[uri] = SourceFile(uri, _version_of(item), item["Size"], modified_at, pattern.date_of(uri))
         yield from (found[uri] for uri in sorted(found))
+
+    def look_up(self, uris: Iterable[str], pattern: UriPattern) -> Iterator[SourceFile]:
+        """The objects with these URIs, in their order, as ``list_files`` has them; those that are gone are left out."""
+        client = self._client()
+        with ThreadPoolExecutor(LOOKERS, thread_name_prefix="sluice-s3") as pool:
+            for uri, head in pool.map(lambda uri: (uri, _head(client, uri)), uris):
+                if head is not None:
+                    modified_at = head["LastModified"].astimezone(dt.UTC)
+                    size = head["ContentLength"]
+                    yield SourceFile(uri, _version_of(head), size, modified_at, pattern.date_of(uri))
 
     def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
         """See ``Source.open``. Requests start with the first read; each insists on the listed version."""
@@ -99,6 +111,19 @@ class _ObjectStretch(Stretch):
         if len(data) != end - offset:
             raise SourceUnavailable(f"{self._file.uri}: asked for {end - offset} bytes, got {len(data)}")
         self._block, self._block_start = memoryview(data), offset
+
+
+def _head(client: Any, uri: str) -> dict[str, Any] | None:
+    """What S3 says of an object; None where there is none, or a "folder"."""
+    bucket, key = _split(uri)
+    if key.endswith("/"):
+        return None
+    try:
+        return dict(client.head_object(Bucket=bucket, Key=key))
+    except (BotoCoreError, ClientError) as error:
+        if _code_of(error) in _GONE_CODES:
+            return None
+        raise SourceUnavailable(f"{uri} cannot be looked up: {error}") from error
 
 
 def _split(uri: str) -> tuple[str, str]:

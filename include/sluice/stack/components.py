@@ -109,6 +109,7 @@ class Airflow:
             "SLUICE_FEEDS": os.environ.get("SLUICE_FEEDS") or str(self.home.feeds),
             "SLUICE_SLOTS": str(task_slots()),
             "SLUICE_LANDING": f"s3://{BUCKET}",
+            "SLUICE_QUEUE": self.emulator.queue_url,
             "SLUICE_WAREHOUSE": self.server.dsn(WAREHOUSE),
         }
 

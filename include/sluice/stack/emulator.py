@@ -1,11 +1,16 @@
-"""The AWS emulator: a moto server whose landing bucket is kept in a folder, since moto itself forgets everything."""
+"""The AWS emulator: a moto server whose landing bucket is kept in a folder, since moto itself forgets everything.
+
+What is written into the bucket is announced in a queue, which has a dead-letter queue, as it would be on AWS.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,10 @@ from sluice.stack.home import HOST
 from sluice.stack.processes import Service
 
 BUCKET = "sluice-landing"
+QUEUE = "sluice-arrivals"
+DEAD_LETTERS = "sluice-arrivals-dead"
+RECEIVED_BEFORE_DEAD = 5
+ACCOUNT = "123456789012"  # moto's
 REGION = "eu-west-1"
 # moto checks neither; set so that no program of the stack ever uses the person's own AWS account
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sluice", "AWS_SECRET_ACCESS_KEY": "sluice-local"}
@@ -29,6 +38,10 @@ class Emulator:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def queue_url(self) -> str:
+        return f"{self.url}/{ACCOUNT}/{QUEUE}"
 
     def client_env(self) -> dict[str, str]:
         """What makes every AWS client of a process talk to the emulator."""
@@ -47,12 +60,32 @@ class Emulator:
             return False
 
     def restore(self) -> None:
-        """Make the landing bucket, and fill it from the folder."""
-        client = self._client()
+        """Make the landing bucket, fill it from the folder, and let it announce what comes from now on."""
+        client = self._client("s3")
         client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         for path in sorted(self.landing.rglob("*")):
             if path.is_file():
                 self._upload(client, path.relative_to(self.landing).as_posix())
+        self._make_queues()
+        self._announce(_ANNOUNCED)
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """What is written meanwhile is not announced."""
+        self._announce({})
+        try:
+            yield
+        finally:
+            self._announce(_ANNOUNCED)
+
+    def _make_queues(self) -> None:
+        client = self._client("sqs")
+        client.create_queue(QueueName=DEAD_LETTERS)
+        policy = {"deadLetterTargetArn": _arn(DEAD_LETTERS), "maxReceiveCount": RECEIVED_BEFORE_DEAD}
+        client.create_queue(QueueName=QUEUE, Attributes={"RedrivePolicy": json.dumps(policy)})
+
+    def _announce(self, configuration: Mapping[str, Any]) -> None:
+        self._client("s3").put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=configuration)
 
     def put(self, source: Path, key: str) -> bool:
         """Put a file into the landing bucket and its folder; False if it is there already with the same content."""
@@ -63,12 +96,12 @@ class Emulator:
         draft = kept.with_name(f".{kept.name}.new")
         shutil.copyfile(source, draft)
         draft.replace(kept)
-        self._upload(self._client(), key)
+        self._upload(self._client("s3"), key)
         return True
 
     def save(self) -> None:
         """Keep in the folder what others put into the bucket (``aws s3 cp …``), and forget what they deleted."""
-        client = self._client()
+        client = self._client("s3")
         kept = {path.relative_to(self.landing).as_posix() for path in self.landing.rglob("*") if path.is_file()}
         found = set()
         for item in _objects(client):
@@ -91,16 +124,23 @@ class Emulator:
         with (self.landing / key).open("rb") as body:
             client.put_object(Bucket=BUCKET, Key=key, Body=body)
 
-    def _client(self) -> Any:
+    def _client(self, service: str) -> Any:
         import boto3
 
         return boto3.client(
-            "s3",
+            service,
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
+
+
+def _arn(queue: str) -> str:
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
+
+
+_ANNOUNCED = {"QueueConfigurations": [{"QueueArn": _arn(QUEUE), "Events": ["s3:ObjectCreated:*"]}]}
 
 
 def without_aws(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """fetch: list the source and freeze what this run is about.
 
-Reads:  the source; the ledger.
-Writes: tables brought in step with the declaration; the run and its manifest (every open file, with version and size).
+Reads:  the source; the ledger; the inbox of what was announced.
+Writes: tables brought in step with the declaration; the run and its manifest (every open file, with version and size);
+        what it takes from the inbox.
 Raises: ``SourceMissing``, ``TablesDiffer`` (somebody must act), ``SourceUnavailable``, ``WarehouseUnavailable`` (try
         again).
 Rerun:  returns the same manifest; only a cleared run (another run key) lists anew.
@@ -10,31 +11,36 @@ Rerun:  returns the same manifest; only a cleared run (another run key) lists an
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
 from sluice import holds, ledger, replay, warehouse
+from sluice.arrivals import inbox
 from sluice.errors import PermanentError
 from sluice.feed.mapping import mapping_document, mapping_hash
 from sluice.records import Run, RunRequest, Selection, SourceFile
-from sluice.sources import UriPattern, source_for
+from sluice.sources import UriPattern, look_up, source_for
 from sluice.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)
 class FetchSummary:
-    """``size_bytes`` as the source lists the files, packed or not; ``unsettled`` files are left to a later run."""
+    """``size_bytes`` as the source lists the files, packed or not; ``unsettled`` files are left to a later run, and
+    ``vanished`` ones were announced and are gone.
+    """
 
     run_id: int
     files: int
     size_bytes: int
     dates: str
     unsettled: int = 0
+    vanished: int = 0
 
     def line(self) -> str:
         left = f"; {self.unsettled:,} left until they have settled" if self.unsettled else ""
+        left += f"; {self.vanished:,} announced and gone since" if self.vanished else ""
         size = f"{self.size_bytes / 1e6:,.1f} MB"
         return f"fetch: run {self.run_id}: {self.files:,} open files, {size}, {self.dates}{left}"
 
@@ -45,23 +51,47 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
     with warehouse.connect(tools.dsn, f"fetch {feed.feed}") as connection:
         warehouse.prepare(connection, feed, dry_run=request.dry_run)
         run = ledger.find_run(connection, feed.feed, request.run_key)
-        unsettled = 0
-        if run is None and request.reload == "replay":
-            run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, []))
-        elif run is None:
-            pattern = UriPattern(request.uri or feed.source.uri)
-            listed = _list(tools, pattern, request)
-            # What came from the web was downloaded whole, and may say that it changed just now, every time.
-            settle_seconds = 0 if pattern.scheme in ("http", "https") else feed.source.settle_seconds
-            files = select_files(listed, request, settle_seconds, UriPattern(feed.source.uri))
-            unsettled = len(select_files(listed, request, 0, pattern)) - len(files)
-            run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, files))
+        found = _Found()
+        if run is None:
+            found = _find(connection, tools, request) if request.reload != "replay" else found
+            run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, found))
         count, size_bytes = ledger.manifest_size(connection, run.run_id)
-    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), unsettled)
+    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), found.unsettled, found.vanished)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a run is about: listed and announced files, and the entries of the inbox that these come from."""
+
+    files: Sequence[SourceFile] = ()
+    announced: Sequence[inbox.Announced] = ()
+    unsettled: int = 0
+    vanished: int = 0
+
+
+def _find(connection: psycopg.Connection, tools: Tools, request: RunRequest) -> _Found:
+    """All of it before the transaction begins, so that a retried transaction does not ask the source again."""
+    own_pattern = UriPattern(tools.feed.source.uri)
+    files, unsettled = _find_listed(tools, request, own_pattern) if request.lists else ([], 0)
+    if not request.takes_arrivals:
+        return _Found(files, (), unsettled)
+    announced = list(inbox.waiting(connection, request.feed, own_pattern, request.run_key))
+    unknown = {entry.uri for entry in announced} - {file.uri for file in files}
+    looked_up = list(look_up(sorted(unknown), own_pattern, tools.clients))
+    return _Found([*files, *looked_up], announced, unsettled, len(unknown) - len(looked_up))
+
+
+def _find_listed(tools: Tools, request: RunRequest, own_pattern: UriPattern) -> tuple[list[SourceFile], int]:
+    """The listed files that belong to the run, and how many more have not settled."""
+    pattern = UriPattern(request.uri) if request.uri else own_pattern
+    listed = _list(tools, pattern, request)
+    # What came from the web was downloaded whole, and may say that it changed just now, every time.
+    settle_seconds = 0 if pattern.scheme in ("http", "https") else tools.feed.source.settle_seconds
+    files = select_files(listed, request, settle_seconds, own_pattern)
+    return files, len(select_files(listed, request, 0, pattern)) - len(files)
 
 
 def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> list[SourceFile]:
-    """The whole listing before the transaction begins, so that a retried transaction does not list again."""
     days = (request.date_to - request.date_from).days
     dates = [request.date_from + dt.timedelta(days=day) for day in range(days + 1)]
     source = source_for(pattern.text, tools.clients, tools.work, tools.feed.feed)
@@ -95,7 +125,7 @@ def _selected(files: Iterable[SourceFile], request: RunRequest, own_pattern: Uri
         yield SourceFile(file.uri, file.version, file.size_bytes, file.modified_at, own_pattern.date_of(file.uri))
 
 
-def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files: list[SourceFile]) -> Run:
+def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, found: _Found) -> Run:
     feed = tools.feed
     generation = ledger.remember_mapping(
         conn, feed.feed, mapping_hash(feed), mapping_document(feed), dry_run=request.dry_run
@@ -109,13 +139,16 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, files
     if run.is_replay:
         replay.register(conn, run, request.selection or Selection())
     else:
-        ledger.register_files(conn, run, files)
+        ledger.register_files(conn, run, found.files)
+        inbox.take(conn, run, found.announced)
         if request.takes_released:
             holds.register_released(conn, run)
     return run
 
 
 def _spell_dates(request: RunRequest) -> str:
+    if not request.lists:
+        return "announced"
     if request.reload == "replay":
         return "with quarantined records to replay"
     if request.date_from == request.date_to:

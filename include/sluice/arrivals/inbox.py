@@ -1,0 +1,93 @@
+"""The inbox: what was announced and not yet taken on by a run of each feed that it concerns. A table of the warehouse.
+
+An announcement belongs to no feed: every feed looks for what its own pattern means, also one that is declared later.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from sluice.arrivals.announcements import Announcement
+from sluice.records import Run
+from sluice.sources.pattern import UriPattern
+
+KEPT_DAYS = 30
+"""How long announcements stay, taken or not: what nobody's pattern has meant until then concerns nobody."""
+
+_LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An entry of the inbox."""
+
+    arrival_id: int
+    uri: str
+
+
+def record(conn: psycopg.Connection, announcements: Iterable[Announcement]) -> list[str]:
+    """Keep announcements for good; what is there already is no new entry. Returns the URIs of the new ones."""
+    rows = sorted({(a.uri, a.etag, a.sequencer): a.announced_at for a in announcements}.items())
+    if not rows:
+        return []
+    keys, moments = [key for key, _ in rows], [moment for _, moment in rows]
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    found = conn.execute(
+        """INSERT INTO sluice.arrivals (uri, etag, sequencer, announced_at)
+           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[])
+           ON CONFLICT (uri, etag, sequencer) DO NOTHING RETURNING uri""",
+        [*columns, moments],
+    )
+    return [uri for (uri,) in found]
+
+
+def waiting(conn: psycopg.Connection, feed: str, pattern: UriPattern, run_key: str = "") -> Iterator[Announced]:
+    """What the inbox holds for ``feed``, by URI. With ``run_key`` also what a run of the same DAG run has taken before
+    it was cleared.
+    """
+    low = pattern.base + "/"
+    dag_run = run_key.rpartition("#")[0]
+    with conn.cursor() as cursor:
+        rows = cursor.stream(
+            """SELECT a.arrival_id, a.uri FROM sluice.arrivals a
+               LEFT JOIN sluice.taken_arrivals t ON t.arrival_id = a.arrival_id AND t.feed = %(feed)s
+               LEFT JOIN sluice.runs r ON r.run_id = t.run_id
+               WHERE a.uri >= %(low)s AND a.uri < %(high)s AND (t.arrival_id IS NULL
+                   OR (left(r.run_key, length(%(dag_run)s) + 1) = %(dag_run)s || '#' AND r.run_key <> %(run_key)s))
+               ORDER BY a.uri, a.arrival_id""",
+            {"feed": feed, "low": low, "high": low + _LAST_CHARACTER, "dag_run": dag_run, "run_key": run_key},
+        )
+        for arrival_id, uri in rows:
+            if pattern.matches(uri):
+                yield Announced(arrival_id, uri)
+
+
+def is_anything_waiting(conn: psycopg.Connection, feed: str, pattern: UriPattern) -> bool:
+    found = waiting(conn, feed, pattern)
+    try:
+        return next(found, None) is not None
+    finally:
+        found.close()  # type: ignore[attr-defined]  # it is a generator, and the connection is busy until it ends
+
+
+def take(conn: psycopg.Connection, run: Run, announced: Sequence[Announced]) -> None:
+    """Note that ``run`` has taken these on; belongs into the transaction that makes its manifest."""
+    conn.execute(
+        """INSERT INTO sluice.taken_arrivals (feed, arrival_id, run_id) SELECT %s, unnest(%s::bigint[]), %s
+           ON CONFLICT (feed, arrival_id) DO UPDATE SET run_id = excluded.run_id""",
+        [run.feed, [entry.arrival_id for entry in announced], run.run_id],
+    )
+
+
+def forget(conn: psycopg.Connection, before: dt.datetime) -> int:
+    """Remove what was recorded before ``before``; returns how many announcements."""
+    return conn.execute(
+        """WITH gone AS (DELETE FROM sluice.arrivals WHERE recorded_at < %s RETURNING arrival_id),
+           untaken AS (DELETE FROM sluice.taken_arrivals t USING gone WHERE t.arrival_id = gone.arrival_id)
+           SELECT arrival_id FROM gone""",
+        [before],
+    ).rowcount
