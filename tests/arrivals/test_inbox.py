@@ -1,0 +1,118 @@
+"""The inbox keeps an announcement once, and hands it to every feed that it concerns, until a run has taken it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from tests.arrivals.landing import PATTERN, announcement, s3_feed
+from tests.small_feeds import Ground
+
+from sluice import warehouse
+from sluice.arrivals import inbox
+from sluice.arrivals.announcements import Announcement
+from sluice.errors import FeedInvalid
+from sluice.records import Run
+from sluice.sources import UriPattern
+
+
+@pytest.fixture
+def conn(ground: Ground) -> Iterator[psycopg.Connection]:
+    with warehouse.connect(ground.dsn) as connection:
+        warehouse.create_ledger(connection)
+        yield connection
+
+
+def run(conn: psycopg.Connection, feed: str = "items", key: str = "manual__1#0") -> Run:
+    """A run in the ledger, and nothing more of it."""
+    (run_id,) = conn.execute(  # type: ignore[misc]
+        "INSERT INTO sluice.runs (feed, run_key, generation, request) VALUES (%s, %s, 1, '{}') RETURNING run_id",
+        [feed, key],
+    ).fetchone()
+    return Run(run_id, feed, key, 1, "", "no", False)
+
+
+def waiting(conn: psycopg.Connection, feed: str = "items", pattern: str = PATTERN, run_key: str = "") -> list[str]:
+    return [entry.uri for entry in inbox.waiting(conn, feed, UriPattern(pattern), run_key)]
+
+
+def test_what_comes_twice_is_one_entry(conn: psycopg.Connection) -> None:
+    first = announcement("orders/a.xml")
+    later = Announcement(first.uri, first.etag, first.sequencer, first.announced_at + dt.timedelta(hours=1))
+    assert inbox.record(conn, [first, later]) == [first.uri]
+    assert inbox.record(conn, [later]) == []
+    assert waiting(conn) == [first.uri]
+
+
+def test_what_is_written_again_is_another(conn: psycopg.Connection) -> None:
+    inbox.record(conn, [announcement("orders/a.xml", "1")])
+    assert inbox.record(conn, [announcement("orders/a.xml", "2")]) == ["s3://landing/orders/a.xml"]
+
+
+def test_a_feed_sees_what_its_pattern_means(conn: psycopg.Connection) -> None:
+    keys = [
+        "orders/a.xml",
+        "orders/a.txt",
+        "orders/deep/a.xml",
+        "orders/.a.xml",
+        "ordersx/a.xml",
+        "a.xml",
+        "orders/ö.xml",
+    ]
+    inbox.record(conn, map(announcement, keys))
+    assert waiting(conn) == ["s3://landing/orders/a.xml", "s3://landing/orders/ö.xml"]
+    assert waiting(conn, pattern="s3://landing/orders/**.xml")[1:] == [
+        "s3://landing/orders/deep/a.xml",
+        "s3://landing/orders/ö.xml",
+    ]
+    assert waiting(conn, pattern="s3://elsewhere/orders/*.xml") == []
+
+
+def test_a_run_takes_for_its_own_feed(conn: psycopg.Connection) -> None:
+    inbox.record(conn, [announcement("orders/a.xml"), announcement("orders/b.xml")])
+    entries = list(inbox.waiting(conn, "items", UriPattern(PATTERN)))
+    inbox.take(conn, run(conn), entries[:1])
+    assert waiting(conn) == ["s3://landing/orders/b.xml"]
+    assert waiting(conn, "others") == ["s3://landing/orders/a.xml", "s3://landing/orders/b.xml"]
+    assert inbox.is_anything_waiting(conn, "items", UriPattern(PATTERN))
+    inbox.take(conn, run(conn, key="manual__2#0"), entries[1:])
+    assert not inbox.is_anything_waiting(conn, "items", UriPattern(PATTERN))
+
+
+def test_a_cleared_run_finds_what_it_had_taken(conn: psycopg.Connection) -> None:
+    """And nobody else does: other runs, and those whose name only begins alike."""
+    inbox.record(conn, [announcement("orders/a.xml")])
+    entries = list(inbox.waiting(conn, "items", UriPattern(PATTERN)))
+    inbox.take(conn, run(conn, key="asset__1#0"), entries)
+    assert waiting(conn, run_key="asset__1#1") == ["s3://landing/orders/a.xml"]
+    assert waiting(conn, run_key="asset__1#0") == []
+    assert waiting(conn, run_key="asset__#1") == []
+    assert waiting(conn, run_key="asset__11#1") == []
+    inbox.take(conn, run(conn, key="asset__1#1"), entries)
+    assert waiting(conn, run_key="asset__1#2") == ["s3://landing/orders/a.xml"]
+
+
+def test_old_announcements_go_taken_or_not(conn: psycopg.Connection) -> None:
+    inbox.record(conn, [announcement("orders/a.xml"), announcement("orders/b.xml")])
+    inbox.take(conn, run(conn), list(inbox.waiting(conn, "items", UriPattern(PATTERN)))[:1])
+    now = dt.datetime.now(dt.UTC)
+    assert inbox.forget(conn, now - dt.timedelta(days=1)) == 0
+    assert inbox.forget(conn, now + dt.timedelta(days=1)) == 2
+    assert conn.execute("SELECT count(*) FROM sluice.taken_arrivals").fetchone() == (0,)
+
+
+def test_a_look_at_a_full_inbox_uses_its_index(conn: psycopg.Connection) -> None:
+    inbox.record(conn, [announcement(f"other/{number}.xml") for number in range(5000)])
+    conn.execute("ANALYZE sluice.arrivals")
+    plan = conn.execute(
+        "EXPLAIN SELECT FROM sluice.arrivals WHERE uri >= 's3://landing/orders/' AND uri < 's3://landing/orders0'"
+    ).fetchall()
+    assert "arrivals_uri_etag_sequencer_key" in str(plan)
+
+
+def test_only_s3_announces(ground: Ground) -> None:
+    assert s3_feed(ground).source.arrivals is not None
+    with pytest.raises(FeedInvalid, match=r"only files in S3 \(s3://…\) announce themselves"):
+        s3_feed(ground, "local", "/landing/*.xml")
