@@ -262,6 +262,14 @@ def read_batches(conn: psycopg.Connection, run_id: int) -> list[tuple[int, list[
     return [(number, list(parts), size) for number, parts, size in rows]
 
 
+def note_commit(conn: psycopg.Connection, run_id: int, number: int) -> None:
+    """Keep the moment at which a batch had been committed; nothing but metrics depends on it."""
+    conn.execute(
+        "UPDATE sluice.batches SET committed_at = clock_timestamp() WHERE (run_id, number) = (%s, %s)",
+        [run_id, number],
+    )
+
+
 # -- loads ------------------------------------------------------------------------------------------------------------
 
 

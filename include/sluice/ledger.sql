@@ -22,7 +22,9 @@ CREATE TABLE IF NOT EXISTS sluice.runs (
     inserted bigint NOT NULL DEFAULT 0, updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,
     superseded bigint NOT NULL DEFAULT 0, deleted bigint NOT NULL DEFAULT 0, bytes_read bigint NOT NULL DEFAULT 0,
     UNIQUE (feed, run_key));
-ALTER TABLE sluice.runs DROP COLUMN IF EXISTS unmapped, ADD COLUMN IF NOT EXISTS drift jsonb;
+ALTER TABLE sluice.runs DROP COLUMN IF EXISTS unmapped, ADD COLUMN IF NOT EXISTS drift jsonb,
+    ADD COLUMN IF NOT EXISTS metrics jsonb;
+COMMENT ON COLUMN sluice.runs.metrics IS 'What of the run has been sent as metrics, and when; null where nothing has.';
 COMMENT ON TABLE sluice.runs IS 'One row per run of a feed: what was asked, what came of it, in files and records.';
 CREATE INDEX IF NOT EXISTS runs_feed_started_idx ON sluice.runs (feed, started_at);
 
@@ -59,7 +61,9 @@ COMMENT ON TABLE sluice.parts IS 'Where each file was cut; byte positions count 
 CREATE TABLE IF NOT EXISTS sluice.batches (
     run_id bigint NOT NULL, number integer NOT NULL, parts bigint[] NOT NULL, bytes bigint NOT NULL,
     PRIMARY KEY (run_id, number));
-ALTER TABLE sluice.batches DROP COLUMN IF EXISTS trial, ADD COLUMN IF NOT EXISTS totals jsonb;
+ALTER TABLE sluice.batches DROP COLUMN IF EXISTS trial, ADD COLUMN IF NOT EXISTS totals jsonb,
+    ADD COLUMN IF NOT EXISTS committed_at timestamptz;
+COMMENT ON COLUMN sluice.batches.committed_at IS 'When load had committed the batch; null for batches of a run that is published as one.';
 COMMENT ON TABLE sluice.batches IS 'Which parts each mapped task of a run handles; totals holds what a dry run would have done with them, or what a replay did.';
 
 CREATE TABLE IF NOT EXISTS sluice.loads (

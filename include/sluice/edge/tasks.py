@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from sluice import attempts
 from sluice.alerts import Problem, describe_exception
+from sluice.edge.metrics import run_is_measured
 from sluice.edge.runs import STAGES, feed_of, leave_word, problems_of, request_of
 from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
@@ -121,7 +122,7 @@ def load(batch: dict[str, Any]) -> None:
 @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(hours=2))
 def reconcile(manifest: dict[str, Any] | None) -> None:
     """Account for every record of the run; fail, and the run with it, where one is missing, held or over a limit."""
-    with stage("reconcile") as tools:
+    with run_is_measured(manifest), stage("reconcile") as tools:
         from sluice.stages.reconcile import reconcile as run_reconcile
 
         earlier = problems_of(get_current_context(), STAGES[:-1])

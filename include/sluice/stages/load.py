@@ -10,6 +10,7 @@ Rerun:  no-op once the ledger has the parts.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -78,4 +79,6 @@ def _load(connection: psycopg.Connection, tools: Tools, run: Run, number: int) -
         replay.store_outcomes(connection, run.run_id, outcomes)
     else:
         warehouse.transact(connection, publish)
+        with suppress(psycopg.Error):  # what is committed stays so, whether its moment is known or not
+            ledger.note_commit(connection, run.run_id, number)
     return LoadSummary(number, len(known), done)
