@@ -69,8 +69,8 @@ def task(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def sent_to(url: str, namespace: str = "Sluice") -> dict[tuple[str, ...], float]:
-    """What CloudWatch has got: values by the metric's name and the values of its dimensions, added up. Not what was sent
-    a second time without dimensions: moto adds to that what has some.
+    """What CloudWatch has got: values by the metric's name and the values of its dimensions, added up. Not what was
+    sent a second time without dimensions: moto adds to that what has some.
     """
     client = boto3.client("cloudwatch", endpoint_url=url, **CREDENTIALS)
     found = {}
