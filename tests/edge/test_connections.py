@@ -1,9 +1,11 @@
 """What Airflow knows of the warehouse, in libpq's words, and of S3, in those of s3fs."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -53,6 +55,34 @@ def test_a_connection_that_is_not_defined_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", raising=False)
     with pytest.raises(PermanentError, match="no connection 'no_such_warehouse'"):
         warehouse_dsn("no_such_warehouse")
+
+
+def test_iam_authentication_signs_in_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spelled as Airflow's own hook reads it, and signed for host, port, user and region, without a request."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    aws = {"conn_type": "aws", "login": "AKIDEXAMPLE", "password": "key", "extra": {"region_name": "eu-central-1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_WAREHOUSE", json.dumps(aws))
+    fields = {"host": "db.example.eu-central-1.rds.amazonaws.com", "login": "sluice_loader", "schema": "warehouse"}
+    extra = {"iam": True, "aws_conn_id": "aws_warehouse", "sslmode": "verify-full", "sslrootcert": "/rds.pem"}
+    parsed = dsn_of(monkeypatch, {**fields, "password": "unused", "extra": extra})
+    token = urlsplit("//" + parsed.pop("password"))
+    assert token.netloc == f"{fields['host']}:5432"
+    asked = parse_qs(token.query)
+    assert (asked["Action"], asked["DBUser"], asked["X-Amz-Expires"]) == (["connect"], ["sluice_loader"], ["900"])
+    assert re.fullmatch(r"AKIDEXAMPLE/\d{8}/eu-central-1/rds-db/aws4_request", asked["X-Amz-Credential"][0])
+    assert parsed == {
+        "host": fields["host"],
+        "user": "sluice_loader",
+        "dbname": "warehouse",
+        "application_name": "sluice",
+        "sslmode": "verify-full",
+        "sslrootcert": "/rds.pem",
+    }
+
+
+def test_iam_authentication_without_a_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PermanentError, match="needs a host and a user for IAM authentication"):
+        dsn_of(monkeypatch, {"host": "db.example", "extra": {"iam": True}})
 
 
 @pytest.fixture

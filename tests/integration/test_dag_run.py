@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tests.airflow_home import PROJECT
+from tests.arrivals.landing import landing as emulated_aws
+from tests.edge.test_metrics import sent_to
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 
@@ -219,3 +221,24 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
     assert rows_of(database, "SELECT code FROM sluice.quarantine") == [("worker_died",)] * 2
     ((error,),) = rows_of(database, "SELECT error FROM sluice.runs")
     assert "2 files quarantined" in error
+
+
+def test_a_run_sends_its_metrics_with_the_seconds_of_its_stages(
+    run_dag: RunDag, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it has ended, also when it has failed."""
+    drop(landing, "a.xml", ORDER.format(id=1, total="10.50"), ORDER.format(id=2, total="x"))
+    drop(landing, "b.xml", "<Order")
+    with emulated_aws() as aws:
+        extra = {"endpoint_url": aws.url, "region_name": "eu-west-1"}
+        connection = {"conn_type": "aws", "login": "x", "password": "x", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("SLUICE_METRICS", "cloudwatch")
+        assert run_dag().state == "failed"
+        sent = sent_to(aws.url)
+    assert sent["runs_failed", "orders"] == 1
+    assert sent["records_loaded", "orders"] == 1
+    assert sent["rejects", "orders", "not_a_number"] == 1
+    seconds = {key[2]: value for key, value in sent.items() if key[0] == "stage_seconds"}
+    assert set(seconds) == {"fetch", "split", "parse", "validate", "load", "reconcile"}
+    assert all(value > 0 for value in seconds.values())

@@ -33,7 +33,10 @@ def tools_for(feed: Feed) -> Tools:
 
 
 def warehouse_dsn(conn_id: str) -> str:
-    """The connection as libpq's text, with the extras that libpq knows (``sslmode``, ``options``, …)."""
+    """The connection as libpq's text, with the extras that libpq knows (``sslmode``, ``options``, …).
+
+    With the extra ``iam`` the password is a token of RDS, which opens sessions for 15 minutes.
+    """
     try:
         connection = Connection.get(conn_id)
     except AirflowNotFoundException as error:
@@ -43,12 +46,28 @@ def warehouse_dsn(conn_id: str) -> str:
         "host": connection.host,
         "port": connection.port,
         "user": connection.login,
-        "password": connection.password,
+        "password": _rds_token(connection) if connection.extra_dejson.get("iam") else connection.password,
         "dbname": connection.schema,
         "application_name": "sluice",
     }
     extras = {key: value for key, value in connection.extra_dejson.items() if key in known}
     return make_conninfo(**{key: str(value) for key, value in {**named, **extras}.items() if value not in (None, "")})
+
+
+def _rds_token(connection: Connection) -> str:
+    """What RDS takes for a password, as Airflow's own hook gets it: signed with the credentials of the AWS connection
+    ``aws_conn_id``, without any request.
+    """
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from airflow.sdk.log import mask_secret
+
+    if not connection.host or not connection.login:
+        raise PermanentError(f"the connection {connection.conn_id!r} needs a host and a user for IAM authentication")
+    hook: Any = AwsBaseHook(aws_conn_id=connection.extra_dejson.get("aws_conn_id") or AWS_CONNECTION, client_type="rds")
+    client = hook.get_session(region_name=hook.region_name).client("rds")
+    token = str(client.generate_db_auth_token(connection.host, connection.port or 5432, connection.login))
+    mask_secret(token)
+    return token
 
 
 def _s3_client(conn_id: str) -> Callable[[], Any]:
