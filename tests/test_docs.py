@@ -14,11 +14,13 @@ from sluice.errors import REJECT_CODES
 from sluice.feed import model
 from sluice.feed.keys import keys_layout
 from sluice.feed.loading import load_feed
+from sluice.metrics.catalog import METRICS
 
 ROOT = Path(__file__).parent.parent
 FEEDS = (ROOT / "docs/feeds.md").read_text()
 LEDGER = (ROOT / "docs/ledger.md").read_text()
 RUNNING = (ROOT / "docs/running.md").read_text()
+METRICS_PAGE = (ROOT / "docs/metrics.md").read_text()
 README = (ROOT / "README.md").read_text()
 PARTS_OF_A_FEED = (
     model.Feed,
@@ -93,6 +95,17 @@ def test_every_table_of_the_ledger_is_documented() -> None:
         )
     )
     assert {name for name in made if f"`{name}`" not in LEDGER} == set()
+
+
+def test_every_metric_is_documented_as_the_list_has_it() -> None:
+    """Name, unit, kind, dimensions, meaning; in the order of the list, and no others."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (counter|gauge) \| (.+?) \| (.+) \|$", METRICS_PAGE, re.MULTILINE)
+    listed = []
+    for metric in METRICS.values():
+        dimensions = ", ".join(f"`{name}`" for name in metric.dimensions) or "none"
+        star = " *" if metric.is_overall else ""
+        listed.append((metric.name, metric.unit, metric.kind, dimensions + star, metric.meaning))
+    assert rows == listed
 
 
 def test_every_setting_is_documented() -> None:

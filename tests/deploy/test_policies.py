@@ -207,7 +207,6 @@ def test_workers_may_do_what_tasks_do_and_no_more(bucket: Landing, calls: list[C
     check(calls, statements("WorkerPolicy"))
     assert unused(calls, "WorkerPolicy") == {
         "s3:GetObjectVersion",  # of sources that read versions
-        "sns:Publish",  # test_alerts_may_be_published
         # tests/edge/test_task_logs.py
         "logs:CreateLogStream",
         "logs:DescribeLogGroups",
@@ -238,12 +237,11 @@ def test_the_triggerer_may_collect_and_no_more(bucket: Landing, calls: list[Call
     assert unused(calls, "TriggererPolicy") == set()
 
 
-def test_alerts_may_be_published_by_whoever_makes_them() -> None:
-    call = Call("sns:Publish", f"arn:aws:sns:eu-west-1:{ACCOUNT}:alerts")
-    for policy in ("WorkerPolicy", "DagProcessorPolicy"):
-        assert any(allows(statement, call) for statement in statements(policy))
-    other = Call("sns:Publish", f"arn:aws:sns:eu-west-1:{ACCOUNT}:others")
-    assert not any(allows(statement, other) for statement in statements("WorkerPolicy", "DagProcessorPolicy"))
+def test_alerts_may_be_published_to_their_topic_only() -> None:
+    allowed = statements("AlertsPolicy")
+    for topic, expected in {"alerts": True, "others": False}.items():
+        call = Call("sns:Publish", f"arn:aws:sns:eu-west-1:{ACCOUNT}:{topic}")
+        assert any(allows(statement, call) for statement in allowed) is expected
 
 
 def test_connections_may_be_read_from_secrets_manager(
@@ -259,11 +257,12 @@ def test_connections_may_be_read_from_secrets_manager(
     )
     assert json.loads(backend.get_conn_value("sluice_warehouse") or "")["host"] == "db.example"
     check(calls, statements("ConnectionsPolicy"))
-    assert unused(calls, "ConnectionsPolicy") == {"rds-db:connect"}  # no request to AWS
+    assert unused(calls, "ConnectionsPolicy") == set()
 
 
 def test_a_session_of_the_warehouse_is_that_of_one_user() -> None:
-    (connect,) = [item for item in statements("ConnectionsPolicy") if item["Action"] == ["rds-db:connect"]]
+    (connect,) = statements("WarehousePolicy")
+    assert connect["Action"] == ["rds-db:connect"]
     assert connect["Resource"] == f"arn:aws:rds-db:eu-west-1:{ACCOUNT}:dbuser:db-ABC/sluice_loader"
 
 

@@ -121,6 +121,28 @@ def _resources(name: str) -> dict[str, Any]:
     return dict(template.document["Resources"])
 
 
+@pytest.mark.parametrize(
+    ("given", "optional"),
+    [
+        ({}, set()),
+        (
+            {"AlertTopicArn": "arn:aws:sns:eu-west-1:123456789012:alerts", "DatabaseResourceId": "db-ABC"},
+            {"AlertsPolicy", "WarehousePolicy"},
+        ),
+    ],
+)
+def test_iam_takes_the_policies(aws: Any, given: dict[str, str], optional: set[str]) -> None:
+    """Without a topic or a database to sign in to there are no policies for them."""
+    parameters = {"LandingBucket": "acme-landing", "WorkBucket": "acme-work", **given}
+    outputs = deploy(aws, Template("access", **parameters), "access", **parameters)
+    made = {"ConnectionsPolicy", "WorkerPolicy", "TriggererPolicy", "ApiServerPolicy"} | optional
+    names = {policy["Arn"]: policy["PolicyName"] for policy in aws("iam").list_policies(Scope="Local")["Policies"]}
+    assert {names[arn].split("-")[1] for key, arn in outputs.items() if key.endswith("Arn")} == made
+    (group,) = aws("logs").describe_log_groups()["logGroups"]
+    assert outputs["RemoteBaseLogFolder"] == f"cloudwatch://{group['arn'].removesuffix(':*')}"
+    assert group["retentionInDays"] == 30
+
+
 def test_alarms_and_dashboard_are_taken_by_cloudwatch(aws: Any) -> None:
     """moto's CloudFormation makes no alarms; its CloudWatch does."""
     template = Template("alarms", Email="on-call@example.com")
