@@ -7,8 +7,10 @@ import contextlib
 import datetime as dt
 import fnmatch
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -21,7 +23,15 @@ from sluice.metrics.catalog import NAMESPACE, measured
 from sluice.sources import UriPattern
 from sluice.sources.s3 import S3Source
 
-WAREHOUSE = {"conn_type": "postgres", "host": "db.example", "login": "sluice_loader", "schema": "warehouse"}
+WAREHOUSE = {
+    "engine": "postgres",
+    "host": "db.example",
+    "port": 5432,
+    "dbname": "warehouse",
+    "username": "sluice_loader",
+    "password": "rotated",
+    "extra": {"sslmode": "verify-full"},
+}
 CREDENTIALS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 ACTIONS = {
     ("s3", "ListObjectsV2"): "s3:ListBucket",
@@ -247,15 +257,22 @@ def test_alerts_may_be_published_to_their_topic_only() -> None:
 def test_connections_may_be_read_from_secrets_manager(
     bucket: Landing, calls: list[Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As docs/aws.md configures Airflow's backend, a connection as JSON."""
+    """As docs/aws.md configures Airflow's backend, from the JSON that RDS's rotation writes."""
     from airflow.providers.amazon.aws.secrets.secrets_manager import SecretsManagerBackend
+    from airflow.sdk import Connection
 
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": bucket.url}.items():
         monkeypatch.setenv(name, value)
-    backend = SecretsManagerBackend(
-        connections_prefix="airflow/connections", variables_prefix=None, config_prefix=None, region_name="eu-west-1"
-    )
-    assert json.loads(backend.get_conn_value("sluice_warehouse") or "")["host"] == "db.example"
+    page = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
+    configured = re.search(r"^AIRFLOW__SECRETS__BACKEND_KWARGS=(.+)$", page, re.MULTILINE)
+    assert configured
+    backend = SecretsManagerBackend(**json.loads(configured[1]))
+    connection = Connection.from_json(backend.get_conn_value("sluice_warehouse") or "", "sluice_warehouse")
+    assert (connection.conn_type, connection.host, connection.login) == ("postgres", "db.example", "sluice_loader")
+    assert (connection.password, connection.schema, connection.port) == ("rotated", "warehouse", 5432)
+    assert connection.extra_dejson == {"sslmode": "verify-full"}
+    assert backend.get_conn_value("aws_default") is None
+    assert len(calls) == 1
     check(calls, statements("ConnectionsPolicy"))
     assert unused(calls, "ConnectionsPolicy") == set()
 

@@ -19,6 +19,8 @@ from sluice.arrivals.announcements import read_message
 from sluice.arrivals.collector import POLL_SECONDS, VISIBILITY_SECONDS
 from sluice.metrics.catalog import METRICS, NAMESPACE
 
+STAGES = ("fetch", "split", "parse", "validate", "load", "reconcile")
+
 CREDENTIALS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS")
 OF_SQS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
@@ -58,8 +60,8 @@ def deploy(aws: Any, template: Template, name: str, **parameters: str) -> dict[s
 
 def test_what_lands_is_announced_and_what_is_received_too_often_goes_to_the_dead_letters(aws: Any) -> None:
     """moto leaves out the bucket's notifications; they are set as the template has them."""
-    template = Template("landing", BucketName="acme-landing", MaxReceives="3")
-    outputs = deploy(aws, template, "landing", BucketName="acme-landing", MaxReceives="3")
+    template = Template("landing", BucketName="acme-landing", MaxReceives="10")
+    outputs = deploy(aws, template, "landing", BucketName="acme-landing", MaxReceives="10")
     sqs, s3 = aws("sqs"), aws("s3")
     url = sqs.get_queue_url(QueueName="sluice-arrivals")["QueueUrl"]
     assert outputs["QueueUrl"].endswith("/123456789012/sluice-arrivals")
@@ -77,7 +79,7 @@ def test_what_lands_is_announced_and_what_is_received_too_often_goes_to_the_dead
     s3.put_object(Bucket="acme-landing", Key="a b.xml", Body=b"<a/>")
     bodies = [message["Body"] for message in _receive(sqs, url, visibility=0)]
     assert [item.uri for body in bodies for item in read_message(body)] == ["s3://acme-landing/a b.xml"]
-    for _ in range(3):
+    for _ in range(10):
         _receive(sqs, url, visibility=0)
     dead = sqs.get_queue_url(QueueName="sluice-arrivals-dead")["QueueUrl"]
     assert len(_receive(sqs, dead, visibility=0)) == len(bodies)
@@ -201,3 +203,25 @@ def test_the_dashboard_shows_metrics_of_the_list_by_their_dimensions() -> None:
     assert {line[0] for line in plain} == {"AWS/SQS"}
     assert {line[1] for line in plain} <= OF_SQS
     assert len(searches) >= 10
+
+
+def test_what_the_documentation_counts_for_the_bill_is_so() -> None:
+    """Metrics of a feed, without dimensions, of a queue; and alarms."""
+    page = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
+    of_feeds = [metric for metric in METRICS.values() if metric.dimensions == ("feed",)]
+    gauges = list(METRICS)[list(METRICS).index("heartbeat") :]
+    standing = sum(metric.name in gauges for metric in of_feeds)
+    by_run = len(of_feeds) - standing + len(STAGES)
+    assert f"a feed is {standing + by_run} metrics: {by_run} that its runs send (6 of them by stage)" in page
+    assert f"{standing} gauges that are always there" in page
+    overall = sum(metric.is_overall for metric in METRICS.values())
+    of_queue = sum(metric.dimensions == ("queue",) for metric in METRICS.values())
+    assert f"{overall} without dimensions, {of_queue} for each queue, 1 heartbeat" in page
+    alarms = list(Template("alarms").resources("AWS::CloudWatch::Alarm"))
+    section = page.split("## 5.")[1].split("## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == alarms
+    policies = Template(
+        "access", LandingBucket="l", WorkBucket="w", AlertTopicArn="a", DatabaseResourceId="db"
+    ).resources("AWS::IAM::ManagedPolicy")
+    section = page.split("## 2.")[1].split("## ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == set(policies)
