@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import json
 import socket
@@ -334,6 +335,7 @@ class _Collector(BaseHTTPRequestHandler):
 
 
 def test_opentelemetry_gets_them_with_attributes(stats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk._shared.observability.metrics.otel_logger import flush_otel_metrics
     from opentelemetry import metrics as otel
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
@@ -349,6 +351,7 @@ def test_opentelemetry_gets_them_with_attributes(stats: Any, monkeypatch: pytest
         provider: Any = otel.get_meter_provider()
         provider.force_flush()  # as the task's process does when it ends
         provider.shutdown()
+        atexit.unregister(flush_otel_metrics)
         server.shutdown()
     found = {}
     for body in handler.bodies:
