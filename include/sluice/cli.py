@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_quarantine, cli_warehouse
+from sluice import cli_quarantine, cli_status, cli_warehouse
 from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -252,6 +252,9 @@ COMMANDS: tuple[Command, ...] = (
         "Let the next run load what a gate or a refused run holds",
         cli_quarantine.release,
         cli_quarantine.declare_release,
+    ),
+    Command(
+        "status", "Show feeds, what waits, what is kept out, and the last runs", cli_status.show, cli_status.declare
     ),
     Command("airflow", "Run Airflow's own command line against the running stack", _airflow, hands_on=True),
     Command("psql", "Open the warehouse of the running stack with psql", _psql, hands_on=True),
