@@ -11,6 +11,7 @@ from tests.small_feeds import ITEMS, Ground, item, items
 from sluice import warehouse
 from sluice.arrivals import inbox
 from sluice.cli import main
+from sluice.stages.fetch import fetch
 from sluice.status import read_feeds, read_runs
 
 STRICT = ITEMS.replace("name: Name", "name: {path: Name, required: true}")
@@ -29,7 +30,7 @@ def test_each_number_counts_what_it_says(desk: Ground) -> None:
     desk.put("a.xml", items(item("a"), item("b", name="")))
     desk.run(feed)
     desk.put("b.xml", items(item("c")))
-    desk.fetch_only(feed)
+    fetch(desk.tools(feed), desk.request(feed))
     announced = s3_feed(desk, "others")
     with warehouse.connect(desk.dsn) as connection:
         inbox.record(connection, [announcement("orders/a.xml"), announcement("elsewhere/a.xml")])

@@ -253,9 +253,7 @@ COMMANDS: tuple[Command, ...] = (
         cli_quarantine.release,
         cli_quarantine.declare_release,
     ),
-    Command(
-        "status", "Show feeds, what waits, what is kept out, and the last runs", cli_status.show, cli_status.declare
-    ),
+    Command("status", "Show feeds, what waits and what is kept out, last runs", cli_status.show, cli_status.declare),
     Command("airflow", "Run Airflow's own command line against the running stack", _airflow, hands_on=True),
     Command("psql", "Open the warehouse of the running stack with psql", _psql, hands_on=True),
 )

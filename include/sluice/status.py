@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import LiteralString
 
 import psycopg
 
@@ -32,8 +33,8 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """``open_files`` were listed and are not done, ``held_files`` wait behind a gate; ``announced`` files no run has taken
-    yet; ``quarantined`` counts the records in open entries of the quarantine.
+    """``open_files`` were listed and are not done, ``held_files`` wait behind a gate; ``announced`` counts what no run
+    has taken yet, ``quarantined`` the records in open entries of the quarantine.
     """
 
     feed: str
@@ -62,9 +63,7 @@ _QUARANTINED = "SELECT feed, sum(records)::bigint FROM sluice.quarantine WHERE s
 def read_feeds(conn: psycopg.Connection, feeds: Mapping[str, Feed]) -> list[FeedStatus]:
     """The status of the declared feeds, and of those that are declared no more but have run, by name."""
     last = {run.feed: run for run in (RunLine(*row) for row in conn.execute(_LAST_RUNS.encode()))}
-    open_files, held, quarantined = (
-        dict(conn.execute(sql).fetchall()) for sql in (_OPEN_FILES, _HELD_FILES, _QUARANTINED)
-    )
+    open_files, held, quarantined = (_by_feed(conn, query) for query in (_OPEN_FILES, _HELD_FILES, _QUARANTINED))
     return [
         FeedStatus(
             name,
@@ -76,6 +75,10 @@ def read_feeds(conn: psycopg.Connection, feeds: Mapping[str, Feed]) -> list[Feed
         )
         for name in sorted({*feeds, *last})
     ]
+
+
+def _by_feed(conn: psycopg.Connection, query: LiteralString) -> dict[str, int]:
+    return dict(conn.execute(query).fetchall())
 
 
 def read_runs(conn: psycopg.Connection, number: int) -> list[RunLine]:
