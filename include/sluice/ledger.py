@@ -85,20 +85,26 @@ def insert_run(conn: psycopg.Connection, request: RunRequest, generation: int) -
     return Run(run_id, request.feed, request.run_key, generation, edition, request.reload, request.dry_run)
 
 
-def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFile]) -> int:
-    """Note every listed file version, and put those that are open for this run on its manifest; returns how many.
-
-    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping.
-    ``files`` is consumed as a stream, in bounded memory.
-    """
+def keep_listing(conn: psycopg.Connection, files: Iterable[SourceFile]) -> None:
+    """Keep a listing in this session, for ``register_listed``. It is consumed as a stream, in bounded memory."""
     conn.execute(
-        """CREATE TEMP TABLE listed (uri text, version text, size_bytes bigint, modified_at timestamptz, file_date date)
-           ON COMMIT DROP"""
+        """CREATE TEMP TABLE IF NOT EXISTS listed
+               (uri text, version text, size_bytes bigint, modified_at timestamptz, file_date date);
+           TRUNCATE listed"""
     )
     with conn.cursor() as cursor, cursor.copy("COPY listed FROM STDIN") as copy:
         for file in files:
             date = file.file_date.isoformat() if file.file_date else "-infinity"
             copy.write_row((file.uri, file.version, file.size_bytes, file.modified_at.isoformat(), date))
+    conn.execute("ANALYZE listed")
+
+
+def register_listed(conn: psycopg.Connection, run: Run) -> int:
+    """Note every file version of the kept listing, and put those that are open for this run on its manifest; returns
+    how many.
+
+    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping.
+    """
     conn.execute(
         """INSERT INTO sluice.files (feed, uri, version, size_bytes, modified_at, file_date, listed_by)
            SELECT %s, uri, version, size_bytes, modified_at, file_date, %s FROM listed
@@ -106,7 +112,6 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
            ON CONFLICT (feed, uri, version) DO NOTHING""",
         [run.feed, run.run_id],
     )
-    conn.execute("ANALYZE listed")
     return conn.execute(
         """INSERT INTO sluice.manifest (run_id, file_id)
            SELECT %(run)s, f.file_id FROM listed
