@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from sluice import attempts
 from sluice.alerts import Problem, describe_exception
 from sluice.edge.assets import TABLES, tell_loaded
+from sluice.edge.noted import note_load
 from sluice.edge.runs import STAGES, feed_of, leave_word, problems_of, request_of
 from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
@@ -135,6 +136,7 @@ def reconcile(manifest: dict[str, Any] | None) -> None:
             raise RunFailed(_with_causes(str(error), earlier)) from None
         log.info(summary.line())
         tell_loaded(tools.feed, summary, get_current_context())
+        note_load(tools.feed, tools.dsn, summary.totals)
 
 
 def _with_causes(reason: str, earlier: list[Problem]) -> str:
