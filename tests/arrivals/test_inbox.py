@@ -124,5 +124,5 @@ def test_feeds_of_one_queue_agree_where_its_messages_are_kept(ground: Ground) ->
     s3_feed(ground, "two")
     assert sorted(load_feeds(ground.root / "feeds")) == ["one", "two"]
     s3_feed(ground, "three", text="target: {connection: elsewhere}\n" + ITEMS)
-    with pytest.raises(FeedInvalid, match=r"two/feed.yaml:2:.*another feed of this queue"):
+    with pytest.raises(FeedInvalid, match=r"three/feed.yaml:2:.*another feed of this queue"):
         load_feeds(ground.root / "feeds")
