@@ -69,7 +69,8 @@ class Piece:
     ``first_record`` and ``first_line`` count from 1 over the whole stream. ``chain`` holds the ancestors that are open
     where the body begins; ``families`` holds pairs: the index of a record, and the ancestors that the records have from
     it on. A remnant has no records: it is parsed for the proof only (what stands between two documents) or to learn
-    what is wrong (what is left where the stream ends too early).
+    what is wrong (what is left where the stream ends too early). A piece that ``is_stream`` is all of a short one, and
+    nobody has looked what stands above its records: it tells neither prolog nor families.
     """
 
     context: bytes
@@ -84,6 +85,7 @@ class Piece:
     chain: Chain = ()
     families: tuple[tuple[int, Chain], ...] = ()
     is_remnant: bool = False
+    is_stream: bool = False
 
     @property
     def text(self) -> bytes:

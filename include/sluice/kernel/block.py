@@ -45,13 +45,15 @@ class Block:
         self.progress = np.zeros(PROGRESS_SIZE, np.int64)
         self._set_buffer(np.zeros(_FIRST_BYTES, np.uint8))
         names = 2 * machine.max_names
+        # What was seen, and how often: states, then slots.
+        self.noted = np.zeros(2 * machine.max_states, np.int64)
         self.out = Output(
             tokens=np.zeros((_FIRST_TOKENS + 2 * machine.most_tokens, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
             records=np.zeros((1024, 2), np.int64),
             touched=np.zeros((4 * output.MAX_ATTRIBUTES, 2), np.int32),
-            visits=np.zeros(machine.max_states, np.int64),
-            sights=np.zeros(machine.max_states, np.int64),
+            visits=self.noted[: machine.max_states],
+            sights=self.noted[machine.max_states :],
             seen=np.zeros(machine.max_names, np.int64),
             seen_full=np.zeros(names, np.int64),
             follower=np.full(names, -1, np.int64),
@@ -82,16 +84,16 @@ class Block:
         progress[output.ARENA] = mark.arena
         out.row_count[:] = mark.row_count
         out.last_row[:] = -1
-        self.forget_touched()
+        self.take_touched()
 
-    def forget_touched(self) -> None:
-        for what, _ in self.touched():
-            (self.out.visits if what >= 0 else self.out.sights)[what if what >= 0 else -1 - what] = 0
+    def take_touched(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What was seen of the unknown since the last call: which of ``noted``, in which record first, how often."""
+        what, records = self.out.touched[: self.progress[output.TOUCHED]].T
         self.progress[output.TOUCHED] = 0
-
-    def touched(self) -> list[list[int]]:
-        """What was seen of the unknown since the last call to ``forget_touched``: what, and in which record."""
-        return self.out.touched[: self.progress[output.TOUCHED]].tolist()
+        noted = np.where(what < 0, self._machine.max_states - 1 - what, what)
+        times = self.noted[noted]
+        self.noted[noted] = 0
+        return noted, records, times
 
     def put(self, parts: tuple[bytes, ...], records: int) -> int:
         """Write a piece behind the last one; returns where it begins."""
