@@ -198,6 +198,8 @@ class FastTier:
         asked: tuple[int, ...] = ()
         while True:
             answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
+            if answer in (output.DONE, output.DECLINED):
+                return int(answer)
             a, b = int(progress[output.A]), int(progress[output.B])
             before, asked = asked, (answer, a, b, int(progress[output.AT]), len(block.buffer))
             if asked == before:
@@ -217,8 +219,6 @@ class FastTier:
                 if length < 0:
                     return output.DECLINED
                 progress[output.AT], progress[output.HAS_DOCTYPE] = at + length, 1
-            elif answer in (output.DONE, output.DECLINED):
-                return int(answer)
             else:
                 _LEARN[answer](machine, a, b)
 
