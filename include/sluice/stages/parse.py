@@ -2,7 +2,7 @@
 
 Reads:  the batch that split wrote; the bytes of its parts, from the source or from spooled pieces; the feed and its
         XSDs.
-Writes: one Parquet file per table, the rejects, and the outcome of each part, as work files.
+Writes: one file of rows per table, the rejects, and the outcome of each part, as work files.
 Raises: ``SourceUnavailable``, ``WorkFilesUnavailable`` (try again), ``PermanentError`` for an XSD that is wrong. Never
         for what is in a file: that becomes a reject.
 Rerun:  overwrites its own output.
