@@ -33,7 +33,7 @@ class WorkFiles:
     cannot do (full disk, lost mount, no such file) is raised as ``WorkFilesUnavailable``.
 
     ``is_remote`` tells that it is no folder of this machine's. ``options`` gives what fsspec is to be told of a URL's
-    file system, such as credentials. It is asked at each access and for URLs only, since credentials may be short-lived.
+    file system, such as credentials. It is asked at each access, and for URLs only: credentials may be short-lived.
     """
 
     def __init__(self, root: str, options: Callable[[], Mapping[str, Any]] = dict) -> None:
