@@ -56,7 +56,7 @@ def read_groups(
     options = IpcReadOptions(included_fields=[names.index(name) for name in wanted])
     reader = pa.ipc.open_file(file, options=options)
     for number in range(reader.num_record_batches):
-        yield pa.Table.from_batches([reader.get_batch(number)]).select(wanted)
+        yield _apart(pa.Table.from_batches([reader.get_batch(number)]).select(wanted))
 
 
 def read_rows(file: BinaryIO, columns: Sequence[str] | None = None) -> pa.Table:
@@ -65,3 +65,10 @@ def read_rows(file: BinaryIO, columns: Sequence[str] | None = None) -> pa.Table:
     wanted = pa.schema([schema.field(name) for name in (columns or schema.names)])
     groups = list(read_groups(file, wanted.names))
     return pa.concat_tables(groups) if groups else wanted.empty_table()
+
+
+def _apart(rows: pa.Table) -> pa.Table:
+    """The same rows, each column in memory of its own: a group is read as one stretch of bytes, and whoever kept one
+    column of it would keep all.
+    """
+    return pa.concat_tables([rows, rows.slice(0, 0)]).combine_chunks()
