@@ -152,31 +152,39 @@ class Block:
     def _set_buffer(self, buffer: np.ndarray) -> None:
         self.buffer, self.words = buffer, words_of(buffer)
 
-    def rows_since(self, mark: Mark, table: int, first: int, last: int) -> np.ndarray:
-        """The rows of a table that belong to records ``first`` to ``last`` (excluded) of the piece since the mark."""
+    def records_since(self, mark: Mark, table: int) -> np.ndarray:
+        """The record of each row of a table that has come since the mark."""
         rows = self.out.rows[mark.rows : self.row_count]
-        own = rows[rows[:, 0] == table, 1]
-        begin, end = np.searchsorted(own, [first, last])
-        return int(mark.row_count[table]) + np.arange(begin, end)
+        return rows[rows[:, 0] == table, 1]
 
-    def add_values(self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int) -> None:
-        """Give each of the rows these values: cell and text, or None for one that is xsi:nil."""
+    def add_values(
+        self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int, written: dict[bytes, int]
+    ) -> None:
+        """Give each of the rows these values: cell and text, or None for one that is xsi:nil.
+
+        ``written`` knows where texts stand in the buffer already, and learns where others have been put.
+        """
         needed = len(rows) * len(values)
         while int(self.progress[output.TOKENS]) + needed + 2 * self._machine.most_tokens > len(self.out.tokens):
             self.out = self.out._replace(tokens=_doubled(self.out.tokens))
         template = np.empty((len(values), 4), np.int32)
         for number, (cell, text) in enumerate(values):
-            start, size = self.bytes_used, len(text or b"")
-            self._make_room(start + size + PADDING)
-            self.buffer[start : start + size] = np.frombuffer(text or b"", np.uint8)
-            self.progress[output.ARENA] = start + size
-            template[number] = cell, 0, start, no_value if text is None else size
+            start = self._write_once(text or b"", written)
+            template[number] = cell, 0, start, no_value if text is None else len(text)
         # Row by row: the items of a list must stand together.
         at = int(self.progress[output.TOKENS])
         tokens = self.out.tokens[at : at + needed]
         tokens[:] = np.tile(template, (len(rows), 1))
         tokens[:, output.ROW] = np.repeat(rows, len(values))
         self.progress[output.TOKENS] = at + needed
+
+    def _write_once(self, text: bytes, written: dict[bytes, int]) -> int:
+        if text not in written:
+            start = written[text] = self.bytes_used
+            self._make_room(start + len(text) + PADDING)
+            self.buffer[start : start + len(text)] = np.frombuffer(text, np.uint8)
+            self.progress[output.ARENA] = start + len(text)
+        return written[text]
 
     def clear(self) -> None:
         for slot in (output.TOKENS, output.ROWS, output.ARENA):
