@@ -1,7 +1,7 @@
 """Modules that are imported when something of them is asked for, instead of by whoever names them.
 
 Great Expectations imports plots and distributions for a single expectation that hardly any feed has. They take a sixth
-of all that a task has in memory before it does anything, and half of the time that the import takes.
+of all that a task has in memory before it does anything.
 """
 
 from __future__ import annotations
