@@ -346,7 +346,7 @@ def store_counts(
                %s::bigint[], %s::bigint[], %s::text[]) AS c (part_id, found, quarantined, inserted, updated, unchanged,
                superseded, deleted, size, sha256)
            WHERE l.part_id = c.part_id AND l.edition = %s""",
-        [*map(list, columns), run.edition],
+        [*map(_spell_array, columns), run.edition],
     )
     conn.execute(
         """UPDATE sluice.loads l SET quarantined_whole = q.members
@@ -355,6 +355,13 @@ def store_counts(
            WHERE l.part_id = q.part_id AND l.edition = %s""",
         [[part_id for part_id, *_ in rows], run.run_id, run.edition],
     )
+
+
+def _spell_array(values: Iterable[int | str | None]) -> str:
+    """An array of numbers, or of texts without any special character, as PostgreSQL reads it: psycopg would look at
+    each item for what has to be quoted, and there may be thousands of parts.
+    """
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
 
 
 def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> None:

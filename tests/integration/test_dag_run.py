@@ -223,18 +223,22 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
     class Killed(OSError):
         pass
 
-    take, leave = parse._BatchParser._parse_piece, Attempts.__exit__
+    ways, leave = ("_leap", "_parse_piece"), Attempts.__exit__
 
-    def take_or_die(self: Any, section: Any, piece: Any, tally: Any) -> Any:
-        if b"666" in piece.body:
-            raise Killed
-        return take(self, section, piece, tally)
+    def deadly(parse_it: Any) -> Any:
+        def parse_or_die(self: Any, section: Any, *arguments: Any) -> Any:
+            if any(b"666" in getattr(one, "body", b"") for one in arguments):
+                raise Killed
+            return parse_it(self, section, *arguments)
+
+        return parse_or_die
 
     def leave_alive(self: Any, kind: Any, error: Any, trace: Any) -> None:
         if kind is not Killed:
             leave(self, kind, error, trace)
 
-    monkeypatch.setattr(parse._BatchParser, "_parse_piece", take_or_die)
+    for way in ways:
+        monkeypatch.setattr(parse._BatchParser, way, deadly(getattr(parse._BatchParser, way)))
     monkeypatch.setattr(Attempts, "__exit__", leave_alive)
     for name, number in (("a", 1), ("b", 666), ("c", 666), ("d", 2)):
         drop(landing, f"{name}.xml", ORDER.format(id=number, total="1"))

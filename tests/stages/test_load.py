@@ -189,7 +189,7 @@ def test_parse_and_validate_overwrite_what_they_wrote(ground: Ground, feed: Feed
 
     run_id, number = prepare_two_files(ground, feed)
     folder = Path(ground.work.batch(feed.feed, run_id, number)).parent
-    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".parquet", ".jsonl")}
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".arrow", ".jsonl")}
     parse(ground.tools(feed), run_id, number)
     validate(ground.tools(feed), run_id, number)
     assert {name: (folder / name).read_bytes() for name in before} == before

@@ -56,7 +56,6 @@ MODULES = (
     "psycopg",
     "pyarrow.compute",
     "pyarrow.csv",
-    "pyarrow.parquet",
 )
 
 
