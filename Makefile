@@ -17,7 +17,7 @@ endif
 # The tasks of the stack and the tests import large packages: they must find compiled bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down drop test lint format bench bench-quick soak fuzz constraints clean
+.PHONY: help demo up down drop test lint format bench bench-quick soak arrivals fuzz constraints clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-quick: $(READY) ## The same with little data, in about five minutes: make 
 
 soak: $(READY) ## Prove exactly-once under faults, for half an hour: make soak [SECONDS=1800] [SEED=...]
 	$(BIN)/python -m benchmarks.soak --seconds "$(or $(SECONDS),1800)" $(if $(SEED),--seed "$(SEED)")
+
+arrivals: $(READY) ## From bucket to row with a stopwatch, then 10,000 announcements among kills: make arrivals [FILES=10000] [SEED=...]
+	$(BIN)/python -m benchmarks.arrivals --files "$(or $(FILES),10000)" $(if $(SEED),--seed "$(SEED)")
 
 fuzz: $(READY) ## Fuzz splitter, parser and feed loader, guided by coverage: make fuzz [SECONDS=300] [SEED=...]
 	$(BIN)/python -m tests.fuzz --seconds "$(or $(SECONDS),300)" $(if $(SEED),--seed "$(SEED)")

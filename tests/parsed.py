@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from sluice.batches import write_batch
 from sluice.cutting import cut_file, spool_parts
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
 from sluice.quarantine import read_reject
 from sluice.records import Batch, Cut, LedgerFile, Part, Reject
+from sluice.rowfiles import read_rows
 from sluice.sources import Clients, UriPattern, source_for
 from sluice.stages.parse import ParseSummary, parse
 from sluice.tools import Tools
@@ -37,7 +36,8 @@ class Parsed:
     def rows(self, table: str | None = None) -> list[dict[str, Any]]:
         """The rows of a table (the first, unless named), in order, with their place columns."""
         path = self.work.table(self.feed.feed, RUN_ID, NUMBER, table or next(iter(self.feed.tables)))
-        return pq.read_table(path).to_pylist()
+        with self.work.open_read(path) as file:
+            return read_rows(file).to_pylist()
 
     def values(self, table: str | None = None) -> list[dict[str, Any]]:
         """The rows without their place columns."""

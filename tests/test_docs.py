@@ -25,6 +25,7 @@ README = (ROOT / "README.md").read_text()
 PARTS_OF_A_FEED = (
     model.Feed,
     model.Source,
+    model.Arrivals,
     model.Schedule,
     model.Target,
     model.Xsd,

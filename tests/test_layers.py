@@ -20,6 +20,7 @@ ABOVE = (
     "sluice.cli",
     "sluice.cli_quarantine",
     "sluice.cli_entries",
+    "sluice.cli_status",
     "sluice.cli_warehouse",
     "sluice.demo",
     "sluice.stack",

@@ -87,7 +87,8 @@ def start(conn: psycopg.Connection, *files: SourceFile, key: str = "k", generati
     def work(c: psycopg.Connection) -> Run:
         run = ledger.insert_run(c, request, generation)
         assert run is not None
-        ledger.register_files(c, run, files)
+        ledger.keep_listing(c, files)
+        ledger.register_listed(c, run)
         return run
 
     return warehouse.transact(conn, work)
@@ -194,7 +195,8 @@ def test_listing_costs_what_is_listed_however_much_the_ledger_holds(conn: psycop
     for reload in ("no", "changed"):
         again = Run(run.run_id, "f", "k0", 2, "", reload, dry_run=False)
         with conn.transaction():
-            assert ledger.register_files(conn, again, files) == (0 if reload == "no" else 9)
+            ledger.keep_listing(conn, files)
+            assert ledger.register_listed(conn, again) == (0 if reload == "no" else 9)
             assert conn.execute(read).fetchone() == (0,)
 
 

@@ -351,12 +351,14 @@ from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
 
 feed_folder, work, run_id, number = sys.argv[1:5]
-take = parse._BatchParser._parse_piece
-def deadly(self, section, piece, tally):
-    if b"deadly" in piece.body:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return take(self, section, piece, tally)
-parse._BatchParser._parse_piece = deadly
+def deadly(parse_it):
+    def parse_or_die(self, section, *arguments):
+        if b"deadly" in next(one for one in arguments if hasattr(one, "body")).body:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return parse_it(self, section, *arguments)
+    return parse_or_die
+for way in ("_leap", "_parse_piece"):
+    setattr(parse._BatchParser, way, deadly(getattr(parse._BatchParser, way)))
 parse.parse(Tools(load_feed(Path(feed_folder)), "", WorkFiles(work), Clients()), int(run_id), int(number))
 """
 

@@ -54,7 +54,7 @@ def test_every_path_has_its_place(tmp_path: Path) -> None:
     for root in (str(tmp_path), "s3://bucket/prefix"):
         work = WorkFiles(root + "/")
         assert work.batch("rates", 7, 3) == f"{root}/runs/rates/7/00003/batch.json"
-        assert work.table("rates", 7, 3, "rate") == f"{root}/runs/rates/7/00003/rate.parquet"
+        assert work.table("rates", 7, 3, "rate") == f"{root}/runs/rates/7/00003/rate.arrow"
         assert work.spool("rates", 7, "12.xml") == f"{root}/runs/rates/7/spool/12.xml"
         assert work.data_docs("rates", 7, "static/style.css") == f"{root}/data_docs/rates/7/static/style.css"
         assert work.archive("rates", "a.xml") == f"{root}/archive/rates/a.xml"
@@ -119,7 +119,7 @@ def test_nothing_shows_before_the_end_nor_after_an_error(work: WorkFiles) -> Non
     with pytest.raises(ZeroDivisionError):
         write_half()
     assert not work.exists(path)
-    if work.local_path(path):
+    if not work.is_remote:
         assert files_below(work.root) == []
 
 
@@ -182,7 +182,7 @@ def full_disk() -> Iterator[None]:
 def test_a_full_disk_is_told_and_leaves_nothing(local: WorkFiles, chunk: int) -> None:
     path = local.table("rates", 1, 1, "rate")
     lines = [b"x" * chunk] * (3 * MIB // chunk)
-    message = r"rate\.parquet cannot be written: File too large"
+    message = r"rate\.arrow cannot be written: File too large"
     with pytest.raises(WorkFilesUnavailable, match=message), local.open_write(path) as file:
         file.writelines(lines)
     assert files_below(local.root) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.bench import HUGE_MB, MB, Bench, Runs, Skipped
 
-# what is kept of each MB of XML at once: Parquet of two stages, the table with its index, WAL
+# what is kept of each MB of XML at once: rows between stages, the table with its index, WAL
 _DISK_SHARE = 2.0
 
 

@@ -27,7 +27,7 @@ from sluice.warehouse import query
 
 
 class Read(Protocol):
-    """Gives the accepted rows of a table, some at a time, as parse's Parquet has them: all columns, or some."""
+    """Gives the accepted rows of a table, some at a time, as parse's files have them: all columns, or some."""
 
     def __call__(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]: ...
 

@@ -100,15 +100,26 @@ def _part_to_json(part: Part) -> dict[str, Any]:
 
 
 def _part_from_json(data: dict[str, Any]) -> Part:
+    # A batch may have thousands of parts, and each stage reads them: arguments by their place cost half.
     file, cut = data["file"], data["cut"]
     date = file["file_date"]
     modified_at = dt.datetime.fromisoformat(file["modified_at"])
     file_date = dt.date.fromisoformat(date) if date else None
-    context, tail = base64.b64decode(cut["context"]), base64.b64decode(cut["tail"])
+    context = base64.b64decode(cut["context"]) if cut["context"] else b""
+    tail = base64.b64decode(cut["tail"]) if cut["tail"] else b""
     wanted = data.get("wanted")  # which an older release, whose run is still at work, did not know
     return Part(
         data["part_id"],
-        LedgerFile(**{**file, "modified_at": modified_at, "file_date": file_date}),
-        Cut(**{**cut, "context": context, "tail": tail}),
+        LedgerFile(file["file_id"], file["uri"], file["version"], file["size_bytes"], modified_at, file_date),
+        Cut(
+            cut["member"],
+            cut["start_byte"],
+            cut["end_byte"],
+            context,
+            tail,
+            cut["first_record"],
+            cut["first_line"],
+            cut["spool"],
+        ),
         None if wanted is None else frozenset((member, offset) for member, offset in wanted),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_quarantine, cli_warehouse
+from sluice import cli_quarantine, cli_status, cli_warehouse
 from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -253,6 +253,7 @@ COMMANDS: tuple[Command, ...] = (
         cli_quarantine.release,
         cli_quarantine.declare_release,
     ),
+    Command("status", "Show feeds, what waits and what is kept out, last runs", cli_status.show, cli_status.declare),
     Command("airflow", "Run Airflow's own command line against the running stack", _airflow, hands_on=True),
     Command("psql", "Open the warehouse of the running stack with psql", _psql, hands_on=True),
 )

@@ -102,7 +102,9 @@ def spell_csv(columns: Mapping[str, str], tables: Iterable[pa.Table]) -> Iterato
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
     for table in tables:
         sink = io.BytesIO()
-        pyarrow.csv.write_csv(pa.table([_csv_column(table[name]) for name in columns], list(columns)), sink, options)
+        rows = pa.table([_csv_column(table[name]) for name in columns], list(columns))
+        # In one chunk: behind a chunk without rows, Arrow's writer leaves bytes unwritten.
+        pyarrow.csv.write_csv(rows.combine_chunks(), sink, options)
         yield sink.getvalue()
 
 

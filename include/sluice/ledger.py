@@ -85,20 +85,26 @@ def insert_run(conn: psycopg.Connection, request: RunRequest, generation: int) -
     return Run(run_id, request.feed, request.run_key, generation, edition, request.reload, request.dry_run)
 
 
-def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFile]) -> int:
-    """Note every listed file version, and put those that are open for this run on its manifest; returns how many.
-
-    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping.
-    ``files`` is consumed as a stream, in bounded memory.
-    """
+def keep_listing(conn: psycopg.Connection, files: Iterable[SourceFile]) -> None:
+    """Keep a listing in this session, for ``register_listed``. It is consumed as a stream, in bounded memory."""
     conn.execute(
-        """CREATE TEMP TABLE listed (uri text, version text, size_bytes bigint, modified_at timestamptz, file_date date)
-           ON COMMIT DROP"""
+        """CREATE TEMP TABLE IF NOT EXISTS listed
+               (uri text, version text, size_bytes bigint, modified_at timestamptz, file_date date);
+           TRUNCATE listed"""
     )
     with conn.cursor() as cursor, cursor.copy("COPY listed FROM STDIN") as copy:
         for file in files:
             date = file.file_date.isoformat() if file.file_date else "-infinity"
             copy.write_row((file.uri, file.version, file.size_bytes, file.modified_at.isoformat(), date))
+    conn.execute("ANALYZE listed")
+
+
+def register_listed(conn: psycopg.Connection, run: Run) -> int:
+    """Note every file version of the kept listing, and put those that are open for this run on its manifest; returns
+    how many.
+
+    Open are files with a part that this edition has not loaded; parts that a gate holds wait for another mapping.
+    """
     conn.execute(
         """INSERT INTO sluice.files (feed, uri, version, size_bytes, modified_at, file_date, listed_by)
            SELECT %s, uri, version, size_bytes, modified_at, file_date, %s FROM listed
@@ -106,7 +112,6 @@ def register_files(conn: psycopg.Connection, run: Run, files: Iterable[SourceFil
            ON CONFLICT (feed, uri, version) DO NOTHING""",
         [run.feed, run.run_id],
     )
-    conn.execute("ANALYZE listed")
     return conn.execute(
         """INSERT INTO sluice.manifest (run_id, file_id)
            SELECT %(run)s, f.file_id FROM listed
@@ -349,7 +354,7 @@ def store_counts(
                %s::bigint[], %s::bigint[], %s::text[]) AS c (part_id, found, quarantined, inserted, updated, unchanged,
                superseded, deleted, size, sha256)
            WHERE l.part_id = c.part_id AND l.edition = %s""",
-        [*map(list, columns), run.edition],
+        [*map(_spell_array, columns), run.edition],
     )
     conn.execute(
         """UPDATE sluice.loads l SET quarantined_whole = q.members
@@ -358,6 +363,13 @@ def store_counts(
            WHERE l.part_id = q.part_id AND l.edition = %s""",
         [[part_id for part_id, *_ in rows], run.run_id, run.edition],
     )
+
+
+def _spell_array(values: Iterable[int | str | None]) -> str:
+    """An array of numbers, or of texts without any special character, as PostgreSQL reads it: psycopg would look at
+    each item for what has to be quoted, and there may be thousands of parts.
+    """
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
 
 
 def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> None:

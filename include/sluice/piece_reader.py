@@ -30,6 +30,7 @@ MAX_DEPTH = 2048
 
 _TAG_NAME = re.compile(rb"<([^\s/>]+)")
 _NO_RECORDS = np.array([], np.int64)
+_NO_EVENTS = np.empty((0, 4), np.int64)
 
 RootCheck = Callable[[bytes], None]
 Leaper = Callable[[Piece], int]
@@ -58,8 +59,9 @@ class PieceReader:
     Iterating raises ``MalformedXML`` for what the stream or the scanner finds; the whole records before the fault have
     been yielded by then, the last of them when ``fault`` was set already.
 
-    With a ``leaper``, most pieces are cut without a scan: before the last start tag in the buffer that looks like a
-    record's. Whoever takes such a piece proves that the guess was right; such pieces are not yielded.
+    With a ``leaper``, most pieces are cut without a scan: a stream that is no longer than a piece is one, and of others
+    they end before the last start tag in the buffer that looks like a record's. Whoever takes such a piece proves that
+    the guess was right; such pieces are not yielded.
     """
 
     stream: Readable
@@ -94,6 +96,7 @@ class PieceReader:
     _ends: list[int] = field(default_factory=list)
     _oversize: OversizeRecord | None = None
     _record_tag: bytes = b""  # how the records' start tags begin
+    _may_be_whole: bool = False  # whether the buffer may come to hold all of a short stream, which is not scanned yet
     _misses: int = 0  # leaps in a row that failed
     _state: np.ndarray = field(init=False)
     _stack: np.ndarray = field(init=False)
@@ -101,20 +104,21 @@ class PieceReader:
 
     def __iter__(self) -> Iterator[Piece | OversizeRecord]:
         self._state, self._stack = self.paths.new_state()
-        self._events = np.empty((scanner.EVENT_CAPACITY, 4), np.int64)
+        self._events = _NO_EVENTS
         self._base, self.ends_line = self.first_byte - len(self.context), self.first_line
+        self._may_be_whole = self.leaper is not None and not self.context
         try:
-            yield from self._enter()
+            if self.context:
+                yield from self._enter()
             yield from self._read()
         except MalformedXML as fault:
             self.fault = fault
-            if self._record_tag:
+            if self._is_ahead:
                 # What was to be leapt over has whole records, too.
-                self.leaper, self._record_tag = None, b""
                 with suppress(MalformedXML):
-                    yield from self._scan()
+                    yield from self._catch_up()
             yield from self._rest(fault.code)
-            self._buffer, self._events = b"", self._events[:0].copy()  # the fault holds on to the reader
+            self._buffer, self._events = b"", _NO_EVENTS  # the fault holds on to the reader
             raise
 
     def _enter(self) -> Iterator[Piece | OversizeRecord]:
@@ -131,20 +135,34 @@ class PieceReader:
         while chunk := self.stream.read(max(READ_BYTES, len(self._buffer) // 2)):
             self.bytes_read += len(chunk)
             self._buffer += chunk
-            if self._leap():
+            self._may_be_whole &= len(self._buffer) < min(READ_BYTES, self.piece_bytes)
+            if self._may_be_whole or self._leap():
                 continue
             yield from self._scan()
             if self._state[scanner.ERROR]:
                 raise self._scan_error()
             yield from self._make_room()
-        if self._record_tag:
-            self.leaper, self._record_tag = None, b""
-            yield from self._scan()
+        if self._may_be_whole and self._leap_over_all():
+            return
+        if self._is_ahead:
+            yield from self._catch_up()
             if self._state[scanner.ERROR]:
                 raise self._scan_error()
         yield from self._finish()
 
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether bytes were read that have not been scanned, in the hope that they need not be."""
+        return self._may_be_whole or bool(self._record_tag)
+
+    def _catch_up(self) -> Iterator[Piece | OversizeRecord]:
+        """Scan what was to be leapt over; there are no leaps any more."""
+        self.leaper, self._record_tag, self._may_be_whole = None, b"", False
+        yield from self._scan()
+
     def _scan(self) -> Iterator[Piece | OversizeRecord]:
+        if not len(self._events):
+            self._events = np.empty((scanner.EVENT_CAPACITY, 4), np.int64)
         count = -1
         while count:
             view = np.frombuffer(self._buffer, np.uint8)
@@ -178,6 +196,16 @@ class PieceReader:
         self._drop_until(self._base + end)
         self._scanned = 0
         return True
+
+    def _leap_over_all(self) -> bool:
+        """Hand over a whole stream, if what stands above records in it may be as long as it is."""
+        if self.leaper is None or not self._buffer or len(self._buffer) > self.max_header_bytes:
+            return False
+        piece = Piece(
+            b"", self._buffer, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line, is_stream=True
+        )
+        self.records_seen = self.leaper(piece)
+        return bool(self.records_seen)
 
     def _go_back(self, record_tag: bytes) -> None:
         """Forget what the scan has seen beyond the last cut, a record's end: from there on leaps are tried."""

@@ -69,7 +69,8 @@ class Piece:
     ``first_record`` and ``first_line`` count from 1 over the whole stream. ``chain`` holds the ancestors that are open
     where the body begins; ``families`` holds pairs: the index of a record, and the ancestors that the records have from
     it on. A remnant has no records: it is parsed for the proof only (what stands between two documents) or to learn
-    what is wrong (what is left where the stream ends too early).
+    what is wrong (what is left where the stream ends too early). A piece that ``is_stream`` is all of a short one, and
+    nobody has looked what stands above its records: it tells neither prolog nor families.
     """
 
     context: bytes
@@ -84,6 +85,7 @@ class Piece:
     chain: Chain = ()
     families: tuple[tuple[int, Chain], ...] = ()
     is_remnant: bool = False
+    is_stream: bool = False
 
     @property
     def text(self) -> bytes:
@@ -101,6 +103,8 @@ class Piece:
 
     def lines(self) -> np.ndarray:
         """The line on which each record begins."""
+        if len(self.starts) == 1:  # of thousands of small files each has but one
+            return np.array([self.first_line + self.body.count(b"\n", 0, int(self.starts[0]) - self.offset)])
         return lines_of(self.body, self.starts - self.offset, self.first_line)
 
     def record_chains(self) -> Iterator[Chain]:

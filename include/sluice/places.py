@@ -46,12 +46,18 @@ class RecordPlace:
 
 
 class PiecePlaces:
-    """The places of the records of one piece, by index; ``needs_leads`` says that columns read what stands above."""
+    """The places of the records of one piece, by index; ``needs_leads`` says that columns read what stands above.
 
-    def __init__(self, part_id: int, member: str, piece: Piece, needs_leads: bool) -> None:
+    ``scan`` cuts a piece that ``is_stream`` in the usual way, to learn what stands above its records.
+    """
+
+    def __init__(
+        self, part_id: int, member: str, piece: Piece, needs_leads: bool, scan: Callable[[Piece], Piece] | None = None
+    ) -> None:
         self.part_id, self.member = part_id, member
         self._piece = piece
         self._needs_leads = needs_leads
+        self._scan = scan
 
     def __len__(self) -> int:
         return len(self._piece.starts)
@@ -68,8 +74,16 @@ class PiecePlaces:
             offset=start,
             length=end - start,
             line=int(self.lines[index]),
-            fragment=partial(_fragment, self._piece, index, self._needs_leads),
+            fragment=partial(self._fragment, index),
         )
+
+    def _fragment(self, index: int) -> tuple[bytes, bytes | None]:
+        piece = self._scanned
+        return piece.raw(index), brief_opening(piece.prolog, _chain_of(piece, index), self._needs_leads)
+
+    @cached_property
+    def _scanned(self) -> Piece:
+        return self._scan(self._piece) if self._scan and self._piece.is_stream else self._piece
 
     @property
     def ordinals(self) -> np.ndarray:
@@ -111,10 +125,6 @@ class PlaceAt:
     @property
     def line(self) -> int:
         return int(self._places.lines[self._index])
-
-
-def _fragment(piece: Piece, index: int, needs_leads: bool) -> tuple[bytes, bytes | None]:
-    return piece.raw(index), brief_opening(piece.prolog, _chain_of(piece, index), needs_leads)
 
 
 def _chain_of(piece: Piece, index: int) -> Chain:

@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sluice import holds, ledger, quarantine, replay, warehouse
 from sluice.append import KeyAppend, PlaceAppend, Read
@@ -21,7 +20,8 @@ from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.merge import FamilyMerge
 from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, Run, Totals
-from sluice.staging import COPY_ROWS, Staging
+from sluice.rowfiles import read_groups, read_rows
+from sluice.staging import Staging
 from sluice.tools import Tools
 
 _UNREAD = ("_length", "_line")  # of a record, for rejects
@@ -251,7 +251,7 @@ class BatchPublisher:
         work, found = self._tools.work, []
         for name in (*self._feed.roots, *(f"{name}.deletes" for name in self._deleting)):
             with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
-                rows = pq.ParquetFile(file).read(columns=["_rec", "_part", "_member", "_offset"]).to_pylist()
+                rows = read_rows(file, ["_rec", "_part", "_member", "_offset"]).to_pylist()
             found += [r["_rec"] for r in rows if (r["_part"], r["_member"], r["_offset"]) in places]
         return pa.array(found, pa.int64())
 
@@ -304,11 +304,8 @@ class BatchPublisher:
         work, rejected = self._tools.work, pa.array(sorted(self._verdict.rejected), pa.int64())
         takes_all = len(wanted) == len(self._parts) and records is None and not len(rejected)
         with work.open_read(work.table(self._feed.feed, self._run.run_id, self._batch.number, name)) as file:
-            parquet = pq.ParquetFile(file)
-            there = [column for column in parquet.schema_arrow.names if column not in _UNREAD]
-            asked = there if columns is None else list(dict.fromkeys(["_rec", "_part", *columns]))
-            for batch in parquet.iter_batches(batch_size=COPY_ROWS, columns=asked):
-                table = pa.Table.from_batches([batch])
+            asked = None if columns is None else list(dict.fromkeys(["_rec", "_part", *columns]))
+            for table in read_groups(file, asked, without=_UNREAD):
                 yield table if takes_all else table.filter(_keep(table, wanted, records, rejected))
 
 

@@ -22,6 +22,9 @@ from sluice.scanner import PathTable
 from sluice.sources import source_for
 from sluice.tools import Tools
 
+# What a file may have to be read as a whole before it is looked at.
+SMALL_BYTES = 256 << 10
+
 
 @dataclass(slots=True)
 class Section:
@@ -153,11 +156,23 @@ def sections(
 
 
 def _whole_sections(tools: Tools, part: Part, digests: dict[int, str | None]) -> Iterator[Section]:
+    if part.file.size_bytes <= SMALL_BYTES:
+        yield from _small_sections(tools, part, digests)
+        return
     with open_raw(tools, part.file) as raw:
         digest = Digest(raw)
         for member in containers.iter_members(cast("BinaryIO", digest), quotas_of(tools.feed)):
             yield Section(part, member.name, Utf8Stream(member.stream, tools.feed.encoding))
         digests[part.part_id] = digest.hexdigest(part.file.size_bytes)
+
+
+def _small_sections(tools: Tools, part: Part, digests: dict[int, str | None]) -> Iterator[Section]:
+    """Of a small file all bytes at once, since there may be thousands."""
+    with open_raw(tools, part.file) as raw:
+        data = raw.read()
+    for member in containers.iter_members(io.BytesIO(data), quotas_of(tools.feed)):
+        yield Section(part, member.name, Utf8Stream(member.stream, tools.feed.encoding))
+    digests[part.part_id] = hashlib.sha256(data).hexdigest() if len(data) == part.file.size_bytes else None
 
 
 def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 
@@ -277,10 +277,12 @@ class Totals:
 
 def to_json(record: Any) -> dict[str, Any]:
     """A dataclass as plain JSON values (dates as ISO text, bytes as Latin-1 text)."""
-    return {key: _plain(value) for key, value in asdict(record).items()}
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
 
 
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (int, float, str)):
+        return value
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -289,4 +291,4 @@ def _plain(value: Any) -> Any:
         return value.decode("latin-1")
     if isinstance(value, (dt.datetime, dt.date)):
         return value.isoformat()
-    return value
+    return to_json(value) if is_dataclass(value) else value

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg
 
 from sluice import warehouse
+from sluice.arrivals import inbox
 from sluice.tools import Tools
 
 _FORGET = """UPDATE sluice.quarantine SET raw = NULL, raw_is_whole = false, context = NULL, reasons = (
@@ -45,9 +46,11 @@ def tidy(tools: Tools, now: dt.datetime) -> TidySummary:
     with warehouse.connect(tools.dsn, f"housekeeping {feed}") as connection:
         if connection.execute("SELECT to_regclass('sluice.runs')").fetchone() == (None,):
             return TidySummary(feed, 0, 0, 0)
+        warehouse.create_ledger(connection)
         entries = _forget_values(connection, feed, now, keep.quarantine_days)
         docs = _old_runs(connection, feed, now, keep.data_docs_days, tools.work.list_runs(feed, data_docs=True))
         work = _old_runs(connection, feed, now, keep.work_days, tools.work.list_runs(feed))
+        inbox.forget(connection, now - dt.timedelta(days=inbox.KEPT_DAYS))
     for run_id in docs:
         tools.work.remove_data_docs(feed, run_id)
     for run_id in work:

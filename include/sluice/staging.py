@@ -85,7 +85,7 @@ class Staging:
         return columns + (', "_is_delete" boolean DEFAULT false' if self._feed.tables[name].deletes else "")
 
     def columns(self, name: str) -> list[tuple[str, str]]:
-        """The columns of a staging table, as in parse's Parquet, with their SQL types."""
+        """The columns of a staging table, as in parse's files, with their SQL types."""
         table = self._feed.tables[name]
         place = [("_rec", "bigint")]
         if table.is_root:

@@ -1,19 +1,19 @@
-"""The Parquet files of one batch, one per table: their schemas, and the conversion of what was found to their types."""
+"""The rows of one batch, a file per table: their schemas, and the conversion of what was found to their types."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sluice.convert import BadValue, Converter
 from sluice.feed.model import Column, Feed, Table
 from sluice.nodes import TablePlan
 from sluice.records import Reason
+from sluice.rowfiles import RowWriter
 from sluice.staging import positions
 from sluice.walk import Rows
 
@@ -21,10 +21,6 @@ from sluice.walk import Rows
 # out.
 MAX_INDEX_BYTES = 2560
 OTHER_BYTES = 48
-# How much makes a row group, whichever comes first: small ones take longer to read.
-GROUP_ROWS = 1 << 16
-GROUP_BYTES = 8 << 20
-
 
 _PLACE_FIELDS = [
     ("_rec", pa.int64()),
@@ -55,14 +51,14 @@ class Place(Protocol):
 
 
 def table_schema(feed: Feed, name: str) -> pa.Schema:
-    """The schema of a table's Parquet file, as parse writes it and validate and load read it."""
+    """The schema of a table's file of rows, as parse writes it and validate and load read it."""
     table = feed.tables[name]
     place = _PLACE_FIELDS if table.is_root else [*_PLACE_FIELDS[:2], *((n, pa.int32()) for n in positions(feed, name))]
     return pa.schema([*place, *((column, declared.column_type.arrow) for column, declared in table.columns.items())])
 
 
 def deletes_schema(feed: Feed, name: str) -> pa.Schema:
-    """The schema of the Parquet file of a root table's deletes: key and version."""
+    """The schema of the file of a root table's deletes: key and version."""
     columns = feed.tables[name].columns
     order = ((column, columns[column].column_type.arrow) for column in feed.tables[name].order_columns)
     return pa.schema([*_PLACE_FIELDS, *order])
@@ -71,7 +67,7 @@ def deletes_schema(feed: Feed, name: str) -> pa.Schema:
 class TableWriter:
     """Converts and writes the rows of one table, or its deletes."""
 
-    def __init__(self, feed: Feed, plan: TablePlan, sink: Any) -> None:
+    def __init__(self, feed: Feed, plan: TablePlan, sink: BinaryIO, *, is_packed: bool = False) -> None:
         self.plan = plan
         self.rows = Rows()
         self.row_count = 0
@@ -83,10 +79,7 @@ class TableWriter:
         self.converters = [
             Converter(name, _declared(feed.tables[plan.name], name), limits.get(name)) for name, _ in plan.columns
         ]
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = self._waiting_bytes = 0
-        # These files live for minutes: what counts is how fast they are written and read.
-        self._writer = pq.ParquetWriter(sink, self._schema, compression="lz4", use_dictionary=False)
+        self._file = RowWriter(sink, self._schema, is_packed=is_packed)
 
     def convert(self, reasons: dict[int, list[Reason]]) -> list[pa.Array]:
         """The columns of the collected rows; what does not fit is added to ``reasons`` by record."""
@@ -142,24 +135,11 @@ class TableWriter:
         self.row_count += len(places[0])
         for column, (name, _) in zip(columns, self.plan.columns, strict=True):
             self.empty_counts[name] += count_empty(column)
-        table = pa.Table.from_arrays([*places, *columns], schema=self._schema)
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        self._waiting_bytes += table.nbytes
-        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
-            self._write_group()
+        self._file.write(pa.Table.from_arrays([*places, *columns], schema=self._schema))
 
-    def _write_group(self) -> None:
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting))
-        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
-
-    def close(self, *, is_good: bool) -> None:
-        """Write what makes the file whole; nothing where it is to be thrown away."""
-        if is_good:
-            self._write_group()
-        self._writer.is_open = is_good
-        self._writer.close()
+    def finish(self) -> None:
+        """Write what makes the file whole."""
+        self._file.finish()
 
 
 def count_empty(column: pa.Array) -> int:

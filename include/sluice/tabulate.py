@@ -1,4 +1,4 @@
-"""Collects extracted rows and writes them, typed, as one Parquet file per table; records with a bad value become
+"""Collects extracted rows and writes them, typed, as one file per table; records with a bad value become
 rejects.
 
 Rows are converted in blocks of a few thousand records, whatever files they come from, so that tiny files cost no more
@@ -31,13 +31,14 @@ BLOCK_BYTES = 4 << 20
 
 
 class BatchTables:
-    """The Parquet files of one batch, written as records come in. Use as a context manager: nothing is visible on an
+    """The files of rows of one batch, written as records come in. Use as a context manager: nothing is visible on an
     error.
     """
 
     def __init__(self, feed: Feed, plan: Plan, work: WorkFiles, run_id: int, number: int, rejects: RejectLog) -> None:
         self._feed, self._plan, self._rejects = feed, plan, rejects
         self._open = lambda name: work.open_write(work.table(feed.feed, run_id, number, name))
+        self._is_packed = work.is_remote
         self._writers: dict[str, TableWriter] = {}
         self._delete_writers: dict[str, TableWriter] = {}
         self._places: dict[int, RecordPlace] = {}
@@ -51,32 +52,30 @@ class BatchTables:
     def __enter__(self) -> BatchTables:
         self._stack = ExitStack()
         for name, plan in self._plan.tables.items():
-            writer = TableWriter(self._feed, plan, self._stack.enter_context(self._open(name)))
-            self._writers[name] = writer
+            self._writers[name] = self._new_writer(plan, name)
         for name, plans in self._plan.deletes.items():
-            sink = self._stack.enter_context(self._open(f"{name}.deletes"))
-            self._delete_writers[name] = TableWriter(self._feed, plans[0], sink)
+            self._delete_writers[name] = self._new_writer(plans[0], f"{name}.deletes")
         self._all_writers = [*self._writers.values(), *self._delete_writers.values()]
         self._rows = {name: writer.rows for name, writer in self._writers.items()}
         self._delete_rows = {name: writer.rows for name, writer in self._delete_writers.items()}
         if can_take(self._feed, self._plan):
             self._fast = FastTier(self._feed, self._plan, self._writers)
+        # Runs before the files are closed, so that none becomes visible if it fails.
         self._stack.push(self._finish)
         return self
+
+    def _new_writer(self, plan: TablePlan, name: str) -> TableWriter:
+        sink = self._stack.enter_context(self._open(name))
+        return TableWriter(self._feed, plan, sink, is_packed=self._is_packed)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
 
     def _finish(self, kind: Any, _error: Any, _trace: Any) -> None:
-        """Runs before the files are closed, so that none becomes visible if it fails."""
-        is_good = False
-        try:
-            if kind is None:
-                self.flush()
-                is_good = True
-        finally:
+        if kind is None:
+            self.flush()
             for writer in self._all_writers:
-                writer.close(is_good=is_good)
+                writer.finish()
 
     # -- the fast tier ------------------------------------------------------------------------------------------------
 

@@ -32,14 +32,14 @@ class WorkFiles:
     A path is a plain text, absolute or a URL, that any process with the same root understands. Whatever the file system
     cannot do (full disk, lost mount, no such file) is raised as ``WorkFilesUnavailable``.
 
-    ``options`` gives what fsspec is to be told of a URL's file system, such as credentials. It is asked at each access
-    and for URLs only, since credentials may be short-lived.
+    ``is_remote`` tells that it is no folder of this machine's. ``options`` gives what fsspec is to be told of a URL's
+    file system, such as credentials. It is asked at each access, and for URLs only: credentials may be short-lived.
     """
 
     def __init__(self, root: str, options: Callable[[], Mapping[str, Any]] = dict) -> None:
         is_remote = "://" in root and not root.startswith("file://")
         self.root = root.rstrip("/") if is_remote else str(Path(root.removeprefix("file://")).absolute())
-        self._is_remote = is_remote
+        self.is_remote = is_remote
         self._options = options
 
     def __repr__(self) -> str:
@@ -52,8 +52,8 @@ class WorkFiles:
         return self._batch_path(feed, run_id, number, "batch.json")
 
     def table(self, feed: str, run_id: int, number: int, table: str) -> str:
-        """The batch's rows of one table (Parquet)."""
-        return self._batch_path(feed, run_id, number, f"{table}.parquet")
+        """The batch's rows of one table (Arrow)."""
+        return self._batch_path(feed, run_id, number, f"{table}.arrow")
 
     def rejects(self, feed: str, run_id: int, number: int) -> str:
         """What parse rejected (JSON lines)."""
@@ -101,7 +101,7 @@ class WorkFiles:
     @contextmanager
     def open_write(self, path: str) -> Iterator[BinaryIO]:
         """A binary file that appears under ``path`` when the block ends well; on any error nothing is left of it."""
-        with self._write_remote(path) if self._is_remote else _write_local(path) as file:
+        with self._write_remote(path) if self.is_remote else _write_local(path) as file:
             yield file
 
     def open_read(self, path: str) -> BinaryIO:
@@ -109,12 +109,8 @@ class WorkFiles:
         inner = _attempt(path, "read", lambda: self._open_raw(path))
         return io.BufferedReader(_Reported(inner, path), _BUFFER_BYTES)
 
-    def local_path(self, path: str) -> str | None:
-        """``path`` if it is a path of this machine's file system, for readers that are faster that way."""
-        return None if self._is_remote else path
-
     def exists(self, path: str) -> bool:
-        return bool(_attempt(path, "read", lambda: self._remote().exists(path) if self._is_remote else _exists(path)))
+        return bool(_attempt(path, "read", lambda: self._remote().exists(path) if self.is_remote else _exists(path)))
 
     def write_json(self, path: str, value: Any) -> None:
         with self.open_write(path) as file:
@@ -133,7 +129,7 @@ class WorkFiles:
         return sorted(int(name) for name in names if name.isdecimal())
 
     def _list_folder(self, path: str) -> list[str]:
-        if self._is_remote:
+        if self.is_remote:
             return [name.rstrip("/").rpartition("/")[2] for name in self._remote().ls(path, detail=False)]
         return [entry.name for entry in Path(path).iterdir()]
 
@@ -147,13 +143,13 @@ class WorkFiles:
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
-            if self._is_remote:
+            if self.is_remote:
                 _attempt(path, "removed", lambda: self._remote().rm(path, recursive=True), passing=FileNotFoundError)
             else:
                 _attempt(path, "removed", lambda: shutil.rmtree(path), passing=FileNotFoundError)
 
     def _open_raw(self, path: str) -> Any:
-        if self._is_remote:
+        if self.is_remote:
             return self._remote().open(path, "rb", block_size=_REMOTE_READ_BYTES)
         return Path(path).open("rb", buffering=0)
 

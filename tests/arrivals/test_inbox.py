@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from tests.arrivals.landing import PATTERN, announcement, s3_feed
-from tests.small_feeds import Ground
+from tests.small_feeds import ITEMS, Ground
 
 from sluice import warehouse
 from sluice.arrivals import inbox
 from sluice.arrivals.announcements import Announcement
 from sluice.errors import FeedInvalid
+from sluice.feed.loading import load_feeds
 from sluice.records import Run
 from sluice.sources import UriPattern
 
@@ -116,3 +117,12 @@ def test_only_s3_announces(ground: Ground) -> None:
     assert s3_feed(ground).source.arrivals is not None
     with pytest.raises(FeedInvalid, match=r"only files in S3 \(s3://…\) announce themselves"):
         s3_feed(ground, "local", "/landing/*.xml")
+
+
+def test_feeds_of_one_queue_agree_where_its_messages_are_kept(ground: Ground) -> None:
+    s3_feed(ground, "one")
+    s3_feed(ground, "two")
+    assert sorted(load_feeds(ground.root / "feeds")) == ["one", "two"]
+    s3_feed(ground, "three", text="target: {connection: elsewhere}\n" + ITEMS)
+    with pytest.raises(FeedInvalid, match=r"three/feed.yaml:2:.*another feed of this queue"):
+        load_feeds(ground.root / "feeds")

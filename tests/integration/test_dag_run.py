@@ -98,6 +98,32 @@ def test_a_days_files_become_rows_once(run_dag: RunDag, landing: Path, database:
     assert rows_of(database, "SELECT id, total::text, _run, _loaded_at FROM orders.orders ORDER BY id") == before
 
 
+def test_a_run_tells_those_who_wait_for_its_tables(run_dag: RunDag, landing: Path) -> None:
+    """An event on each table, with the counts; none where a run has changed nothing."""
+    drop(landing, "a.xml", ORDER.format(id=1, total="1"), ORDER.format(id=2, total="2"))
+    before = len(asset_events())
+    run_dag()
+    events = asset_events()[before:]
+    assert sorted(uri for uri, _ in events) == ["sluice://tables/orders/lines", "sluice://tables/orders/orders"]
+    for _, extra in events:
+        assert extra["feed"] == "orders"
+        assert {extra[name] for name in ("found", "loaded", "inserted")} == {2}
+        assert extra["files"] == 1
+    run_dag(DAY + dt.timedelta(hours=1))
+    assert len(asset_events()) == before + 2
+
+
+def asset_events() -> list[tuple[str, dict[str, Any]]]:
+    """The events of all assets so far, with what they say."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = select(AssetModel.uri, AssetEvent.extra).join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+    with create_session() as session:
+        return [(uri, extra) for uri, extra in session.execute(query.order_by(AssetEvent.id))]
+
+
 def test_a_stage_logs_one_line(run_dag: RunDag, landing: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Found, loaded, quarantined and how fast; and nothing of the libraries underneath."""
     drop(landing, "a.xml", ORDER.format(id=1, total="1"))
@@ -199,18 +225,22 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
     class Killed(OSError):
         pass
 
-    take, leave = parse._BatchParser._parse_piece, Attempts.__exit__
+    ways, leave = ("_leap", "_parse_piece"), Attempts.__exit__
 
-    def take_or_die(self: Any, section: Any, piece: Any, tally: Any) -> Any:
-        if b"666" in piece.body:
-            raise Killed
-        return take(self, section, piece, tally)
+    def deadly(parse_it: Any) -> Any:
+        def parse_or_die(self: Any, section: Any, *arguments: Any) -> Any:
+            if any(b"666" in getattr(one, "body", b"") for one in arguments):
+                raise Killed
+            return parse_it(self, section, *arguments)
+
+        return parse_or_die
 
     def leave_alive(self: Any, kind: Any, error: Any, trace: Any) -> None:
         if kind is not Killed:
             leave(self, kind, error, trace)
 
-    monkeypatch.setattr(parse._BatchParser, "_parse_piece", take_or_die)
+    for way in ways:
+        monkeypatch.setattr(parse._BatchParser, way, deadly(getattr(parse._BatchParser, way)))
     monkeypatch.setattr(Attempts, "__exit__", leave_alive)
     for name, number in (("a", 1), ("b", 666), ("c", 666), ("d", 2)):
         drop(landing, f"{name}.xml", ORDER.format(id=number, total="1"))

@@ -5,18 +5,29 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import psutil
 import psycopg
 import pytest
 
 from sluice.demo import demo
+from sluice.stack.emulator import BUCKET, CREDENTIALS, REGION
 from sluice.stack.home import Home
+from sluice.stack.processes import wait_until
 from sluice.stack.running import NAMES, Stack, down, up
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 PROJECT = Path(__file__).parents[2]
 LOADED = "SELECT feed, sum(found), sum(loaded), sum(quarantined) FROM sluice.runs GROUP BY feed ORDER BY feed"
+ARRIVED = """
+    SELECT split_part(run_key, '__', 1), state, files FROM sluice.runs JOIN sluice.manifest USING (run_id)
+    JOIN sluice.files f USING (file_id) WHERE f.uri LIKE '%/2026-01-05.xml'"""
+CLIENT = {
+    "region_name": REGION,
+    "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+    "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +81,20 @@ def test_the_demo_loads_every_sample_once(home: Home, capsys: pytest.CaptureFixt
     assert demo(home) == 0
     assert "Nothing was loaded twice" in capsys.readouterr().out
     assert totals(Stack.running(home)) == loaded
+
+
+def test_a_file_that_any_client_puts_into_the_bucket_is_loaded_by_itself(home: Home):
+    """The demo has switched the feed on; its queue, its inbox and its watcher do the rest."""
+    stack = Stack.running(home)
+    sample = max((home.feeds / "exchange_rates/samples").iterdir())
+    client = boto3.client("s3", **{**CLIENT, "endpoint_url": stack.emulator.url})
+    client.put_object(Bucket=BUCKET, Key="exchange_rates/2026-01-05.xml", Body=sample.read_bytes())
+
+    def is_loaded() -> bool:
+        with psycopg.connect(stack.warehouse_dsn) as connection:
+            return connection.execute(ARRIVED).fetchall() == [("asset_triggered", "succeeded", 1)]
+
+    wait_until(home, is_loaded, NAMES, "the run of the file that arrived", 120)
 
 
 def test_a_second_up_changes_nothing(home: Home):

@@ -40,9 +40,16 @@ tables:
 """
 
 
-def feed_text(malformed: str = "reject", *, is_required: bool = False, many: bool = False) -> str:
-    """``many`` says that of several values the first is taken."""
+# The columns that read what stands above their record.
+_UPWARD = ("      r: ../@x\n", '      h: {path: ../head/y, type: "text[]"}\n', "up: ../../@x, ")
+
+
+def feed_text(malformed: str = "reject", *, is_required: bool = False, many: bool = False, upward: bool = True) -> str:
+    """``many`` says that of several values the first is taken, ``upward`` that columns read what is above records."""
     text = FEED.replace("MALFORMED", malformed).replace("REQUIRED", str(is_required).lower())
+    for column in () if upward else _UPWARD:
+        assert column in text
+        text = text.replace(column, "")
     return text.replace("MANY", ", first: true" if many else "")
 
 

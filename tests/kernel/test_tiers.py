@@ -32,6 +32,25 @@ def test_both_tiers_agree(tmp_path: Path, malformed: str, required: bool, wrongn
     assert taken > DOCUMENTS / 10
 
 
+@pytest.mark.parametrize("malformed", ["reject", "keep_records"])
+@pytest.mark.parametrize("wrongness", [0.0, 0.1])
+def test_both_tiers_agree_on_short_documents_that_nobody_has_scanned(
+    tmp_path: Path, malformed: str, wrongness: float
+) -> None:
+    """Such a document is given to the fast tier whole; what stands above a record is looked up for its reject only."""
+    feed = write_feed(tmp_path, feed_text(malformed, many=True, upward=False))
+    with counted_leaps() as leaps:
+        rejects = 0
+        for seed in range(DOCUMENTS):
+            data = Sender(random.Random(f"short/{malformed}/{wrongness}/{seed}"), wrongness).document()
+            before = leaps[0]
+            fast, reference = parse_by_both(feed, tmp_path, data)
+            assert_same(fast, reference)
+            rejects += len(fast.rejects) if leaps[0] > before else 0
+    assert leaps[0] > DOCUMENTS / 10
+    assert rejects > 0
+
+
 @pytest.mark.parametrize("wrongness", [0.0, 0.02])
 def test_both_tiers_agree_on_long_documents(tmp_path: Path, wrongness: float) -> None:
     """Many pieces: most are cut at a guess, which the tokenizer has to prove, or the scanner has to make good."""

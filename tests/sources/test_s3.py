@@ -106,6 +106,32 @@ def test_only_what_can_match_is_listed(client: Any, source: s3.S3Source) -> None
     ]
 
 
+def test_a_wildcard_before_the_date_takes_no_other_day(client: Any, source: s3.S3Source) -> None:
+    for key in ("a/2024-03-05/x.xml", "b/2024-03-05/x.xml", "b/2024-03-06/x.xml", "b/2024-03-07/x.xml"):
+        put(client, key)
+    pattern = "s3://landing/*/{date:%Y-%m-%d}/*.xml"
+    assert names(source, pattern, MARCH_5) == ["a/2024-03-05/x.xml", "b/2024-03-05/x.xml"]
+    recorder = Recorder(client)
+    assert names(source, pattern, MARCH_6, MARCH_5)[-1] == "b/2024-03-06/x.xml"
+    assert len(recorder.listings) == 1, "both days have the same prefix"
+
+
+def test_files_come_once_and_by_uri_whatever_the_order_of_the_days(client: Any, source: s3.S3Source) -> None:
+    for key in ("2024-3/05.xml", "2024-03/06.xml", "2024-03/05.xml"):
+        put(client, key)
+    assert names(source, "s3://landing/{date:%Y-%m}/*.xml", MARCH_6, MARCH_5) == ["2024-03/05.xml", "2024-03/06.xml"]
+    assert names(source, "s3://landing/{date:%Y-%m/%d}.xml", MARCH_6, MARCH_5) == ["2024-03/05.xml", "2024-03/06.xml"]
+
+
+def test_a_listing_is_read_as_it_comes(client: Any, source: s3.S3Source) -> None:
+    """So that it needs no more memory for millions of keys."""
+    for number in range(2001):
+        put(client, f"many/{number:04}.xml")
+    recorder = Recorder(client)
+    next(source.list_files(UriPattern("s3://landing/many/*.xml"), []))
+    assert len(recorder.listings) == 1
+
+
 def test_listings_of_many_pages_are_complete(client: Any, source: s3.S3Source) -> None:
     for number in range(1001):
         put(client, f"many/{number:04}.xml")

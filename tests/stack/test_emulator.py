@@ -21,6 +21,7 @@ def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     server.start()
     forget(emulator)
     yield emulator
+    forget(emulator)  # what moto keeps is there for every other test of this process
     server.stop()
 
 

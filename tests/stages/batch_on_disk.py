@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sluice.batches import write_batch
 from sluice.feed.model import Feed
 from sluice.records import Batch, Cut, LedgerFile, Part, PartOutcome, to_json
+from sluice.rowfiles import RowWriter
 from sluice.sources import Clients
 from sluice.tablefiles import table_schema
 from sluice.tools import Tools
@@ -121,7 +121,10 @@ class BatchOnDisk:
         self.work.write_json(self.work.outcomes(self.feed.feed, RUN_ID, NUMBER), {"outcomes": outcomes})
         for table in self.feed.tables:
             with self.work.open_write(self.work.table(self.feed.feed, RUN_ID, NUMBER, table)) as file:
-                pq.write_table(self._table(table), file)
+                rows = self._table(table)
+                writer = RowWriter(file, rows.schema, is_packed=False)
+                writer.write(rows)
+                writer.finish()
         return self
 
     def _outcome(self, part_id: int) -> PartOutcome:

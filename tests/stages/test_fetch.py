@@ -16,7 +16,7 @@ from sluice.feed.model import Feed
 from sluice.records import RunRequest, SourceFile
 from sluice.sources import UriPattern
 from sluice.stages import fetch as fetch_stage
-from sluice.stages.fetch import fetch, select_files
+from sluice.stages.fetch import fetch, is_settled, select_files
 
 DATED_SOURCE = "{date:%Y-%m-%d}/*.xml"
 
@@ -140,7 +140,8 @@ NOW = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 def select(settle_seconds: int = 0, age_seconds: float = 0, **options: Any) -> int:
     request = RunRequest("items", "key", DAY, DAY, **options)
     file = SourceFile("file:///a.xml", "1", 1, NOW - dt.timedelta(seconds=age_seconds))
-    return len(select_files([file], request, settle_seconds, UriPattern("/a.xml"), NOW))
+    found = select_files([file], request, UriPattern("/a.xml"))
+    return sum(is_settled(one, settle_seconds, NOW) for one in found)
 
 
 @pytest.mark.parametrize(

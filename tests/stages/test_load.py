@@ -137,7 +137,7 @@ def test_a_load_that_is_killed_is_simply_tried_again(ground: Ground, at: str, wh
     ("stage", "at", "when"),
     [
         ("fetch", "sluice.ledger.insert_run", "after"),
-        ("fetch", "sluice.ledger.register_files", "after"),
+        ("fetch", "sluice.ledger.register_listed", "after"),
         ("fetch", "sluice.warehouse.transact", "after"),
         ("split", "sluice.ledger.store_whole_files", "after"),
         ("split", "sluice.ledger.store_batches", "before"),
@@ -189,7 +189,7 @@ def test_parse_and_validate_overwrite_what_they_wrote(ground: Ground, feed: Feed
 
     run_id, number = prepare_two_files(ground, feed)
     folder = Path(ground.work.batch(feed.feed, run_id, number)).parent
-    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".parquet", ".jsonl")}
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".arrow", ".jsonl")}
     parse(ground.tools(feed), run_id, number)
     validate(ground.tools(feed), run_id, number)
     assert {name: (folder / name).read_bytes() for name in before} == before

@@ -134,9 +134,13 @@ _UNREAD = (
     (b"MSCF", "a cabinet archive"),
 )
 
+_ALL_MAGICS = tuple(magic for magic, _ in (*_MAGIC, *_UNREAD))
+
 
 def codec_of(head: bytes) -> Codec | None:
     """The compression format of data that starts with ``head``; ``MalformedXML`` for one that Sluice does not read."""
+    if not head.startswith(_ALL_MAGICS):
+        return None
     for magic, name in _UNREAD:
         if head.startswith(magic):
             raise MalformedXML("not_xml", f"the content is {name}, which Sluice does not read")

@@ -27,9 +27,14 @@ def tools_for(feed: Feed) -> Tools:
         feed=feed,
         dsn=warehouse_dsn(feed.target.connection),
         work=_work_files(os.environ.get("SLUICE_WORK") or ".sluice/work"),
-        clients=Clients(s3=_s3_client(feed.source.connection or AWS_CONNECTION)),
+        clients=_clients(feed.source.connection),
         slots=int(os.environ.get("SLUICE_SLOTS", "2")),
     )
+
+
+def _clients(conn_id: str | None) -> Clients:
+    """The clients of a source; which of them its connection is for, the source's URI says."""
+    return Clients(s3=_s3_client(conn_id or AWS_CONNECTION), sftp=_sftp_client(conn_id or ""))
 
 
 def warehouse_dsn(conn_id: str) -> str:
@@ -85,6 +90,18 @@ def _s3_client(conn_id: str) -> Callable[[], Any]:
             config=hook.config,
             verify=hook.verify,
         )
+
+    return client
+
+
+def _sftp_client(conn_id: str) -> Callable[[], Any]:
+    """How to get an SFTP client of this connection (type: sftp)."""
+
+    @functools.cache
+    def client() -> Any:
+        from airflow.providers.sftp.hooks.sftp import SFTPHook
+
+        return SFTPHook(ssh_conn_id=conn_id, use_managed_conn=False).get_conn()
 
     return client
 

@@ -60,7 +60,6 @@ MODULES = (
     "psycopg",
     "pyarrow.compute",
     "pyarrow.csv",
-    "pyarrow.parquet",
 )
 
 

@@ -13,7 +13,9 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from sluice import attempts
 from sluice.alerts import Problem, describe_exception
+from sluice.edge.assets import TABLES, tell_loaded
 from sluice.edge.metrics import run_is_measured
+from sluice.edge.noted import note_load
 from sluice.edge.runs import STAGES, feed_of, leave_word, problems_of, request_of
 from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
@@ -119,7 +121,7 @@ def load(batch: dict[str, Any]) -> None:
         log.info(run_load(tools, batch["run_id"], batch["number"]).line())
 
 
-@task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(hours=2))
+@task(trigger_rule=TriggerRule.ALL_DONE, outlets=[TABLES], execution_timeout=dt.timedelta(hours=2))
 def reconcile(manifest: dict[str, Any] | None) -> None:
     """Account for every record of the run; fail, and the run with it, where one is missing, held or over a limit."""
     with run_is_measured(manifest), stage("reconcile") as tools:
@@ -129,10 +131,13 @@ def reconcile(manifest: dict[str, Any] | None) -> None:
         if manifest is None:
             raise RunFailed(_with_causes("nothing was loaded", earlier))
         try:
-            log.info(run_reconcile(tools, manifest["run_id"]).line())
+            summary = run_reconcile(tools, manifest["run_id"])
         except RunFailed as error:
             log.info(error.counts)
             raise RunFailed(_with_causes(str(error), earlier)) from None
+        log.info(summary.line())
+        tell_loaded(tools.feed, summary, get_current_context())
+        note_load(tools.feed, tools.dsn, summary.totals)
 
 
 def _with_causes(reason: str, earlier: list[Problem]) -> str:

@@ -113,7 +113,7 @@ def _check_encoding(value: str) -> str:
 
 _ENCODINGS = ("utf-8", "utf-16", "iso-8859-1", "iso-8859-15", "windows-1252", "windows-1251", "shift_jis", "gb18030")
 
-SCHEMES = ("file", "s3", "http", "https")
+SCHEMES = ("file", "s3", "sftp", "http", "https")
 _WITHOUT_DEFAULT = re.compile(r"\$\{\w+\}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,25 @@ def load_feeds(root: Path) -> dict[str, Feed]:
             feeds[name] = load_feed(root / name)
         except FeedInvalid as error:
             problems += error.problems
+    for name in _at_odds(feeds.values()):
+        message = "another feed of this queue has another warehouse or connection; give one of them a queue of its own"
+        fault = Fault(("source", "arrivals", "queue"), message)
+        problems += read_document(root / name / FEED_FILE).invalid([fault]).problems
     if problems:
         raise FeedInvalid(problems)
     return feeds
+
+
+def _at_odds(feeds: Iterable[Feed]) -> Iterator[str]:
+    """The feeds that want of a queue's messages something else than the first feed of that queue does: a message is
+    read once, and kept in one inbox.
+    """
+    wanted: dict[str, tuple[str | None, str]] = {}
+    for feed in feeds:
+        if arrivals := feed.source.arrivals:
+            own = (arrivals.connection or feed.source.connection, feed.target.connection)
+            if wanted.setdefault(arrivals.queue, own) != own:
+                yield feed.feed
 
 
 def load_feed(folder: Path) -> Feed:

@@ -86,8 +86,8 @@ class Source(Strict):
     """Where the files come from."""
 
     uri: Uri = Field(
-        description="Pattern of the files' URIs: a folder path, file://, s3:// or http(s)://. `*` and `?` match"
-        " within one path segment, `**` across; `{date:%Y-%m-%d}` is the run's date;"
+        description="Pattern of the files' URIs: a folder path, file://, s3://, sftp:// or http(s)://. `*` and `?`"
+        " match within one path segment, `**` across; `{date:%Y-%m-%d}` is the run's date;"
         " `${NAME:-default}` an environment variable."
     )
     connection: str | None = Field(None, description="Airflow connection for the source, e.g. `aws_default`.")

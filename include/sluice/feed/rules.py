@@ -40,6 +40,7 @@ def broken_rules(document: Any) -> Iterator[Fault]:
     yield from _feed_name(document)
     yield from _schema_name(document)
     yield from _arrivals(document)
+    yield from _sftp(document)
     yield from _namespaces(document)
     if drafts and not any(draft.is_root for draft in drafts.values()):
         yield Fault(
@@ -67,6 +68,14 @@ def _schema_name(document: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(name, str) and (name in SYSTEM_SCHEMAS or name.startswith("pg_")):
         loc: Loc = ("target", "schema") if own is not None else ("feed",)
         yield Fault(loc, f"the schema {name!r} is not free for tables; name another under `target: {{schema: …}}`")
+
+
+def _sftp(document: Mapping[str, Any]) -> Iterator[Fault]:
+    source = mapping_at(document, "source")
+    uri = source.get("uri")
+    if isinstance(uri, str) and uri.startswith("sftp://") and source.get("connection") is None:
+        message = "a source on a server (sftp://…) needs `connection`: the Airflow connection that says who logs in"
+        yield Fault(("source", "uri"), message)
 
 
 def _arrivals(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.errors import PermanentError
 from sluice.feed.model import Expectation
 from sluice.gate.columns import BatchColumns, View
+from sluice.gate.later import put_off
 from sluice.gate.values import ValueProblem, columns_of
 from sluice.gate.verdict import FailingRecords, Judged, Level, label_of
 
@@ -54,6 +55,8 @@ _REPORTED = re.compile(rf"{_ROW_COUNT}|expect_column_(unique_value_count|proport
 _RAISED = re.compile(r"^([\w.]*(?:Error|Exception|ArrowInvalid|ArrowNotImplementedError))\b", re.MULTILINE)
 
 # cheap: nothing of the failing rows is collected
+# imported for one expectation that hardly anybody declares
+_RARELY_USED = ("altair", "scipy.stats")
 _COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _ROWS = {
     "result_format": "COMPLETE",
@@ -85,7 +88,7 @@ def great_expectations() -> ModuleType:
     # below it are loggers with a level of their own
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), put_off(_RARELY_USED):
         warnings.simplefilter("ignore")
         import great_expectations
         import great_expectations.expectations

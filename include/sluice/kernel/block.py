@@ -45,13 +45,15 @@ class Block:
         self.progress = np.zeros(PROGRESS_SIZE, np.int64)
         self._set_buffer(np.zeros(_FIRST_BYTES, np.uint8))
         names = 2 * machine.max_names
+        # What was seen, and how often: states, then slots.
+        self.noted = np.zeros(2 * machine.max_states, np.int64)
         self.out = Output(
             tokens=np.zeros((_FIRST_TOKENS + 2 * machine.most_tokens, 4), np.int32),
             rows=np.zeros((_FIRST_TOKENS, 3), np.int32),
             records=np.zeros((1024, 2), np.int64),
             touched=np.zeros((4 * output.MAX_ATTRIBUTES, 2), np.int32),
-            visits=np.zeros(machine.max_states, np.int64),
-            sights=np.zeros(machine.max_states, np.int64),
+            visits=self.noted[: machine.max_states],
+            sights=self.noted[machine.max_states :],
             seen=np.zeros(machine.max_names, np.int64),
             seen_full=np.zeros(names, np.int64),
             follower=np.full(names, -1, np.int64),
@@ -82,16 +84,16 @@ class Block:
         progress[output.ARENA] = mark.arena
         out.row_count[:] = mark.row_count
         out.last_row[:] = -1
-        self.forget_touched()
+        self.take_touched()
 
-    def forget_touched(self) -> None:
-        for what, _ in self.touched():
-            (self.out.visits if what >= 0 else self.out.sights)[what if what >= 0 else -1 - what] = 0
+    def take_touched(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What was seen of the unknown since the last call: which of ``noted``, in which record first, how often."""
+        what, records = self.out.touched[: self.progress[output.TOUCHED]].T
         self.progress[output.TOUCHED] = 0
-
-    def touched(self) -> list[list[int]]:
-        """What was seen of the unknown since the last call to ``forget_touched``: what, and in which record."""
-        return self.out.touched[: self.progress[output.TOUCHED]].tolist()
+        noted = np.where(what < 0, self._machine.max_states - 1 - what, what)
+        times = self.noted[noted]
+        self.noted[noted] = 0
+        return noted, records, times
 
     def put(self, parts: tuple[bytes, ...], records: int) -> int:
         """Write a piece behind the last one; returns where it begins."""
@@ -150,31 +152,39 @@ class Block:
     def _set_buffer(self, buffer: np.ndarray) -> None:
         self.buffer, self.words = buffer, words_of(buffer)
 
-    def rows_since(self, mark: Mark, table: int, first: int, last: int) -> np.ndarray:
-        """The rows of a table that belong to records ``first`` to ``last`` (excluded) of the piece since the mark."""
+    def records_since(self, mark: Mark, table: int) -> np.ndarray:
+        """The record of each row of a table that has come since the mark."""
         rows = self.out.rows[mark.rows : self.row_count]
-        own = rows[rows[:, 0] == table, 1]
-        begin, end = np.searchsorted(own, [first, last])
-        return int(mark.row_count[table]) + np.arange(begin, end)
+        return rows[rows[:, 0] == table, 1]
 
-    def add_values(self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int) -> None:
-        """Give each of the rows these values: cell and text, or None for one that is xsi:nil."""
+    def add_values(
+        self, rows: np.ndarray, values: list[tuple[int, bytes | None]], no_value: int, written: dict[bytes, int]
+    ) -> None:
+        """Give each of the rows these values: cell and text, or None for one that is xsi:nil.
+
+        ``written`` knows where texts stand in the buffer already, and learns where others have been put.
+        """
         needed = len(rows) * len(values)
         while int(self.progress[output.TOKENS]) + needed + 2 * self._machine.most_tokens > len(self.out.tokens):
             self.out = self.out._replace(tokens=_doubled(self.out.tokens))
         template = np.empty((len(values), 4), np.int32)
         for number, (cell, text) in enumerate(values):
-            start, size = self.bytes_used, len(text or b"")
-            self._make_room(start + size + PADDING)
-            self.buffer[start : start + size] = np.frombuffer(text or b"", np.uint8)
-            self.progress[output.ARENA] = start + size
-            template[number] = cell, 0, start, no_value if text is None else size
+            start = self._write_once(text or b"", written)
+            template[number] = cell, 0, start, no_value if text is None else len(text)
         # Row by row: the items of a list must stand together.
         at = int(self.progress[output.TOKENS])
         tokens = self.out.tokens[at : at + needed]
         tokens[:] = np.tile(template, (len(rows), 1))
         tokens[:, output.ROW] = np.repeat(rows, len(values))
         self.progress[output.TOKENS] = at + needed
+
+    def _write_once(self, text: bytes, written: dict[bytes, int]) -> int:
+        if text not in written:
+            start = written[text] = self.bytes_used
+            self._make_room(start + len(text) + PADDING)
+            self.buffer[start : start + len(text)] = np.frombuffer(text, np.uint8)
+            self.progress[output.ARENA] = start + len(text)
+        return written[text]
 
     def clear(self) -> None:
         for slot in (output.TOKENS, output.ROWS, output.ARENA):

@@ -32,9 +32,10 @@ class Headers:
     def fill_in(self, block: Block, mark: Mark, piece: Piece) -> bool:
         """Add the values to the rows that a piece has given; False where the reference tier has to look at it."""
         copied = 0
-        firsts = np.array([first for first, _ in piece.families])
-        for number, chain in enumerate(chain for _, chain in piece.families):
-            last = firsts[number + 1] if number + 1 < len(firsts) else len(piece.starts)
+        edges = [*(first for first, _ in piece.families), len(piece.starts)]
+        begins = {table: self._begins(block, mark, table, edges) for table, _ in self._tables}
+        written: dict[bytes, int] = {}
+        for number, (_, chain) in enumerate(piece.families):
             try:
                 values = self._look_up(opening(piece.prolog, chain), closing(chain), len(chain))
             except (MalformedXML, RecordTooLarge):
@@ -42,12 +43,18 @@ class Headers:
             if values is None:
                 return False
             for table, own in values:
-                rows = block.rows_since(mark, table, int(firsts[number]), int(last))
+                rows = np.arange(*begins[table][number : number + 2])
                 copied += sum(len(text or b"") for _, text in own) * max(len(rows), 1)
                 if copied > MAX_COPIED_CHARACTERS:
                     return False
-                block.add_values(rows, own, NO_VALUE)
+                block.add_values(rows, own, NO_VALUE, written)
         return True
+
+    @staticmethod
+    def _begins(block: Block, mark: Mark, table: int, edges: list[int]) -> list[int]:
+        """The first row that a table has of each of these records of the piece, or of a later one."""
+        found = np.searchsorted(block.records_since(mark, table), edges) + mark.row_count[table]
+        return [int(first) for first in found]
 
     def _look_up(self, lead: bytes, tail: bytes, depth: int) -> list[tuple[int, list[_Value]]] | None:
         """``_look_up_anew``, unless that was asked for not long ago."""

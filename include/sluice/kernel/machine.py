@@ -38,7 +38,7 @@ from sluice.kernel.states import (
 )
 from sluice.nodes import LIST, Cell, Node
 from sluice.plan import Plan
-from sluice.sightings import Known, Sightings
+from sluice.sightings import Known, Sighting, Sightings
 from sluice.xmlio import XSI_NIL
 
 
@@ -266,11 +266,12 @@ class Machine:
             return SKIP
         return self.state_of(State(nodes, witness, scouted, sighting=sighting))
 
-    def sighted(self, what: int) -> tuple[Known, str]:
-        """Whatever a state (or, as -1 - number, a slot) stands for that is not known."""
-        found = self.states[what].sighting if what >= 0 else self.slots[-1 - what].sighting
+    def sighting_of(self, noted: int, sightings: Sightings) -> Sighting | None:
+        """What a state stands for that is not known (or a slot, counted behind all states); None for one too many."""
+        slot = noted - self.max_states
+        found = self.slots[slot].sighting if slot >= 0 else self.states[noted].sighting
         assert found is not None
-        return found
+        return sightings.find_attribute(*found) if slot >= 0 else sightings.find_element(*found)
 
     # -- choices ------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from sluice.pieces import Piece, strip_lead
 from sluice.places import PiecePlaces, PlaceAt
 from sluice.plan import Plan
 from sluice.records import Reason
-from sluice.sightings import Known, Sighting
+from sluice.sightings import Sighting
 from sluice.tablefiles import TableWriter
 
 # Enough that a column costs little more than its values, and few enough that they stay in the processor's cache.
@@ -72,7 +72,6 @@ class FastTier:
         self._limits = Limits(plan.max_taken, plan.max_rows, feed.quotas.max_depth)
         self._writers = [writers[name] for name in self._machine.table_names]
         self._readers = [self._new_readers(name) for name in self._machine.table_names]
-        self._sighted: dict[tuple[bool, Known, str], Sighting] = {}
         self._refused = 0
         self._pause = 0
         self.pieces = 0
@@ -84,6 +83,10 @@ class FastTier:
         """Empty tables, and an empty block."""
         self._machine = Machine(self._feed, self._plan, scale)
         self._block = Block(self._machine)
+        # By what the block notes: how often it was seen since the last drain, and whether that was asked for before.
+        self._times = np.zeros(len(self._block.noted), np.int64)
+        self._is_known = np.zeros(len(self._block.noted), np.bool_)
+        self._sighted: dict[int, Sighting] = {}
         self._headers = Headers(self._plan, self._machine)
 
     def _new_readers(self, name: str) -> list[ColumnReader]:
@@ -115,16 +118,19 @@ class FastTier:
 
     def leap(self, piece: Piece, places_of: Callable[[Piece], PiecePlaces]) -> PiecePlaces | None:
         """Take a piece of which nobody has looked yet where its records are, if it holds whole records of the ancestors
-        in which it begins, and nothing that ends these.
+        in which it begins, and nothing that ends these; or a whole stream, unless columns read what stands above.
         """
         block = self._block
+        if piece.is_stream and (self._pause or self._headers.are_read):
+            return None
         mark = block.mark()
         start = self._tokenize(piece, is_leap=True)
         if start is None:
             block.go_back(mark)
             return None
         found = block.out.records[: block.progress[output.RECORDS]] + (piece.offset - start)
-        piece = replace(piece, starts=found[:, 0].copy(), ends=found[:, 1].copy(), families=((0, piece.chain),))
+        families = () if piece.is_stream else ((0, piece.chain),)
+        piece = replace(piece, starts=found[:, 0].copy(), ends=found[:, 1].copy(), families=families)
         places = places_of(piece)
         if not len(piece.starts) or not self._keep(piece, places, mark):
             block.go_back(mark)
@@ -192,6 +198,8 @@ class FastTier:
         asked: tuple[int, ...] = ()
         while True:
             answer = tokenize(block.buffer, block.words, machine.tables, block.out, progress)
+            if answer in (output.DONE, output.DECLINED):
+                return int(answer)
             a, b = int(progress[output.A]), int(progress[output.B])
             before, asked = asked, (answer, a, b, int(progress[output.AT]), len(block.buffer))
             if asked == before:
@@ -211,27 +219,28 @@ class FastTier:
                 if length < 0:
                     return output.DECLINED
                 progress[output.AT], progress[output.HAS_DOCTYPE] = at + length, 1
-            elif answer in (output.DONE, output.DECLINED):
-                return int(answer)
             else:
                 _LEARN[answer](machine, a, b)
 
     def _note_sightings(self, places: PiecePlaces, records: int) -> None:
-        block, sightings = self._block, self._plan.sightings
-        for what, record in block.touched():
-            is_element, sighted = what >= 0, self._machine.sighted(what)
-            times = int(block.out.visits[what] if is_element else block.out.sights[-1 - what])
-            sighting = self._sighted.get((is_element, *sighted))
-            if sighting is None:
+        sightings = self._plan.sightings
+        noted, touching, times = self._block.take_touched()
+        self._times[noted] += times
+        is_new = ~self._is_known[noted]
+        if is_new.any():
+            for what, record in zip(noted[is_new].tolist(), touching[is_new].tolist(), strict=True):
                 sightings.place = PlaceAt(places, record)
-                sighting = sightings.find_element(*sighted) if is_element else sightings.find_attribute(*sighted)
-                if sighting is None:
-                    continue  # more names than are remembered
-                self._sighted[is_element, *sighted] = sighting
-            sighting.add(times)
-        block.forget_touched()
+                sighting = self._machine.sighting_of(what, sightings)
+                if sighting is not None:  # else there are more names than are remembered
+                    self._sighted[what] = sighting
+            self._is_known[noted] = True
         # What is seen between this piece and the next is said to be where the reference tier would say.
         sightings.place = PlaceAt(places, records - 1)
+
+    def _count_sightings(self) -> None:
+        for what, sighting in self._sighted.items():
+            sighting.add(int(self._times[what]))
+        self._times[:] = 0
 
     # -- giving -------------------------------------------------------------------------------------------------------
 
@@ -258,6 +267,7 @@ class FastTier:
                 columns.reasons += [(int(records[one.index]), writer.reason(column, one)) for one in bad]
             found.append(columns)
         block.clear()
+        self._count_sightings()
         self.records = 0
         self.enlarge()
         return found

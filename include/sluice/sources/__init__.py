@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
+from sluice.errors import PermanentError
 from sluice.records import SourceFile
 from sluice.sources.pattern import PatternInvalid, UriPattern, expand_variables, scheme_of
 from sluice.workfiles import WorkFiles
@@ -46,11 +47,17 @@ def default_s3_client() -> Any:
     return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
 
+def no_sftp_client() -> Any:
+    """Outside Airflow nothing says who logs in."""
+    raise PermanentError("files are read by SFTP in Airflow only, where a connection says who logs in")
+
+
 @dataclass(frozen=True)
 class Clients:
     """How to get at the services that sources talk to; the edge fills in Airflow's connections."""
 
     s3: Callable[[], Any] = default_s3_client
+    sftp: Callable[[], Any] = no_sftp_client
 
 
 def look_up(uris: Iterable[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile]:
@@ -78,10 +85,14 @@ def source_for(uri: str, clients: Clients, work: WorkFiles, feed: str) -> Source
         from sluice.sources.s3 import S3Source
 
         return S3Source(clients.s3)
+    if scheme == "sftp":
+        from sluice.sources.sftp import SftpSource
+
+        return SftpSource(clients.sftp)
     if scheme in ("http", "https"):
         from sluice.sources.http import HttpSource
 
         return HttpSource(work, feed)
     raise PatternInvalid(
-        f"{uri!r}: no source reads {scheme}://; known are plain paths, file://, s3://, http:// and https://"
+        f"{uri!r}: no source reads {scheme}://; known are plain paths, file://, s3://, sftp://, http:// and https://"
     )

@@ -11,15 +11,16 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
-from sluice.sources.pattern import UriPattern, glob_regex, has_wildcard
+from sluice.sources.pattern import UriPattern
 from sluice.sources.stretch import Stretch
+from sluice.sources.walking import Entry, walk
 
 _URI_START = "file://"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -35,9 +36,11 @@ class FileSource:
             raise SourceMissing(f"folder {base} does not exist")
         found: dict[str, SourceFile] = {}
         for glob in pattern.globs(dates):
-            for path in _walk_glob(glob.removeprefix(_URI_START)):
-                uri = _uri_of(path)
-                if uri not in found and pattern.matches(uri) and (file := _describe(uri, path, pattern.date_of(uri))):
+            for entry in walk(_Folders(), glob.removeprefix(_URI_START)):
+                uri = _uri_of(entry.path)
+                if uri in found or not pattern.matches(uri):
+                    continue
+                if file := _describe(uri, entry.path, pattern.date_of(uri)):
                     found[uri] = file
         yield from (found[uri] for uri in sorted(found))
 
@@ -100,50 +103,17 @@ class _VersionedStretch(Stretch):
             self._release()
 
 
-def _walk_glob(glob: str) -> Iterator[str]:
-    """Paths of everything but folders that may match an absolute glob; folders that are not there give nothing."""
-    yield from _walk_segments("/", glob.lstrip("/").split("/"))
+class _Folders:
+    """The folders of this machine, for ``walking.walk``."""
 
+    def entries(self, folder: str) -> Iterable[Entry]:
+        return [
+            Entry(entry.path, _readable(entry.name), _leads_to_folder(entry), entry.is_symlink())
+            for entry in _entries(folder)
+        ]
 
-def _walk_segments(folder: str, segments: list[str]) -> Iterator[str]:
-    head, *rest = segments
-    if "**" in head:
-        yield from _walk_below(folder)
-    elif not has_wildcard(head):
-        yield from _walk_literal(f"{folder.rstrip('/')}/{head}", rest)
-    else:
-        yield from _walk_wildcard(folder, head, rest)
-
-
-def _walk_wildcard(folder: str, head: str, rest: list[str]) -> Iterator[str]:
-    # The slash keeps the rule for half-uploaded files away from folders.
-    slash = "/" if rest else ""
-    regex = glob_regex(head + slash)
-    for entry in _entries(folder):
-        if _leads_to_folder(entry) != bool(rest) or not regex.fullmatch(_readable(entry.name) + slash):
-            continue
-        if rest:
-            yield from _walk_segments(entry.path, rest)
-        else:
-            yield entry.path
-
-
-def _walk_literal(path: str, rest: list[str]) -> Iterator[str]:
-    if rest:
-        yield from _walk_segments(path, rest)
-    elif _is_folder(path):
-        raise SourceMissing(f"{path} is a folder: write {path}/* for the files in it")
-    else:
-        yield path
-
-
-def _walk_below(folder: str) -> Iterator[str]:
-    """Everything below ``folder`` at any depth. Links to folders are not followed, since they may lead in circles."""
-    for entry in _entries(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk_below(entry.path)
-        elif not _leads_to_folder(entry):
-            yield entry.path
+    def is_folder(self, path: str) -> bool:
+        return _is_folder(path)
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -1,9 +1,9 @@
 """URI patterns: which files of a source a feed means, and which date each of them belongs to.
 
-A pattern is a path, ``file://``, ``s3://`` or ``http(s)://`` address. ``*`` and ``?`` match within one path segment,
-``**`` across segments (web addresses have no wildcards). ``{date:%Y/%m/%d}`` is the run's date. ``${NAME:-default}`` is
-an environment variable. Wildcards never match hidden names (``.name``) nor half-uploaded files (``.tmp``, ``.part``,
-``.crdownload``); such names are found only where the pattern spells them out.
+A pattern is a path, ``file://``, ``s3://``, ``sftp://`` or ``http(s)://`` address. ``*`` and ``?`` match within one
+path segment, ``**`` across segments (web addresses have no wildcards). ``{date:%Y/%m/%d}`` is the run's date.
+``${NAME:-default}`` is an environment variable. Wildcards never match hidden names (``.name``) nor half-uploaded files
+(``.tmp``, ``.part``, ``.crdownload``); such names are found only where the pattern spells them out.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _absolute(uri: str) -> str:
         if not bucket or has_wildcard(bucket) or "{" in bucket:
             raise PatternInvalid(f"{uri!r}: s3:// needs the bucket's name, without wildcards")
         return f"s3://{bucket}/{key or '*'}" + ("*" if key.endswith("/") else "")
-    return uri
+    return uri + ("*" if scheme == "sftp" and uri.endswith("/") else "")
 
 
 def _absolute_local(uri: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.errors import SluiceError, SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
-from sluice.sources.pattern import UriPattern, literal_prefix
+from sluice.sources.pattern import UriPattern, glob_regex, literal_prefix
 from sluice.sources.stretch import Stretch
 
 READ_AHEAD_BYTES = 8 << 20
@@ -32,14 +33,12 @@ class S3Source:
         self._made: Any = None
 
     def list_files(self, pattern: UriPattern, dates: Sequence[dt.date]) -> Iterator[SourceFile]:
-        """See ``Source.list_files``. Lists below the pattern's literal prefix; "folders" (``key/``) are left out."""
-        found: dict[str, SourceFile] = {}
-        for glob in pattern.globs(dates):
-            for uri, item in self._list_objects(glob):
-                if uri not in found and pattern.matches(uri):
+        """See ``Source.list_files``. Lists by literal prefixes, page by page; "folders" (``key/``) are left out."""
+        for listing in _listings(pattern.globs(dates)):
+            for uri, item in self._list_objects(listing):
+                if listing.means(uri) and pattern.matches(uri):
                     modified_at = item["LastModified"].astimezone(dt.UTC)
-                    found[uri] = SourceFile(uri, _version_of(item), item["Size"], modified_at, pattern.date_of(uri))
-        yield from (found[uri] for uri in sorted(found))
+                    yield SourceFile(uri, _version_of(item), item["Size"], modified_at, pattern.date_of(uri))
 
     def look_up(self, uris: Iterable[str], pattern: UriPattern) -> Iterator[SourceFile]:
         """The objects with these URIs, in their order, as ``list_files`` has them; those that are gone are left out."""
@@ -64,12 +63,9 @@ class S3Source:
                 raise SourceUnavailable(f"S3 cannot be used: {error}") from error
         return self._made
 
-    def _list_objects(self, glob: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        bucket, key_glob = _split(glob)
-        prefix = literal_prefix(key_glob)
-        arguments = {"Bucket": bucket, "Prefix": prefix}
-        if "/" not in key_glob[len(prefix) :] and "**" not in key_glob:
-            arguments["Delimiter"] = "/"  # nothing below the next slash can match: do not list it
+    def _list_objects(self, listing: _Listing) -> Iterator[tuple[str, dict[str, Any]]]:
+        bucket, prefix = _split(listing.prefix)
+        arguments = {"Bucket": bucket, "Prefix": prefix, **({} if listing.is_deep else {"Delimiter": "/"})}
         try:
             for page in self._client().get_paginator("list_objects_v2").paginate(**arguments):
                 for item in page.get("Contents", ()):
@@ -77,6 +73,33 @@ class S3Source:
                         yield f"{_URI_START}{bucket}/{item['Key']}", item
         except (BotoCoreError, ClientError) as error:
             raise _listing_error(bucket, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """All objects whose URI begins with ``prefix``; ``globs`` are those that they may match."""
+
+    prefix: str
+    globs: tuple[str, ...]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether something below the next slash can match; if not, it need not be listed."""
+        return any("/" in glob[len(self.prefix) :] or "**" in glob for glob in self.globs)
+
+    def means(self, uri: str) -> bool:
+        return any(glob_regex(glob).fullmatch(uri) for glob in self.globs)
+
+
+def _listings(globs: Iterable[str]) -> list[_Listing]:
+    """So few listings that they find everything, none of it twice, and by URI one after the other: S3 lists by key."""
+    found: list[_Listing] = []
+    for prefix, glob in sorted((literal_prefix(glob), glob) for glob in globs):
+        if found and prefix.startswith(found[-1].prefix):
+            found[-1] = _Listing(found[-1].prefix, (*found[-1].globs, glob))
+        else:
+            found.append(_Listing(prefix, (glob,)))
+    return found
 
 
 class _ObjectStretch(Stretch):

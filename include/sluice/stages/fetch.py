@@ -53,68 +53,65 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
         run = ledger.find_run(connection, feed.feed, request.run_key)
         found = _Found()
         if run is None:
-            found = _find(connection, tools, request) if request.reload != "replay" else found
+            if request.reload != "replay":
+                found = _find(connection, tools, request)
             run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, found))
         count, size_bytes = ledger.manifest_size(connection, run.run_id)
     return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), found.unsettled, found.vanished)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Found:
-    """What a run is about: listed and announced files, and the entries of the inbox that these come from."""
+    """What of the inbox a run takes on; and how many files it leaves, as ``FetchSummary`` has them."""
 
-    files: Sequence[SourceFile] = ()
     announced: Sequence[inbox.Announced] = ()
     unsettled: int = 0
     vanished: int = 0
 
 
 def _find(connection: psycopg.Connection, tools: Tools, request: RunRequest) -> _Found:
-    """All of it before the transaction begins, so that a retried transaction does not ask the source again."""
-    own_pattern = UriPattern(tools.feed.source.uri)
-    files, unsettled = _find_listed(tools, request, own_pattern) if request.lists else ([], 0)
-    if not request.takes_arrivals:
-        return _Found(files, (), unsettled)
-    announced = list(inbox.waiting(connection, request.feed, own_pattern, request.run_key))
-    unknown = {entry.uri for entry in announced} - {file.uri for file in files}
-    looked_up = list(look_up(sorted(unknown), own_pattern, tools.clients))
-    return _Found([*files, *looked_up], announced, unsettled, len(unknown) - len(looked_up))
+    """Keep all files that the run may be about in the session, before the transaction begins: one that is retried does
+    not ask the source again.
+    """
+    pattern, found = UriPattern(tools.feed.source.uri), _Found()
+    if request.takes_arrivals:
+        found.announced = list(inbox.waiting(connection, request.feed, pattern, request.run_key))
+    ledger.keep_listing(connection, _find_files(tools, request, pattern, found))
+    return found
 
 
-def _find_listed(tools: Tools, request: RunRequest, own_pattern: UriPattern) -> tuple[list[SourceFile], int]:
-    """The listed files that belong to the run, and how many more have not settled."""
-    pattern = UriPattern(request.uri) if request.uri else own_pattern
-    listed = _list(tools, pattern, request)
-    # What came from the web was downloaded whole, and may say that it changed just now, every time.
-    settle_seconds = 0 if pattern.scheme in ("http", "https") else tools.feed.source.settle_seconds
-    files = select_files(listed, request, settle_seconds, own_pattern)
-    return files, len(select_files(listed, request, 0, pattern)) - len(files)
+def _find_files(tools: Tools, request: RunRequest, own_pattern: UriPattern, found: _Found) -> Iterator[SourceFile]:
+    """What is listed, then what was announced and is not in the listing. Counts what it leaves in ``found``."""
+    unknown = {entry.uri for entry in found.announced}
+    if request.lists:
+        pattern = UriPattern(request.uri) if request.uri else own_pattern
+        # What came from the web was downloaded whole, and may say that it changed just now, every time.
+        settle_seconds = 0 if pattern.scheme in ("http", "https") else tools.feed.source.settle_seconds
+        for file in select_files(_list(tools, pattern, request), request, own_pattern):
+            if is_settled(file, settle_seconds):
+                unknown.discard(file.uri)
+                yield file
+            else:
+                found.unsettled += 1
+    for file in look_up(sorted(unknown), own_pattern, tools.clients):
+        unknown.discard(file.uri)
+        yield file
+    found.vanished = len(unknown)
 
 
-def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> list[SourceFile]:
+def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> Iterator[SourceFile]:
     days = (request.date_to - request.date_from).days
     dates = [request.date_from + dt.timedelta(days=day) for day in range(days + 1)]
-    source = source_for(pattern.text, tools.clients, tools.work, tools.feed.feed)
-    return list(source.list_files(pattern, dates))
+    return source_for(pattern.text, tools.clients, tools.work, tools.feed.feed).list_files(pattern, dates)
 
 
-def select_files(
-    files: Iterable[SourceFile],
-    request: RunRequest,
-    settle_seconds: int,
-    own_pattern: UriPattern,
-    now: dt.datetime | None = None,
-) -> list[SourceFile]:
-    """What of a listing belongs to the run: settled files, modified in its window, each with the date that its URI
-    holds.
-    """
-    now, settle = now or dt.datetime.now(dt.UTC), dt.timedelta(seconds=settle_seconds)
-    # A clock that runs ahead must not keep a file out for ever: only what changed around now is not settled.
-    settled = (file for file in files if abs(now - file.modified_at) >= settle)
-    return list(_selected(settled, request, own_pattern))
+def is_settled(file: SourceFile, settle_seconds: int, now: dt.datetime | None = None) -> bool:
+    """A clock that runs ahead must not keep a file out for ever: only what changed around now is not settled."""
+    return abs((now or dt.datetime.now(dt.UTC)) - file.modified_at) >= dt.timedelta(seconds=settle_seconds)
 
 
-def _selected(files: Iterable[SourceFile], request: RunRequest, own_pattern: UriPattern) -> Iterator[SourceFile]:
+def select_files(files: Iterable[SourceFile], request: RunRequest, own_pattern: UriPattern) -> Iterator[SourceFile]:
+    """What of a listing belongs to the run: files modified in its window, each with the date that its URI holds."""
     for file in files:
         if request.modified_from is not None and not request.modified_from <= file.modified_at:
             continue
@@ -139,7 +136,7 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, found
     if run.is_replay:
         replay.register(conn, run, request.selection or Selection())
     else:
-        ledger.register_files(conn, run, found.files)
+        ledger.register_listed(conn, run)
         inbox.take(conn, run, found.announced)
         if request.takes_released:
             holds.register_released(conn, run)

@@ -1,6 +1,6 @@
 """load: the accepted rows of a batch, its quarantine entries and its ledger rows, in ONE transaction.
 
-Reads:  parse's Parquet, rejects and outcomes; validate's verdict and rejects.
+Reads:  parse's rows, rejects and outcomes; validate's verdict and rejects.
 Writes: the feed's tables, the quarantine, the ledger. Nothing where the feed says ``publish: run``: then reconcile
         publishes all batches of the run together.
 Raises: ``WarehouseUnavailable``, ``WorkFilesUnavailable`` (try again; nothing has been written).

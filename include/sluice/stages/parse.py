@@ -2,7 +2,7 @@
 
 Reads:  the batch that split wrote; the bytes of its parts, from the source or from spooled pieces; the feed and its
         XSDs.
-Writes: one Parquet file per table, the rejects, and the outcome of each part, as work files.
+Writes: one file of rows per table, the rejects, and the outcome of each part, as work files.
 Raises: ``SourceUnavailable``, ``WorkFilesUnavailable`` (try again), ``PermanentError`` for an XSD that is wrong. Never
         for what is in a file: that becomes a reject.
 Rerun:  overwrites its own output.
@@ -11,6 +11,7 @@ Rerun:  overwrites its own output.
 from __future__ import annotations
 
 import gc
+import io
 import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -268,13 +269,21 @@ class _BatchParser:
 
     def _leap(self, section: Section, tally: _Tally, piece: Piece) -> int:
         """Take a piece that was cut at a guess; returns how many records it held, 0 where it is not taken."""
-        part_id, needs_leads = section.part.part_id, self._plan.reads_ancestor_content
-        places = self._tables.leap(piece, lambda found: PiecePlaces(part_id, section.member, found, needs_leads))
+        places = self._tables.leap(piece, partial(self._places_of, section))
         if places is None:
             return 0
         self.pieces += 1
         tally.found += len(places)
         return len(places)
+
+    def _places_of(self, section: Section, piece: Piece) -> PiecePlaces:
+        needs_leads = self._plan.reads_ancestor_content
+        return PiecePlaces(section.part.part_id, section.member, piece, needs_leads, self._scan_stream)
+
+    def _scan_stream(self, piece: Piece) -> Piece:
+        """A short stream that was taken without a look at what stands above its records, as the scanner cuts it."""
+        reader = PieceReader(io.BytesIO(piece.body), self._paths, keep_leads=self._keeps_leads)
+        return next(scanned for scanned in reader if isinstance(scanned, Piece) and len(scanned.starts))
 
     def _no_records(self, root: xmlio.Element | None) -> MalformedXML:
         why = self._validity.why_invalid(root) if root is not None else None
@@ -285,7 +294,7 @@ class _BatchParser:
     def _parse_piece(self, section: Section, piece: Piece, tally: _Tally) -> xmlio.Element | None:
         """Hand over the records of a piece, of a malformed one those before the fault if the feed keeps them."""
         self.pieces += 1
-        places = PiecePlaces(section.part.part_id, section.member, piece, self._plan.reads_ancestor_content)
+        places = self._places_of(section, piece)
         if section.part.wanted is None and self._tables.take(piece, places):
             tally.found += len(places)
             return None
@@ -306,8 +315,7 @@ class _BatchParser:
             message = "records come out of entities of the document's DTD"
             raise MalformedXML("refused_dtd", message, offset=piece.offset, line=piece.first_line)
         self._validity.look_at(root, piece)
-        places = PiecePlaces(section.part.part_id, section.member, piece, self._plan.reads_ancestor_content)
-        for element, place in zip(elements, places, strict=True):
+        for element, place in zip(elements, self._places_of(section, piece), strict=True):
             if tally.takes(section, place.offset):
                 self._take_record(element, place, tally.unjudged)
                 # A replay goes on, record by record: what it has counted must be a row or a reject.

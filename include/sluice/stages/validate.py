@@ -218,7 +218,7 @@ def _split_by_file(parts: Sequence[Part], rows: pa.Table) -> Iterator[tuple[Ledg
 
 
 class _BatchRows:
-    """Reads parse's Parquet files of one batch."""
+    """Reads the files of rows that parse has written for one batch."""
 
     def __init__(self, tools: Tools, run_id: int, batch: Batch) -> None:
         self._path_of = lambda table: tools.work.table(tools.feed.feed, run_id, batch.number, table)
@@ -228,10 +228,11 @@ class _BatchRows:
     def read(self, table: str, columns: Sequence[str]) -> pa.Table:
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
+
+        from sluice.rowfiles import read_rows
 
         with self._open(self._path_of(table)) as file:
-            rows = pq.ParquetFile(file).read(columns=list(columns))
+            rows = read_rows(file, columns)
         kept = pc.is_in(rows["_part"], pa.array(self._parts, pa.int64()))
         return rows if pc.all(kept).as_py() else rows.filter(kept)
 
