@@ -286,6 +286,8 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
         ("5", "6 5 4", 2, True),
         ("5 6", "6 5", 0, True),
         ("5", "7 5 7 6", 1, True),
+        # a merge inserts 6, and keys are locked in ascending order
+        ("5", "7 6 6", 0, True),
     ],
 )
 def test_only_keys_that_are_there_or_there_twice_are_merged(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -132,12 +133,12 @@ class KeyAppend(_Append):
         found = [table.select(["_rec", *self._key]) for table in read(self._root, self._key)]
         if not any(table.num_rows for table in found):
             return Appended(rest=read)
-        keys = Keys(self._root, pa.concat_tables(found), self._key)
+        keys = Keys(self._root, self._key, pa.concat_tables(found), read)
         is_once, is_known = keys.are_once(), self._are_known(keys)
         is_new = is_once & ~is_known
         # the merge inserts the others that are new: keys must be locked in ascending order
         is_new &= np.logical_and.accumulate(is_new | is_known)
-        new, rest = keys.select(is_new, read), keys.select(~is_new, read)
+        new, rest = keys.select(is_new), keys.select(~is_new)
         are_known = bool((is_new | (is_once & is_known)).all())
         if new is None:
             return Appended(rest=rest, are_known=are_known)
@@ -149,7 +150,7 @@ class KeyAppend(_Append):
 
     def _are_known(self, keys: Keys) -> np.ndarray:
         """Of each key, in ascending order, whether it is in the table."""
-        known = np.zeros(len(keys.order), bool)
+        known = np.zeros(keys.sorted.num_rows, bool)
         if self._is_key_within(keys.sorted[self._key[0]]):
             known[self._find_known(keys.sorted)] = True
         return known
@@ -176,55 +177,49 @@ class KeyAppend(_Append):
 
 
 class Keys:
-    """The keys of a batch, in ascending order, and where their records stand in it."""
+    """The keys of a batch, in ascending order, and what ``read`` gives, by them."""
 
-    def __init__(self, root: str, found: pa.Table, key: Sequence[str]) -> None:
-        self._root = root
+    def __init__(self, root: str, key: Sequence[str], found: pa.Table, read: Read) -> None:
+        self._root, self._read = root, read
         self._recs = found["_rec"].to_numpy()
-        keys = found.select(key)
-        self.order = np.arange(keys.num_rows)
-        """Of each key, where its record stands in the batch."""
-        if not ascends(keys):
-            self.order = pc.sort_indices(keys, [(name, "ascending") for name in key]).to_numpy().astype(np.int64)
-            keys = keys.take(pa.array(self.order))
-        self.sorted: pa.Table = keys
+        self._order: np.ndarray | None = None
+        self.sorted: pa.Table = found.select(key)
+        if not ascends(self.sorted):
+            self._order = pc.sort_indices(self.sorted, [(name, "ascending") for name in key]).to_numpy()
+            self.sorted = self.sorted.take(pa.array(self._order))
 
     def are_once(self) -> np.ndarray:
         """Of each key, whether it is there once."""
-        before, after = self.sorted.slice(0, len(self.order) - 1), self.sorted.slice(1)
-        is_same = np.ones(max(len(self.order) - 1, 0), bool)
+        before, after = self.sorted.slice(0, self.sorted.num_rows - 1), self.sorted.slice(1)
+        is_same = np.ones(after.num_rows, bool)
         for name in self.sorted.column_names:
             is_same &= pc.equal(before[name], after[name]).to_numpy(zero_copy_only=False)
         return ~(np.append(is_same, False) | np.insert(is_same, 0, False))
 
-    def select(self, wanted: np.ndarray, read: Read) -> Read | None:
+    def select(self, wanted: np.ndarray) -> Read | None:
         """Gives only what belongs to these keys, the records in the order of their keys; None where it is nothing."""
         if not wanted.any():
             return None
-        places = self.order[wanted]
+        if wanted.all() and self._order is None:
+            return self._read
+        places = np.flatnonzero(wanted) if self._order is None else self._order[wanted]
         recs = None if wanted.all() else pa.array(self._recs[places])
 
         def reading(name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-            tables = read(name, columns)
             if name == self._root:
-                return _taken(tables, places)
+                return (
+                    self._rows.take(pa.array(places[start : start + COPY_ROWS]))
+                    for start in range(0, len(places), COPY_ROWS)
+                )
+            tables = self._read(name, columns)
             return tables if recs is None else (table.filter(pc.is_in(table["_rec"], recs)) for table in tables)
 
         return reading
 
-
-def _taken(tables: Iterator[pa.Table], places: np.ndarray) -> Iterator[pa.Table]:
-    """The rows at these places, in this order. Unless it is theirs, all of them have to be in memory for that."""
-    if (np.diff(places) > 0).all():
-        start = 0
-        for table in tables:
-            low, high = np.searchsorted(places, [start, start + table.num_rows])
-            yield table if high - low == table.num_rows else table.take(pa.array(places[low:high] - start))
-            start += table.num_rows
-        return
-    rows = pa.concat_tables(tables).combine_chunks()
-    for start in range(0, len(places), COPY_ROWS):
-        yield rows.take(pa.array(places[start : start + COPY_ROWS]))
+    @cached_property
+    def _rows(self) -> pa.Table:
+        """All rows of the root: they have to be in memory to be given in another order, or in two parts."""
+        return pa.concat_tables(self._read(self._root)).combine_chunks()
 
 
 def ascends(keys: pa.Table) -> bool:

@@ -22,6 +22,7 @@ from sluice.fileversions import IS_OUTDONE, FileVersions
 from sluice.records import LoadCounts, Run
 from sluice.staging import positions, quoted, staged
 
+# A plan without these goes row by row: each is found by an index, or by its place.
 _PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 _ROW_BY_ROW = "; ".join(f"SET LOCAL {plan} = off" for plan in _PLANS)
 _ANY_PLAN = "; ".join(f"SET LOCAL {plan} TO DEFAULT" for plan in _PLANS)
@@ -160,7 +161,8 @@ class FamilyMerge(Contest):
             f" FROM {rows}"
             f" CROSS JOIN LATERAL (SELECT {_FILE} FROM stage_parts p WHERE p._part = s._part OFFSET 0) sp"
             f" CROSS JOIN LATERAL ({found}) o"
-            f" WHERE r.ctid = o.place AND {self._same_key('r', 's')} AND r.xmin IS NOT DISTINCT FROM o.written_by"
+            f" WHERE r.ctid = o.place AND ({quoted(self._key, 'r')}, r.xmin)"
+            f" IS NOT DISTINCT FROM ({quoted(self._key, 's')}, o.written_by)"
             f" RETURNING s._rec, {quoted(self._key, 's')}, NULL::tid, s._part, o.is_same)"
             " INSERT INTO {replacing} SELECT * FROM replaced"
         ).rowcount
