@@ -34,6 +34,7 @@ PARTS_OF_A_FEED = (
     model.RejectLimits,
     model.Retention,
     model.Drift,
+    model.Alerts,
 )
 
 
