@@ -17,6 +17,7 @@ from sluice import append, copying, ledger, warehouse
 from sluice.contest import Contest
 from sluice.errors import PermanentError
 from sluice.feed.model import Feed
+from sluice.merge import FamilyMerge
 from sluice.publishing import BatchPublisher
 from sluice.records import LoadCounts
 from sluice.stages import split as split_stage
@@ -58,8 +59,8 @@ def merge_always(patch: pytest.MonkeyPatch) -> None:
         def __init__(self, conn: psycopg.Connection, feed: Feed, root: str, *_: Any) -> None:
             self._staging, self._root = Staging(conn, feed), root
 
-        def append(self, read: Any) -> dict[int, LoadCounts]:
-            return real(publishers[-1], self._staging, self._root, read)
+        def append(self, read: append.Read) -> append.Appended:
+            return append.Appended(real(publishers[-1], self._staging, self._root, read))
 
     publishers: list[BatchPublisher] = []
     publish = BatchPublisher.publish
@@ -70,7 +71,8 @@ def merge_always(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(BatchPublisher, "publish", noting)
     patch.setattr("sluice.publishing.PlaceAppend", ByMerge)
-    patch.setattr(append.KeyAppend, "append", lambda *_: None)
+    patch.setattr(append.KeyAppend, "append", lambda _, read: append.Appended(rest=read))
+    patch.setattr(FamilyMerge, "_replace_older", lambda _: None)
     patch.setattr(Staging, "has_unique_keys", lambda *_: False)
     patch.setattr(Contest, "_has_keys_in_range", lambda *_: True)
 
@@ -246,7 +248,7 @@ def test_keys_beside_all_that_are_there_are_known_to_be_new(
     found: list[bool] = []
     real = Contest._has_keys_in_range
     monkeypatch.setattr(Contest, "_has_keys_in_range", lambda self: found.append(real(self)) or found[-1])
-    monkeypatch.setattr(append.KeyAppend, "append", lambda *_: None)
+    monkeypatch.setattr(append.KeyAppend, "append", lambda _, read: append.Appended(rest=read))
     ground.put("b.xml", items(*(item(key, 2) for key in brought)))
     ground.run(feed)
     assert found == [is_in_range]
@@ -254,15 +256,15 @@ def test_keys_beside_all_that_are_there_are_known_to_be_new(
 
 
 @pytest.fixture
-def appended(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Of each batch with keys, whether it was appended."""
-    tried: list[bool] = []
+def appended(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """Of each batch with keys, how many records were appended, and whether others were left to be merged."""
+    tried: list[tuple[int, bool]] = []
     real = append.KeyAppend.append
 
-    def noting(self: append.KeyAppend, read: append.Read) -> Any:
-        counts = real(self, read)
-        tried.append(counts is not None)
-        return counts
+    def noting(self: append.KeyAppend, read: append.Read) -> append.Appended:
+        done = real(self, read)
+        tried.append((sum(counts.loaded for counts in done.counts.values()), done.rest is not None))
+        return done
 
     monkeypatch.setattr(append.KeyAppend, "append", noting)
     return tried
@@ -270,21 +272,32 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 @pytest.mark.parametrize("text", [ITEMS, NUMBERED], ids=["texts", "numbers"])
 @pytest.mark.parametrize(
-    ("known", "brought", "is_appended"),
+    ("known", "brought", "new", "is_rest"),
     [
-        ("", "1 2 3", True),
-        ("5", "6 7", True),
-        ("5", "3 4", True),
-        ("2 9", "3 4", True),
-        ("5", "4 6", False),
-        ("5", "5", False),
-        ("", "2 1 3", True),
-        ("5", "7 3", False),
-        ("", "1 1", False),
+        ("", "1 2 3", 3, False),
+        ("5", "6 7", 2, False),
+        ("5", "3 4", 2, False),
+        ("2 9", "3 4", 2, False),
+        ("5", "4 6", 2, False),
+        ("5", "5", 0, True),
+        ("", "2 1 3", 3, False),
+        ("5", "7 3", 2, False),
+        ("", "1 1", 0, True),
+        ("5", "6 5 4", 2, True),
+        ("5 6", "6 5", 0, True),
+        ("5", "7 5 7 6", 1, True),
+        # a merge inserts 6, and keys are locked in ascending order
+        ("5", "7 6 6", 0, True),
     ],
 )
-def test_keys_are_appended_where_all_that_are_there_are_beside_them(
-    ground: Ground, appended: list[bool], text: str, known: str, brought: str, is_appended: bool
+def test_only_keys_that_are_there_or_there_twice_are_merged(
+    ground: Ground,
+    appended: list[tuple[int, bool]],
+    text: str,
+    known: str,
+    brought: str,
+    new: int,
+    is_rest: bool,
 ) -> None:
     feed = ground.feed(text)
     ground.put("a.xml", items(*map(item, known.split())))
@@ -292,14 +305,20 @@ def test_keys_are_appended_where_all_that_are_there_are_beside_them(
     ground.put("b.xml", items(*(item(key, 2, parts=[("x", [key])]) for key in brought.split())))
     appended.clear()
     ground.run(feed)
-    assert appended == [is_appended]
+    assert appended == [(new, is_rest)]
     assert {str(row[2]) for row in ground.tables(feed)["items"]} == {*known.split(), *brought.split()}
-    assert len(ground.tables(feed)["marks"]) == len({*brought.split()})
+    joined = (
+        "SELECT id::text, code, _n1, p._record = i._record FROM items.items i JOIN items.parts p USING (id) ORDER BY 1"
+    )
+    assert ground.sql(joined) == [(key, "x", 1, True) for key in sorted({*brought.split()})]
+    marks = ground.sql("SELECT id::text, mark FROM items.marks ORDER BY 1")
+    assert marks == [(key, key) for key in sorted({*brought.split()})]
+    assert ground.miscounted() == []
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["older first", "newer first"])
 def test_two_batches_that_both_find_their_keys_new(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[bool], order: tuple[int, int]
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[tuple[int, bool]], order: tuple[int, int]
 ) -> None:
     """The table is empty for both. The second waits for the first, is refused by the index, and merges."""
     monkeypatch.setattr(warehouse, "_RETRIED", ())
@@ -309,7 +328,7 @@ def test_two_batches_that_both_find_their_keys_new(
     runs = [ground.prepare(feed, uri=ground.uri(name))[0] for name in ("a.xml", "b.xml")]
     first, second = (runs[at] for at in order)
     assert Pause(ground, monkeypatch).run(lambda: ground.load(feed, first), lambda: ground.load(feed, second))
-    assert appended == [True, False]
+    assert appended == [(5 if order[0] == 0 else 6, False), (0, True)]
     names = ground.sql("SELECT id::integer, name FROM items.items ORDER BY id")
     assert names == [(key, "a.xml" if key < 3 else "b.xml") for key in range(1, 9)]
     assert ground.sql("SELECT id::integer, code FROM items.parts ORDER BY id") == names
@@ -318,7 +337,7 @@ def test_two_batches_that_both_find_their_keys_new(
 
 
 def test_appends_of_other_keys_do_not_wait(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[bool]
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[tuple[int, bool]]
 ) -> None:
     feed = ground.feed(NUMBERED)
     runs = []
@@ -327,10 +346,10 @@ def test_appends_of_other_keys_do_not_wait(
         runs.append(ground.prepare(feed, uri=ground.uri(name))[0])
     first, second = runs
     assert not Pause(ground, monkeypatch).run(lambda: ground.load(feed, first), lambda: ground.load(feed, second))
-    assert appended == [True, True]
+    assert appended == [(2, False), (2, False)]
 
 
-def test_tombstones_keep_keys_out_that_would_be_appended(ground: Ground, appended: list[bool]) -> None:
+def test_tombstones_keep_keys_out_that_would_be_appended(ground: Ground, appended: list[tuple[int, bool]]) -> None:
     """Also where the mapping of now knows no deletes."""
     deleting = ground.feed(DELETING.replace('id: "@id", rev: {', 'id: {path: "@id", type: bigint}, rev: {'))
     ground.put("a.xml", items(gone("5", 9)))
@@ -338,11 +357,11 @@ def test_tombstones_keep_keys_out_that_would_be_appended(ground: Ground, appende
     feed = ground.feed(NUMBERED)
     ground.put("b.xml", items(item("5", 1), item("6", 1)))
     ground.run(feed)
-    assert appended == [False]
+    assert appended == [(0, True)]
     assert [row[2] for row in ground.tables(feed)["items"]] == [6]
 
 
-def test_a_run_that_publishes_as_one_appends_no_keys(ground: Ground, appended: list[bool]) -> None:
+def test_a_run_that_publishes_as_one_appends_no_keys(ground: Ground, appended: list[tuple[int, bool]]) -> None:
     """Each try would take a lock that is held to its end."""
     ground.put("a.xml", items(item("1")))
     feed = ground.feed(NUMBERED, more="publish: run")
@@ -352,7 +371,7 @@ def test_a_run_that_publishes_as_one_appends_no_keys(ground: Ground, appended: l
 
 @pytest.mark.parametrize("kind", ["integer", "numeric(12,2)", "numeric(50,1)", "date", "timestamptz", "text"])
 def test_keys_of_any_order_are_appended_in_theirs(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[bool], kind: str
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, appended: list[tuple[int, bool]], kind: str
 ) -> None:
     """In blocks, as all rows are copied; children follow their records."""
     monkeypatch.setattr(append, "COPY_ROWS", 2)
@@ -360,7 +379,7 @@ def test_keys_of_any_order_are_appended_in_theirs(
     spelled = {"date": "2026-03-0{}", "timestamptz": "2026-03-01T00:00:0{}Z"}.get(kind, "{}")
     ground.put("a.xml", items(*(item(spelled.format(n), parts=[(f"p{n}", [])], name=f"n{n}") for n in "73519")))
     ground.run(feed)
-    assert appended == [True]
+    assert appended == [(5, False)]
     assert ground.sql("SELECT name FROM items.items ORDER BY ctid") == [(f"n{n}",) for n in "13579"]
     joined = "SELECT name, code, _n1, p._record = i._record FROM items.items i JOIN items.parts p USING (id) ORDER BY 1"
     assert ground.sql(joined) == [(f"n{n}", f"p{n}", 1, True) for n in "13579"]

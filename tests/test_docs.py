@@ -36,6 +36,7 @@ PARTS_OF_A_FEED = (
     model.RejectLimits,
     model.Retention,
     model.Drift,
+    model.Alerts,
 )
 
 

@@ -13,6 +13,7 @@ from tests.small_feeds import DELETING, ITEMS, KEYLESS, Ground, cut_items, item,
 
 from sluice import ledger, warehouse
 from sluice.contest import Contest
+from sluice.merge import FamilyMerge
 from sluice.records import LoadCounts
 from sluice.stages import split as split_stage
 
@@ -120,15 +121,24 @@ def test_a_re_load_that_takes_rows_back_does_not_deadlock(
     again, _ = ground.prepare(feed, reload="changed", uri=ground.uri("a.xml"))
     has_inserted, is_awaited = Event(), Event()
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    real = Contest._find_contested
+    find_contested, replace_older = Contest._find_contested, FamilyMerge._replace_older
 
-    def find_contested(self: Contest, takes_back: bool) -> int:
+    def wait() -> None:
+        has_inserted.set()
+        assert is_awaited.wait(20)
+
+    def finding_contested(self: Contest, takes_back: bool) -> int:
         if not takes_back:
-            has_inserted.set()
-            assert is_awaited.wait(20)
-        return real(self, takes_back)
+            wait()
+        return find_contested(self, takes_back)
 
-    monkeypatch.setattr(Contest, "_find_contested", find_contested)
+    def replacing_older(self: FamilyMerge) -> None:
+        if self._may_replace_older:
+            wait()
+        replace_older(self)
+
+    monkeypatch.setattr(Contest, "_find_contested", finding_contested)
+    monkeypatch.setattr(FamilyMerge, "_replace_older", replacing_older)
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(ground.load, before, newer)]
         assert has_inserted.wait(20)

@@ -41,6 +41,7 @@ from tests.small_feeds import DATED, DELETING, ITEMS, KEYLESS, Ground
 from sluice import warehouse
 from sluice.contest import Contest
 from sluice.feed.model import Feed
+from sluice.merge import FamilyMerge
 from sluice.records import Selection
 from sluice.stages import split as split_stage
 
@@ -294,6 +295,7 @@ def test_two_merges_that_have_met_the_same_rows(
     ground: Ground, name: str, order: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What decides is what is there once they are locked, not what was there when they were met."""
+    monkeypatch.setattr(FamilyMerge, "_replace_older", lambda _: None)
     feed = ground.feed(FEEDS[name], source=SOURCE)
     arrivals = [plain("f", 0, *UP), plain("g", 1, *DOWN), plain("h", 2, *DOWN)]
     ready = [prepare(ground, feed, arrival) for arrival in arrivals]

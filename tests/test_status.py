@@ -9,6 +9,8 @@ from tests.arrivals.landing import announcement, s3_feed
 from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice import warehouse
+from sluice.alerts.alert import Alert, Cause
+from sluice.alerts.desk import Desk
 from sluice.arrivals import inbox
 from sluice.cli import main
 from sluice.stages.fetch import fetch
@@ -53,6 +55,19 @@ def test_a_held_file_is_not_open(desk: Ground) -> None:
     with warehouse.connect(desk.dsn) as connection:
         (found,) = read_feeds(connection, {"items": feed})
     assert (found.open_files, found.held_files) == (0, 1)
+
+
+def test_the_command_prints_what_was_told_and_is_not_over(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    with warehouse.connect(desk.dsn) as connection:
+        warehouse.create_ledger(connection)
+    assert main(["status"]) == 0
+    assert "Open alerts" not in capsys.readouterr().out
+    alerts = Desk(desk.dsn, list)
+    cause = Cause("items", "failed", "KeyError")
+    for _ in range(2):
+        alerts.tell(Alert(cause=cause, headline="items failed in parse"))
+    assert main(["status"]) == 0
+    assert re.search(r"items failed in parse\W+\d+ s ago\W+\d+ s ago\W+2 ", capsys.readouterr().out)
 
 
 def test_the_command_prints_feeds_and_runs(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,14 @@
 """Appends rows straight into their tables, by one COPY for each, where there is nothing to compare them with.
 
 A record without a key is known by its place, and in its place nothing can be unless its part was loaded before. Keys
-may be seen to be new. All else goes the way of ``merge``.
+may be seen to be new. All else of a batch goes the way of ``merge``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +24,7 @@ from sluice.feed.layout import column_layout
 from sluice.feed.model import Feed
 from sluice.fileversions import FileVersions
 from sluice.records import LoadCounts, Part, Run
-from sluice.staging import COPY_ROWS
+from sluice.staging import COPY_ROWS, make_or_empty
 from sluice.warehouse import query
 
 
@@ -30,6 +32,19 @@ class Read(Protocol):
     """Gives the accepted rows of a table, some at a time, as parse's files have them: all columns, or some."""
 
     def __call__(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a family's rows: how many records of each part were appended, and what has to be merged.
+
+    ``rest`` gives that, if there is any. ``are_known`` says that it gives records by their keys in ascending order,
+    each key once, and that all of these keys were in the table a moment ago.
+    """
+
+    counts: Mapping[int, LoadCounts] = field(default_factory=dict)
+    rest: Read | None = None
+    are_known: bool = False
 
 
 _PLACE = ("_member", "_record", "_offset")
@@ -85,14 +100,14 @@ class _Append(FamilyStatements):
 class PlaceAppend(_Append):
     """Appends records without a key."""
 
-    def append(self, read: Read) -> dict[int, LoadCounts]:
-        """Append what ``read`` gives; returns the counts of each part. The parts are staged."""
+    def append(self, read: Read) -> Appended:
+        """Append what ``read`` gives. The parts are staged."""
         versions = FileVersions(self._conn, self._feed, self._root, self._run)
         versions.lock()
         outdone = pa.array(versions.find_outdone(), pa.int64())
         versions.remove_older()
         if not len(outdone):
-            return self._copy_family(read)
+            return Appended(self._copy_family(read))
 
         def standing(name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
             for table in read(name, columns):
@@ -102,40 +117,43 @@ class PlaceAppend(_Append):
         for table in read(self._root, ("_part",)):
             for part, number in _count_parts(table.filter(pc.is_in(table["_part"], outdone))).items():
                 counts[part] = counts.get(part, LoadCounts()) + LoadCounts(superseded=number)
-        return counts
+        return Appended(counts)
 
 
 class KeyAppend(_Append):
-    """Appends records whose keys are new, where that is easy to see: in the batch none is there twice, and in the table
-    there is none between the least and the greatest. That is a guess where others are writing, or sort texts otherwise;
-    the index of the key is the judge.
+    """Appends the records of a batch whose keys are new: not twice in the batch, and not in the table. That is a guess
+    where others are writing, or sort texts otherwise; the index of the key is the judge.
     """
 
-    def append(self, read: Read) -> dict[int, LoadCounts] | None:
-        """Append what ``read`` gives, by the keys in ascending order; returns the counts of each part. None where it
-        has to be merged, and nothing was done.
-        """
+    def append(self, read: Read) -> Appended:
+        """Append what is new of what ``read`` gives, by the keys in ascending order, and say what has to be merged."""
         kinds = [self._table.columns[name].column_type for name in self._key]
-        if any(kind.is_list or kind.kind not in _ASCENDING for kind in kinds):
-            return None
-        found = [table.select(self._key) for table in read(self._root, self._key)]
+        if any(kind.is_list or kind.kind not in _ASCENDING for kind in kinds) or self._has_keys_table():
+            return Appended(rest=read)
+        found = [table.select(["_rec", *self._key]) for table in read(self._root, self._key)]
         if not any(table.num_rows for table in found):
-            return None
-        keys = pa.concat_tables(found)
-        order = None if ascends(keys) else pc.sort_indices(keys, [(name, "ascending") for name in self._key])
-        keys = keys if order is None else keys.take(order)
-        if not ascends(keys) or self._has_keys_table() or self._is_key_within(keys[self._key[0]]):
-            return None
-
-        def in_order(name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-            tables = read(name, columns)
-            return tables if order is None or name != self._root else _taken(tables, order)
-
+            return Appended(rest=read)
+        keys = Keys(self._root, self._key, pa.concat_tables(found), read)
+        is_once, is_known = keys.are_once(), self._are_known(keys)
+        is_new = is_once & ~is_known
+        # the merge inserts the others that are new: keys must be locked in ascending order
+        is_new &= np.logical_and.accumulate(is_new | is_known)
+        new, rest = keys.select(is_new), keys.select(~is_new)
+        are_known = bool((is_new | (is_once & is_known)).all())
+        if new is None:
+            return Appended(rest=rest, are_known=are_known)
         try:
             with self._conn.transaction():
-                return self._copy_family(in_order)
+                return Appended(self._copy_family(new), rest, are_known)
         except pg.UniqueViolation:  # somebody has brought one of the keys meanwhile
-            return None
+            return Appended(rest=read)
+
+    def _are_known(self, keys: Keys) -> np.ndarray:
+        """Of each key, in ascending order, whether it is in the table."""
+        known = np.zeros(keys.sorted.num_rows, bool)
+        if self._is_key_within(keys.sorted[self._key[0]]):
+            known[self._find_known(keys.sorted)] = True
+        return known
 
     def _is_key_within(self, keys: pa.ChunkedArray) -> bool:
         """Whether the table has a key from the first of these to the last, by the first column of the key."""
@@ -146,12 +164,62 @@ class KeyAppend(_Append):
         row = self._conn.execute(query(statement), [keys[0].as_py(), keys[-1].as_py()], prepare=False).fetchone()
         return row != (False,)
 
+    def _find_known(self, keys: pa.Table) -> np.ndarray:
+        """Which of the keys are in the table, by their numbers from 0."""
+        name = f"stage_keys_{list(self._feed.tables).index(self._root)}"
+        kinds = {"_at": "bigint"} | {name: self._table.columns[name].column_type.sql for name in self._key}
+        make_or_empty(self._conn, {name: ", ".join(f'"{column}" {kind}' for column, kind in kinds.items())})
+        numbered = keys.append_column("_at", pa.array(np.arange(keys.num_rows)))
+        copy_rows(self._conn, name, kinds, [numbered])
+        there = f"SELECT FROM {{root}} t WHERE {self._same_key('t', 'k')} OFFSET 0"
+        known = self._fetch(f"SELECT string_agg(_at::text, ',') FROM {name} k WHERE EXISTS ({there})")
+        return np.fromstring(known or "", np.int64, sep=",")
 
-def _taken(tables: Iterator[pa.Table], order: pa.Array) -> Iterator[pa.Table]:
-    """The rows in another order: all of them have to be in memory for that."""
-    rows = pa.concat_tables(tables).combine_chunks()
-    for start in range(0, len(order), COPY_ROWS):
-        yield rows.take(order.slice(start, COPY_ROWS))
+
+class Keys:
+    """The keys of a batch, in ascending order, and what ``read`` gives, by them."""
+
+    def __init__(self, root: str, key: Sequence[str], found: pa.Table, read: Read) -> None:
+        self._root, self._read = root, read
+        self._recs = found["_rec"].to_numpy()
+        self._order: np.ndarray | None = None
+        self.sorted: pa.Table = found.select(key)
+        if not ascends(self.sorted):
+            self._order = pc.sort_indices(self.sorted, [(name, "ascending") for name in key]).to_numpy()
+            self.sorted = self.sorted.take(pa.array(self._order))
+
+    def are_once(self) -> np.ndarray:
+        """Of each key, whether it is there once."""
+        before, after = self.sorted.slice(0, self.sorted.num_rows - 1), self.sorted.slice(1)
+        is_same = np.ones(after.num_rows, bool)
+        for name in self.sorted.column_names:
+            is_same &= pc.equal(before[name], after[name]).to_numpy(zero_copy_only=False)
+        return ~(np.append(is_same, False) | np.insert(is_same, 0, False))
+
+    def select(self, wanted: np.ndarray) -> Read | None:
+        """Gives only what belongs to these keys, the records in the order of their keys; None where it is nothing."""
+        if not wanted.any():
+            return None
+        if wanted.all() and self._order is None:
+            return self._read
+        places = np.flatnonzero(wanted) if self._order is None else self._order[wanted]
+        recs = None if wanted.all() else pa.array(self._recs[places])
+
+        def reading(name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+            if name == self._root:
+                return (
+                    self._rows.take(pa.array(places[start : start + COPY_ROWS]))
+                    for start in range(0, len(places), COPY_ROWS)
+                )
+            tables = self._read(name, columns)
+            return tables if recs is None else (table.filter(pc.is_in(table["_rec"], recs)) for table in tables)
+
+        return reading
+
+    @cached_property
+    def _rows(self) -> pa.Table:
+        """All rows of the root: they have to be in memory to be given in another order, or in two parts."""
+        return pa.concat_tables(self._read(self._root)).combine_chunks()
 
 
 def ascends(keys: pa.Table) -> bool:

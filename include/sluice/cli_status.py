@@ -1,4 +1,4 @@
-"""``sluice status``: feeds, what waits, what is kept out, and the last runs."""
+"""``sluice status``: feeds, what waits, what is kept out, open alerts, and the last runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sluice import cli_warehouse
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sluice.status import FeedStatus, RunLine
+    from sluice.status import AlertLine, FeedStatus, RunLine
 
 PLAIN_WIDTH = 160
 
@@ -23,13 +23,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def show(chosen: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from sluice.status import read_feeds, read_runs
+    from sluice.status import read_alerts, read_feeds, read_runs
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     with cli_warehouse.open_ledger() as connection:
         _print_feeds(console, read_feeds(connection, cli_warehouse.sound_feeds()))
+        _print_alerts(console, read_alerts(connection))
         _print_runs(console, read_runs(connection, chosen.runs))
     return 0
 
@@ -47,6 +48,20 @@ def _print_feeds(console: Console, feeds: list[FeedStatus]) -> None:
         told = (_ago(run.started_at), run.state) if run else ("never", "")
         counts = (feed.announced, feed.open_files, feed.held_files, feed.quarantined)
         table.add_row(feed.feed, *told, *(f"{count:,}" for count in counts))
+    console.print(table)
+
+
+def _print_alerts(console: Console, alerts: list[AlertLine]) -> None:
+    from rich.table import Table
+
+    if not alerts:
+        return
+    table = Table(title="Open alerts", title_justify="left")
+    for name in ("alert", "since", "last met", "times", "not sent by"):
+        table.add_column(name)
+    for alert in alerts:
+        told = (_ago(alert.opened_at), _ago(alert.last_seen_at), f"{alert.times:,}", ", ".join(alert.unsent))
+        table.add_row(alert.subject.removeprefix("Sluice: "), *told)
     console.print(table)
 
 

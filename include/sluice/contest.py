@@ -2,7 +2,8 @@
 
 New keys are inserted first; then the rows that were there already are locked, those that a re-load takes back among
 them; only then statements of their own, which see all that others have committed meanwhile, decide what becomes of
-them. Locks are taken by key, ascending, so that parallel merges do not deadlock.
+them. What can be seen to lose, and is not changed by others meanwhile, may be replaced before that, in one step. Locks
+are taken by key, ascending, so that parallel merges do not deadlock.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sluice.staging import empty, make_or_empty, quoted
 
 KEY_TABLES = ("winners", "fresh", "contested", "gone", "deleting")
 ROW_TABLES = ("locked", "beating")
-RECORD_TABLES = ("won", "applied", "replacing")
+RECORD_TABLES = ("open", "won", "applied", "replacing")
 # Types of which PostgreSQL has no least and greatest.
 _UNRANGED = ("boolean", "json")
 
@@ -37,8 +38,12 @@ class Contest(FamilyStatements):
         """Whether records may be deletes."""
         self._all_stand = False
         """Whether {winners} is {stage} itself, and nothing is loaded again."""
+        self._are_known = False
+        """Whether their keys were in {arena} a moment ago."""
         self._are_all_new = False
         """Whether all of these have been inserted. Then they are not noted in {decided}."""
+        self._are_all_replacing = False
+        """Whether all of these have replaced a row. Then they are not noted in {decided}."""
 
     def _make_work_tables(self) -> None:
         """The family's work tables, empty; all of its contests share them."""
@@ -49,9 +54,10 @@ class Contest(FamilyStatements):
         columns = {
             **dict.fromkeys(KEY_TABLES, keys),
             **dict.fromkeys(ROW_TABLES, f"{keys}, _row tid"),
+            "open": "_staged tid",
             "won": "_rec bigint",
-            "applied": "_rec bigint, _is_new boolean",
-            "replacing": f"{keys}, _row tid, _is_same boolean",
+            "applied": "_rec bigint, _is_new boolean, _is_same boolean",
+            "replacing": f"{keys}, _row tid, _of_part bigint, _is_same boolean",
         }
         make_or_empty(self._conn, {self._names[name]: spelled for name, spelled in columns.items()})
 
@@ -66,8 +72,13 @@ class Contest(FamilyStatements):
         """``may_meet`` says whether any key can be there already, ``is_again`` whether parts are loaded again,
         ``takes_back`` whether what these gave before and give no more goes from here.
         """
-        self._insert_new(may_meet=may_meet)
-        while not self._are_all_new and (contested := self._find_contested(takes_back)):
+        if not self._are_known:
+            self._insert_new(may_meet=may_meet)
+        if may_meet and not self._are_all_new:
+            self._replace_older()
+        if self._are_known and not self._are_all_replacing:
+            self._insert_new(may_meet=True)
+        while not self._are_decided() and (contested := self._find_contested(takes_back)):
             if self._lock_contested() == contested:
                 if takes_back:
                     self._remove_not_given_again()
@@ -142,7 +153,14 @@ class Contest(FamilyStatements):
     def _is_open(self, alias: str) -> str:
         return f"NOT EXISTS (SELECT FROM {{decided}} a WHERE a._rec = {alias}._rec)"
 
+    def _are_decided(self) -> bool:
+        """Whether all records are, and none is noted."""
+        return self._are_all_new or self._are_all_replacing
+
     # -- known keys ---------------------------------------------------------------------------------------------------
+
+    def _replace_older(self) -> None:
+        """Replace those rows that are easily seen to lose."""
 
     def _replace_contested(self, is_again: bool) -> None:
         """Replace those rows of {locked} that lose."""

@@ -66,12 +66,14 @@ class WorkFilesUnavailable(TransientError):
 
 class RunFailed(PermanentError):
     """Reconcile found that the run must not count as a success; the message says which file and why, ``counts`` in one
-    line what the run came to.
+    line what the run came to. ``breaches`` are what is wrong with it, each as its kind and text: ``unaccounted`` (parts
+    that were not loaded, counts that differ), ``held`` or ``limits``.
     """
 
-    def __init__(self, message: str, counts: str = "") -> None:
+    def __init__(self, message: str, counts: str = "", breaches: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.counts = counts
+        self.breaches = breaches
 
 
 @dataclass(frozen=True, slots=True)

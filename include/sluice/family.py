@@ -62,6 +62,11 @@ class FamilyStatements:
         wins = f"({', '.join(self._row_order())}) < ({', '.join(self._staged_order())})"
         return f"({wins} OR {IS_AGAIN})" if is_again else wins
 
+    def _is_older(self) -> str:
+        """Whether the order of a row is seen to be less than that of a staged record: by what stands on the row."""
+        lengths = slice(len(self._table.version_columns) + 2)
+        return f"({', '.join(self._row_order()[lengths])}) < ({', '.join(self._staged_order()[lengths])})"
+
     def _version_part(self, alias: str, name: str) -> str:
         collate = ' COLLATE "C"' if self._table.columns[name].column_type.kind == "text" else ""
         return f'{alias}."{name}"{collate}'

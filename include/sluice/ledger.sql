@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS sluice.files (
     modified_at timestamptz NOT NULL, file_date date NOT NULL DEFAULT '-infinity', sha256 text,
     part_count integer, listed_by bigint NOT NULL, listed_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (feed, uri, version));
+CREATE INDEX IF NOT EXISTS files_listed_idx ON sluice.files (feed, listed_at);
 COMMENT ON TABLE sluice.files IS 'Every file version that was ever listed. part_count is known once the file has been split.';
 
 CREATE TABLE IF NOT EXISTS sluice.manifest (
@@ -143,6 +144,17 @@ CREATE TABLE IF NOT EXISTS sluice.taken_arrivals (
     feed text NOT NULL, arrival_id bigint NOT NULL, run_id bigint NOT NULL, PRIMARY KEY (feed, arrival_id));
 COMMENT ON TABLE sluice.taken_arrivals IS 'Which announcements a feed''s runs have taken on; the row commits together with the manifest of the run.';
 CREATE INDEX IF NOT EXISTS taken_arrivals_arrival_idx ON sluice.taken_arrivals (arrival_id);
+
+CREATE TABLE IF NOT EXISTS sluice.alerts (
+    alert_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed text NOT NULL, kind text NOT NULL, key text NOT NULL, gist text NOT NULL, subject text NOT NULL, alert jsonb NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT now(), last_seen_at timestamptz NOT NULL DEFAULT now(), times bigint NOT NULL DEFAULT 1,
+    sent_at timestamptz NOT NULL DEFAULT now(), unsent text[] NOT NULL DEFAULT '{}', closed_at timestamptz);
+COMMENT ON TABLE sluice.alerts IS 'One row per cause of alerts: what is broken, since when, how often it was met and when it was told last; closed once it works again. unsent are the channels that have not got the last message.';
+-- What makes sure that of several that meet the same at once only one tells of it.
+CREATE UNIQUE INDEX IF NOT EXISTS alerts_open_idx ON sluice.alerts (feed, kind, key) WHERE closed_at IS NULL;
+CREATE INDEX IF NOT EXISTS alerts_opened_idx ON sluice.alerts (feed, opened_at);
+CREATE INDEX IF NOT EXISTS alerts_unsent_idx ON sluice.alerts (sent_at) WHERE unsent <> '{}';
 
 CREATE OR REPLACE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;

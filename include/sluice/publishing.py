@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice import holds, ledger, quarantine, replay, warehouse
-from sluice.append import KeyAppend, PlaceAppend, Read
+from sluice.append import Appended, KeyAppend, PlaceAppend, Read
 from sluice.batches import read_batch
 from sluice.errors import PermanentError
 from sluice.merge import FamilyMerge
@@ -274,28 +274,28 @@ class BatchPublisher:
         totals: dict[int, LoadCounts] = {}
         for root, table in self._feed.roots.items():
             may_append = not (again or table.deletes or records is not None)
-            counts = self._append_family(conn, root, read) if may_append else None
-            if counts is None:
-                counts = self._merge_family(staging, root, read)
-            for part, count in counts.items():
+            done = self._append_family(conn, root, read) if may_append else Appended(rest=read)
+            merged = self._merge_family(staging, root, done.rest, done.are_known) if done.rest else {}
+            for part, count in (*done.counts.items(), *merged.items()):
                 totals[part] = totals.get(part, LoadCounts()) + count
         return totals
 
-    def _append_family(self, conn: psycopg.Connection, root: str, read: Read) -> dict[int, LoadCounts] | None:
-        """Append to a family nothing of which was loaded before; None where it takes a merge."""
+    def _append_family(self, conn: psycopg.Connection, root: str, read: Read) -> Appended:
+        """Append to a family nothing of which was loaded before, as far as that does without a merge."""
         if not self._feed.tables[root].key:
             return PlaceAppend(conn, self._feed, root, self._run, self._parts).append(read)
         if self._feed.publish == "run":
-            return None  # each try takes a lock that is held to the end of the run
+            return Appended(rest=read)  # each try takes a lock that is held to the end of the run
         return KeyAppend(conn, self._feed, root, self._run, self._parts).append(read)
 
-    def _merge_family(self, staging: Staging, root: str, read: Read) -> dict[int, LoadCounts]:
+    def _merge_family(self, staging: Staging, root: str, read: Read, are_known: bool = False) -> dict[int, LoadCounts]:
         for name in self._feed.family_of(root):
             staging.copy(name, read(name))
         if root in self._deleting:
             staging.copy_deletes(root, read(f"{root}.deletes"))
-        is_unique = staging.has_unique_keys(root)
-        return FamilyMerge(staging.conn, self._feed, root, self._run, has_unique_keys=is_unique).merge()
+        is_unique = are_known or staging.has_unique_keys(root)
+        merge = FamilyMerge(staging.conn, self._feed, root, self._run, has_unique_keys=is_unique, are_known=are_known)
+        return merge.merge()
 
     def _accepted_rows(
         self, name: str, columns: Sequence[str] | None, wanted: pa.Array, records: pa.Array | None

@@ -131,5 +131,6 @@ class Staging:
         kinds = dict(self.columns(name)) | {"_is_delete": "boolean"}
         rows = copy_rows(self.conn, staged(self._feed, name), {name: kinds[name] for name in names}, tables)
         # What rows are joined by; of the rest the planner needs nothing.
-        self.conn.execute(query(f"ANALYZE {staged(self._feed, name)} (_rec)"))
+        joined = "_rec, _part" if self._feed.tables[name].is_root else "_rec"
+        self.conn.execute(query(f"ANALYZE {staged(self._feed, name)} ({joined})"))
         return rows

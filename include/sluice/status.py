@@ -87,6 +87,26 @@ def read_runs(conn: psycopg.Connection, number: int) -> list[RunLine]:
     return [RunLine(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """What was told and is not over; ``times`` is how often it was met, ``unsent`` who has not got it."""
+
+    subject: str
+    opened_at: dt.datetime
+    last_seen_at: dt.datetime
+    times: int
+    unsent: list[str]
+
+
+def read_alerts(conn: psycopg.Connection) -> list[AlertLine]:
+    """The open alerts of all feeds, the oldest first; drift, which nobody can end, is left out."""
+    rows = conn.execute(
+        """SELECT subject, opened_at, last_seen_at, times, unsent FROM sluice.alerts
+           WHERE closed_at IS NULL AND kind <> 'drift' ORDER BY opened_at"""
+    ).fetchall()
+    return [AlertLine(*row) for row in rows]
+
+
 def count_announced(conn: psycopg.Connection, feed: Feed) -> int:
     """How many announcements wait in the inbox for a feed; 0 for one without arrivals."""
     if feed.source.arrivals is None:

@@ -124,6 +124,25 @@ def test_a_failed_run_is_told_of_by_the_dag(dag) -> None:
     assert [type(callback) for callback in dag.on_failure_callback] == [FailureAlert]
 
 
+def test_a_feed_that_may_not_be_late_has_a_deadline(bags: dict) -> None:
+    """In the triggerer, since not every executor runs callbacks."""
+    dags = bags["tests"].dags
+    assert not dags["orders"].deadline
+    (deadline,) = dags["prices"].deadline
+    assert deadline.interval == timedelta(minutes=60)
+    assert type(deadline.callback).__name__ == "AsyncCallback"
+
+
+def test_the_watch_needs_not_be_switched_on(bags: dict) -> None:
+    """Nobody misses the alerts of a DAG that is paused. That it fails itself is told, too."""
+    from sluice.edge.alerting import FailureAlert
+
+    watch = bags["tests"].dags["watch"]
+    assert watch.is_paused_upon_creation is False
+    assert (watch.max_active_runs, watch.catchup, watch.task_ids) == (1, False, ["look"])
+    assert [type(callback) for callback in watch.on_failure_callback] == [FailureAlert]
+
+
 @every_feed
 def test_a_schedule_makes_data_intervals(dag) -> None:
     """Only then a date means the same in a daily run and in a backfill; a cron text makes none in Airflow 3."""

@@ -17,3 +17,4 @@ def test_the_page_of_a_keyless_feed_by_hand() -> None:
     page = feed_page(load_feed(FEEDS / "prices"))
     assert "by hand only" in page
     assert "without a key: a newer version of a file replaces the rows of the older" in page
+    assert "**Alerts:** slack `shop_chat`, late 60 minutes after a run was queued" in page

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tests.airflow_home import PROJECT
+from tests.alerts.listeners import Listener, web_server
 from tests.arrivals.landing import landing as emulated_aws
 from tests.edge.test_metrics import sent_to
 
@@ -272,3 +273,55 @@ def test_a_run_sends_its_metrics_with_the_seconds_of_its_stages(
     seconds = {key[2]: value for key, value in sent.items() if key[0] == "stage_seconds"}
     assert set(seconds) == {"fetch", "split", "parse", "validate", "load", "reconcile"}
     assert all(value > 0 for value in seconds.values())
+
+
+# -- alerts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """Gets every alert."""
+    with web_server() as server:
+        monkeypatch.setenv("SLUICE_ALERT_WEBHOOK", f"http://127.0.0.1:{server.port}/")
+        yield server
+
+
+def test_a_broken_file_is_told_once_and_that_it_works_again_too(
+    run_dag: RunDag, landing: Path, listener: Listener
+) -> None:
+    """From the file to the listener: the first run tells, the second meets the same, and the corrected file ends it.
+
+    A callback of ``dag.test`` cannot ask Airflow what the tasks said, so what the warehouse knows must do.
+    """
+    drop(landing, "good.xml", ORDER.format(id=1, total="1"))
+    bad = drop(landing, "bad.xml", ORDER.format(id=2, total="2"))
+    bad.write_bytes(bad.read_bytes()[:-20])
+    assert run_dag().state == "failed"
+    (alert,) = listener.json()
+    assert (alert["feed"], alert["kind"], alert["state"]) == ("orders", "limits", "new")
+    assert alert["file"].endswith("/2026-03-05/bad.xml")
+    assert "truncated: " in alert["reason"]
+    assert "in all 1 × truncated" in alert["also"]
+    assert alert["quarantine"] == "sluice quarantine orders --run 1"
+    assert run_dag(DAY + dt.timedelta(hours=1), reload="all").state == "failed"
+    assert len(listener.received) == 1
+    assert run_dag(DAY + dt.timedelta(hours=2)).state == "success"
+    assert len(listener.received) == 1  # it found nothing to do, which shows nothing
+    drop(landing, "bad.xml", ORDER.format(id=2, total="2"))
+    for hours in (3, 4):
+        assert run_dag(DAY + dt.timedelta(hours=hours)).state == "success"
+    assert [message["subject"] for message in listener.json()[1:]] == ["Sluice: orders works again"]
+    assert "orders passed a limit, 2 times since" in listener.json()[1]["text"]
+
+
+def test_drift_is_told_by_the_run_that_met_it_first(run_dag: RunDag, landing: Path, listener: Listener) -> None:
+    drop(landing, "a.xml", ORDER.format(id=1, total="1"))
+    assert run_dag().state == "success"
+    assert listener.received == []
+    drop(landing, "b.xml", ORDER.format(id=2, total="1").replace("<Total>", "<Discount>SECRET</Discount><Total>"))
+    for hours in (1, 2):
+        assert run_dag(DAY + dt.timedelta(hours=hours)).state == "success"
+    (alert,) = listener.json()
+    assert alert["subject"] == "Sluice: orders has changed: Order/Discount"
+    assert (alert["record"], alert["file"].rsplit("/", 1)[-1]) == ("record 1, line 1", "b.xml")
+    assert "SECRET" not in json.dumps(alert)

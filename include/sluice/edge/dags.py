@@ -13,7 +13,7 @@ from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetab
 from airflow.sdk.definitions.param import ParamsDict
 
 from sluice.dates import RELOAD_CHOICES
-from sluice.edge.alerting import FailureAlert
+from sluice.edge.alerting import FailureAlert, deadline_of
 from sluice.edge.arrivals import arrivals_asset
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import REPLAY
@@ -55,6 +55,7 @@ def feed_dag(feed: Feed) -> AbstractContextManager[DAG]:
         catchup=False,
         max_active_runs=2,
         max_active_tasks=16,
+        deadline=deadline_of(feed),
         on_failure_callback=[FailureAlert()],
         default_args={"owner": feed.owner, **_retries()},
     )

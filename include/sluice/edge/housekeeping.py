@@ -8,7 +8,7 @@ import logging
 import pendulum
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 
-from sluice.edge.alerting import FailureAlert
+from sluice.edge.alerting import FailureAlert, tell_success
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import TIDY
 from sluice.edge.tasks import stage
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
     max_active_runs=1,
     tags=["sluice"],
     on_failure_callback=[FailureAlert()],
+    on_success_callback=[tell_success],
     default_args={"owner": "sluice", "retries": 3, "retry_policy": OnlyWhatCanPass()},
 )
 def housekeeping() -> None:

@@ -32,8 +32,12 @@ MODULES = (
     "airflow.sdk.execution_time.timeout",
     "jinja2.ext",
     # the stages, with what they import at the first file
+    "sluice.alerts.evidence",
+    "sluice.alerts.watch",
+    "sluice.edge.channels",
     "sluice.edge.connections",
     "sluice.edge.housekeeping",
+    "sluice.edge.watching",
     "sluice.gate.data_docs",
     "sluice.gate.suite",
     "sluice.metrics.backlog",

@@ -7,7 +7,7 @@ exception, and may be the only one that is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from airflow.sdk import Context
@@ -19,6 +19,8 @@ from sluice.records import RunRequest
 
 STAGES = ("fetch", "split", "parse", "validate", "load", "reconcile")
 TIDY = "tidy"  # the task of the DAG housekeeping
+WATCH, LOOK = "watch", "look"  # the DAG that looks for what no run can tell of, and its task
+OWN_TASKS = (TIDY, LOOK)
 REPLAY = "replay"  # the DAG that serves all feeds; its form says which
 PROBLEM_KEY = "problem"
 
@@ -46,7 +48,9 @@ def request_of(feed: Feed, context: Context) -> RunRequest:
 
 def leave_word(context: Context, problem: Problem) -> None:
     """Keep ``problem`` for the tasks after this one and for the alert."""
-    context["ti"].xcom_push(key=PROBLEM_KEY, value=asdict(problem))
+    ti = context["ti"]
+    map_index = getattr(ti, "map_index", None)
+    ti.xcom_push(key=PROBLEM_KEY, value=asdict(replace(problem, map_index=-1 if map_index is None else map_index)))
 
 
 def problems_of(context: Context, stages: tuple[str, ...]) -> list[Problem]:
@@ -57,7 +61,7 @@ def problems_of(context: Context, stages: tuple[str, ...]) -> list[Problem]:
     states: Mapping[str, Any] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
     problems = []
     for stage in stages:
-        told = [Problem(**word) for word in ti.xcom_pull(task_ids=[stage], key=PROBLEM_KEY) if word]
+        told = [Problem.from_json(word) for word in ti.xcom_pull(task_ids=[stage], key=PROBLEM_KEY) if word]
         problems += told
         # mapped tasks are named <task id>_<map index>
         failed = [name for name, state in states.items() if state == "failed" and name.split("_")[0] == stage]

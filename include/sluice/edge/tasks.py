@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from sluice import attempts
 from sluice.alerts import Problem, describe_exception
+from sluice.edge.alerting import tell_drift, tell_success
 from sluice.edge.assets import TABLES, tell_loaded
 from sluice.edge.metrics import run_is_measured
 from sluice.edge.noted import note_load
@@ -125,6 +126,7 @@ def load(batch: dict[str, Any]) -> None:
 def reconcile(manifest: dict[str, Any] | None) -> None:
     """Account for every record of the run; fail, and the run with it, where one is missing, held or over a limit."""
     with run_is_measured(manifest), stage("reconcile") as tools:
+        from sluice.edge.channels import desk_of
         from sluice.stages.reconcile import reconcile as run_reconcile
 
         earlier = problems_of(get_current_context(), STAGES[:-1])
@@ -134,10 +136,15 @@ def reconcile(manifest: dict[str, Any] | None) -> None:
             summary = run_reconcile(tools, manifest["run_id"])
         except RunFailed as error:
             log.info(error.counts)
-            raise RunFailed(_with_causes(str(error), earlier)) from None
+            tell_drift(get_current_context(), manifest["run_id"], desk_of(tools.feed.alerts, tools.dsn))
+            raise RunFailed(_with_causes(str(error), earlier), breaches=error.breaches) from None
         log.info(summary.line())
         tell_loaded(tools.feed, summary, get_current_context())
         note_load(tools.feed, tools.dsn, summary.totals)
+        if not summary.dry_run:
+            desk = desk_of(tools.feed.alerts, tools.dsn)
+            tell_success(get_current_context(), manifest["run_id"], desk, files=summary.totals.files)
+            tell_drift(get_current_context(), manifest["run_id"], desk)
 
 
 def _with_causes(reason: str, earlier: list[Problem]) -> str:

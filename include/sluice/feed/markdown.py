@@ -32,6 +32,7 @@ def _facts(feed: Feed) -> str:
         "Namespaces": "; ".join(f"`{prefix}` = {_codes(uris)}" for prefix, uris in feed.namespaces.items()),
         "XSD": f"{_codes(feed.xsd.files)}, checked per {feed.xsd.scope}" if feed.xsd else "",
         "Limits": _limits(feed),
+        "Alerts": _alerts(feed),
     }
     return "\n".join(f"- **{name}:** {text}" for name, text in facts.items() if text)
 
@@ -45,6 +46,22 @@ def _limits(feed: Feed) -> str:
         f"records up to {feed.max_record_bytes:,} bytes",
         "of a malformed file, the records before the fault are kept" if feed.malformed == "keep_records" else "",
         "files without a record are accepted" if feed.allow_empty else "",
+    ]
+    return ", ".join(filter(None, texts))
+
+
+def _alerts(feed: Feed) -> str:
+    alerts = feed.alerts
+    channels = {
+        "mail": ", ".join(alerts.mail or ()),
+        "slack": alerts.slack,
+        "sns": alerts.sns,
+        "webhook": alerts.webhook,
+    }
+    texts = [
+        *(f"{name} `{value}`" for name, value in channels.items() if value),
+        f"silent after {alerts.silence_hours} hours without a new file" if alerts.silence_hours else "",
+        f"late {alerts.late_minutes} minutes after a run was queued" if alerts.late_minutes else "",
     ]
     return ", ".join(filter(None, texts))
 

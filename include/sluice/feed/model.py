@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from sluice.feed.alerts import Alerts
 from sluice.feed.faults import Unsound, faults_of
 from sluice.feed.fields import (
     IDENTIFIER,
@@ -44,6 +45,7 @@ from sluice.feed.tables import Column, Deletes, Expectation, Table
 __all__ = [
     "ACROSS_RUN",
     "IDENTIFIER",
+    "Alerts",
     "Arrivals",
     "Column",
     "Deletes",
@@ -221,7 +223,7 @@ class Feed(Strict):
     """Files of one kind from one sender: a whole feed file."""
 
     feed: Identifier = Field(
-        description="The feed's name; that of its folder and of its DAG, so not `replay` or `housekeeping`."
+        description="The feed's name; that of its folder and of its DAG, so not `replay`, `watch` or `housekeeping`."
     )
     description: str = Field("", description="What it is; shown in the Airflow UI and as the schema's comment.")
     owner: str = Field("sluice", description="Who answers for it; the owner of the DAG.")
@@ -241,6 +243,7 @@ class Feed(Strict):
     run: RunRules = Field(default_factory=RunRules)
     retention: Retention = Field(default_factory=Retention)
     drift: Drift = Field(default_factory=Drift)
+    alerts: Alerts = Field(default_factory=Alerts)
     publish: Literal["batch", "run"] = Field(
         "batch",
         description="`batch`: each batch is published as it is loaded, and what passes a limit fails the run only;"

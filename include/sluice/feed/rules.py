@@ -17,7 +17,7 @@ from sluice.feed.paths import BUILT_IN_PREFIXES
 from sluice.feed.types import TypeProblem, parse_type
 
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
-OWN_DAGS = frozenset({"housekeeping", "replay"})
+OWN_DAGS = frozenset({"housekeeping", "replay", "watch"})
 """The DAGs that are there whatever the feeds are; a feed's DAG has the feed's name."""
 SYSTEM_SCHEMAS = frozenset({"information_schema", "sluice"})
 RUN_EXPECTATIONS = (

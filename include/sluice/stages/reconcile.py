@@ -11,7 +11,7 @@ Rerun:  same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,11 @@ from sluice.tools import Tools
 from sluice.wording import counted
 
 SHOWN = 3
+# The kinds of what may be wrong with a run.
+UNACCOUNTED, HELD, LIMITS = "unaccounted", "held", "limits"
+
+Breach = tuple[str, str]
+"""What is wrong with a run: its kind, and the text that a person reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ def reconcile(tools: Tools, run_id: int) -> RunSummary:
         publishes = tools.feed.publish == "run" and not run.dry_run
         refused = _publish(connection, tools, run) if publishes else None
         totals = _read_totals(connection, run)
-        error = refused or "; ".join(_find_problems(tools, connection, run, totals)) or None
+        breaches = ((HELD, refused),) if refused else tuple(_find_breaches(tools, connection, run, totals))
+        error = _spell(breaches) or None
         if error and not run.dry_run and (totals.quarantined or totals.files_quarantined or totals.held):
             error += f"; see `sluice quarantine {run.feed} --run {run_id}`"
         report = drift.settle_run(tools, connection, run)
@@ -77,7 +83,7 @@ def reconcile(tools: Tools, run_id: int) -> RunSummary:
     if not totals.unaccounted_parts and not refused:
         tools.work.remove_run(tools.feed.feed, run_id)
     if error:
-        raise RunFailed(f"feed {run.feed}, run {run_id}: {error}", summary.line())
+        raise RunFailed(f"feed {run.feed}, run {run_id}: {error}", summary.line(), breaches)
     return summary
 
 
@@ -120,9 +126,9 @@ def _publish_or_refuse(conn: psycopg.Connection, tools: Tools, run: Run) -> None
         done = batch.publish(conn)
         if run.is_replay:
             accounts.store_batch_totals(conn, run.run_id, batch.number, batch.totals(done))
-    problems = list(_find_problems(tools, conn, run, _read_totals(conn, run)))
-    if problems:
-        raise _Refused("; ".join(problems))
+    breaches = list(_find_breaches(tools, conn, run, _read_totals(conn, run)))
+    if breaches:
+        raise _Refused(_spell(breaches))
 
 
 def _hold_run(conn: psycopg.Connection, tools: Tools, run: Run, reason: str) -> None:
@@ -136,31 +142,36 @@ def _unpublished(conn: psycopg.Connection, tools: Tools, run: Run) -> Iterator[B
             yield open_batch(tools, run, number)
 
 
-def _find_problems(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
+def _spell(breaches: Iterable[Breach]) -> str:
+    return "; ".join(text for _, text in breaches)
+
+
+def _find_breaches(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[Breach]:
     if totals.unaccounted_parts:
         files = _some(accounts.find_unaccounted(connection, run), totals.unaccounted_parts)
-        yield f"{totals.unaccounted_parts} parts were not loaded{files}; see the failed tasks, then clear them"
+        yield (
+            UNACCOUNTED,
+            f"{totals.unaccounted_parts} parts were not loaded{files}; see the failed tasks, then clear them",
+        )
     if totals.held:
         held = accounts.find_held(connection, run)
-        yield (
-            f"{totals.held:,} records are held by the gate ({held[0][0]}: {held[0][1]})"
-            if held
-            else f"{totals.held:,} records are held"
-        )
+        by = f" by the gate ({held[0][0]}: {held[0][1]})" if held else ""
+        yield HELD, f"{totals.held:,} records are held{by}"
     if totals.found != totals.loaded + totals.quarantined + totals.held:
         told = f"{totals.loaded} loaded + {totals.quarantined} quarantined + {totals.held} held"
-        yield f"{totals.found} records found, but {told}"
+        yield UNACCOUNTED, f"{totals.found} records found, but {told}"
     if run.is_replay:
         return  # what its records broke, they broke in the run that found them
     yield from _find_broken_rules(tools, connection, run, totals)
 
 
-def _find_broken_rules(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[str]:
+def _find_broken_rules(tools: Tools, connection: psycopg.Connection, run: Run, totals: Totals) -> Iterator[Breach]:
     for uri, found, loaded, quarantined in accounts.find_miscounted(connection, run):
-        yield f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
-    yield from limit_problems(tools.feed.rejects, totals, lambda: accounts.find_quarantined_files(connection, run))
+        yield UNACCOUNTED, f"{uri}: {found} records found, but {loaded} loaded + {quarantined} quarantined"
+    passed = limit_problems(tools.feed.rejects, totals, lambda: accounts.find_quarantined_files(connection, run))
+    yield from ((LIMITS, text) for text in passed)
     if not run.dry_run:
-        yield from runrules.judge(connection, tools.feed, run)
+        yield from ((LIMITS, text) for text in runrules.judge(connection, tools.feed, run))
 
 
 def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Iterator[str]:

@@ -1,0 +1,102 @@
+"""The DAG ``watch``: looks after what no run can tell of, in one task."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import defaultdict
+
+import pendulum
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+
+from sluice.alerts import describe_exception
+from sluice.edge.alerting import FailureAlert, tell_success
+from sluice.edge.metrics import send_gauges
+from sluice.edge.retries import OnlyWhatCanPass
+from sluice.edge.runs import LOOK, WATCH, leave_word
+from sluice.errors import FeedInvalid, SluiceError
+from sluice.feed.loading import feed_names, feeds_root, load_feed
+from sluice.feed.model import Feed, Target
+from sluice.feed.rules import OWN_DAGS
+from sluice.wording import counted
+
+log = logging.getLogger(__name__)
+
+
+@dag(
+    WATCH,
+    description="Tells of feeds that stay silent, of dead letters, and again of what is still broken",
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2020, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    # one that has to be switched on is one that nobody misses
+    is_paused_upon_creation=False,
+    tags=["sluice"],
+    on_failure_callback=[FailureAlert()],
+    default_args={
+        "owner": "sluice",
+        "retries": 3,
+        "retry_delay": dt.timedelta(seconds=20),
+        "retry_policy": OnlyWhatCanPass(),
+    },
+)
+def watch() -> None:
+    """Works also for feeds whose runs only start when files arrive: silence is when there is no run."""
+    look()
+
+
+@task(execution_timeout=dt.timedelta(minutes=4))
+def look() -> None:
+    """Look over all feeds, warehouse by warehouse; one that does not answer fails the task after the others."""
+    context = get_current_context()
+    send_gauges()
+    try:
+        look_over(declared(), dt.datetime.now(dt.UTC))
+    except SluiceError as error:
+        leave_word(context, describe_exception(error, LOOK))
+        raise
+    tell_success(context)
+
+
+def declared() -> list[Feed]:
+    """The feeds without mistakes; those of the others are an import error of ``dags/feed_mistakes.py``."""
+    root, feeds = feeds_root(), []
+    for name in feed_names(root):
+        try:
+            feeds.append(load_feed(root / name))
+        except FeedInvalid:
+            log.info("%s has mistakes and is not watched", name)
+    return feeds
+
+
+def look_over(feeds: list[Feed], now: dt.datetime) -> None:
+    """Raises ``SluiceError`` for the first warehouse that does not answer."""
+    from sluice import warehouse
+    from sluice.alerts import state
+    from sluice.alerts import watch as watching
+    from sluice.alerts.alert import SILENCE
+    from sluice.edge.channels import desk_for
+    from sluice.edge.connections import warehouse_dsn
+
+    by_warehouse: dict[str, list[Feed]] = defaultdict(list)
+    for feed in feeds:
+        by_warehouse[feed.target.connection].append(feed)
+    failed: list[SluiceError] = []
+    for conn_id, some in by_warehouse.items():
+        desks = {feed.feed: desk_for(feed.feed) for feed in some}
+        if conn_id == Target().connection:
+            desks |= {name: desk_for(name) for name in ("", *sorted(OWN_DAGS))}
+        try:
+            with warehouse.connect(warehouse_dsn(conn_id), WATCH) as connection:
+                warehouse.create_ledger(connection)
+                silent = state.feeds_of(connection, SILENCE)
+                for feed in some:
+                    hours, is_told = feed.alerts.silence_hours, feed.feed in silent
+                    watching.watch_silence(connection, desks[feed.feed], feed.feed, hours, now, is_told=is_told)
+                sent = watching.tell_again(connection, desks, desk_for(""))
+            log.info("%s: looked over %s; %s sent again", conn_id, counted(len(some), "feed"), counted(sent, "message"))
+        except SluiceError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]

@@ -1,0 +1,189 @@
+"""What no run can tell of: silence, dead letters, and what is to be told again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+import pytest
+from tests.alerts.listeners import Recorder
+from tests.alerts.samples import SAMPLES, failed, full_disk
+from tests.small_feeds import ITEMS, Ground, item, items
+
+from sluice import warehouse
+from sluice.alerts import state, watch
+from sluice.alerts.alert import SILENCE
+from sluice.alerts.desk import Desk
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dead"
+FAILED = failed(*full_disk(3))[0]
+
+
+class Watcher:
+    """What the DAG does, with a clock that is set by hand."""
+
+    def __init__(self, ground: Ground, *channels: Recorder) -> None:
+        self.ground = ground
+        self.desk = Desk(ground.dsn, lambda: channels)
+        with warehouse.connect(ground.dsn) as connection:
+            warehouse.create_ledger(connection)
+
+    def silence(self, hours_later: float, silence_hours: float | None = 24) -> None:
+        now = dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_later)
+        with state.connect(self.ground.dsn) as connection:
+            is_told = "items" in state.feeds_of(connection, SILENCE)
+            watch.watch_silence(connection, self.desk, "items", silence_hours, now, is_told=is_told)
+
+    def again(self, hours_later: float = 0) -> int:
+        self.ground.sql(
+            "UPDATE sluice.alerts SET sent_at = sent_at - make_interval(mins => %s)", round(hours_later * 60)
+        )
+        with state.connect(self.ground.dsn) as connection:
+            return watch.tell_again(connection, {"orders": self.desk}, self.desk)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def watcher(ground: Ground, recorder: Recorder) -> Watcher:
+    return Watcher(ground, recorder)
+
+
+# -- silence ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_feed_is_silent_when_no_new_file_is_listed(ground: Ground, watcher: Watcher, recorder: Recorder) -> None:
+    """However often one looks, it is told once; and again when files come."""
+    feed = ground.feed(ITEMS)
+    ground.put("a.xml", items(item("a")))
+    assert ground.run(feed) is None
+    watcher.silence(hours_later=23.9)
+    assert recorder.sent == []
+    for _ in range(3):
+        watcher.silence(hours_later=24.1)
+    (alert,) = recorder.sent
+    assert alert.subject == "Sluice: items is silent: no new file for 24 hours"
+    assert alert.file == f"{ground.uri('a.xml')} (the last one)"
+    ground.run(feed)  # a run that finds nothing new is no sign of life
+    watcher.silence(hours_later=24.1)
+    assert len(recorder.sent) == 1
+    ground.put("b.xml", items(item("b")))
+    ground.run(feed)
+    for _ in range(2):
+        watcher.silence(hours_later=1)
+    assert recorder.subjects[1:] == ["Sluice: items is no longer silent"]
+
+
+def test_silence_goes_on_and_is_told_again_with_its_length(
+    ground: Ground, watcher: Watcher, recorder: Recorder
+) -> None:
+    ground.put("a.xml", items(item("a")))
+    assert ground.run(ground.feed(ITEMS)) is None
+    watcher.silence(hours_later=24)
+    ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '25 hours'")
+    watcher.silence(hours_later=49)
+    assert "silent: no new file for 49 hours (again: open since" in recorder.subjects[1]
+
+
+def test_a_feed_that_never_got_a_file_is_silent_since_its_first_run(
+    ground: Ground, watcher: Watcher, recorder: Recorder
+) -> None:
+    ground.run(ground.feed(ITEMS))
+    watcher.silence(hours_later=25)
+    (alert,) = recorder.sent
+    assert "no new file has been listed ever; its first run was at " in alert.reason
+
+
+def test_a_feed_that_never_ran_is_not_silent(watcher: Watcher, recorder: Recorder) -> None:
+    watcher.silence(hours_later=1000)
+    assert recorder.sent == []
+
+
+def test_who_sets_no_limit_any_more_is_not_silent(ground: Ground, watcher: Watcher, recorder: Recorder) -> None:
+    """Else it would be told again for ever."""
+    ground.run(ground.feed(ITEMS))
+    watcher.silence(hours_later=25)
+    watcher.silence(hours_later=25, silence_hours=None)
+    assert recorder.subjects[1:] == ["Sluice: items is no longer silent"]
+    watcher.silence(hours_later=1000, silence_hours=None)
+    assert len(recorder.sent) == 2
+
+
+# -- dead letters -----------------------------------------------------------------------------------------------------
+
+
+def test_dead_letters_are_told_once_until_they_are_gone(watcher: Watcher, recorder: Recorder) -> None:
+    for count in (0, 2, 2, 3, 0, 0):
+        watch.tell_dead_letters(watcher.desk, QUEUE, count)
+    assert recorder.subjects == [
+        "Sluice: 2 dead letters in sluice-dead",
+        "Sluice: sluice-dead holds no dead letters any more",
+    ]
+
+
+def test_each_queue_has_dead_letters_of_its_own(watcher: Watcher, recorder: Recorder) -> None:
+    watch.tell_dead_letters(watcher.desk, QUEUE, 1, feed="orders")
+    watch.tell_dead_letters(watcher.desk, QUEUE + "-2", 1, feed="orders", example="no JSON")
+    watch.tell_dead_letters(watcher.desk, QUEUE + "-2", 0, feed="orders")
+    assert recorder.subjects == [
+        "Sluice: 1 dead letter in sluice-dead",
+        "Sluice: 1 dead letter in sluice-dead-2",
+        "Sluice: sluice-dead-2 holds no dead letters any more",
+    ]
+
+
+# -- again ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_still_broken_is_told_again(watcher: Watcher, recorder: Recorder) -> None:
+    """Also where no run meets it any more."""
+    watcher.desk.tell(FAILED)
+    assert (watcher.again(hours_later=23), watcher.again(hours_later=2), watcher.again()) == (0, 1, 0)
+    assert recorder.subjects[1].startswith(f"{FAILED.subject} (again: open since ")
+
+
+def test_what_is_over_or_was_drift_is_not_told_again(watcher: Watcher, recorder: Recorder) -> None:
+    watcher.desk.tell(FAILED, SAMPLES["drift"])
+    watcher.desk.recover("orders", lambda alert: alert.cause.kind == "failed", "orders works again")
+    before = len(recorder.sent)
+    assert watcher.again(hours_later=100) == 0
+    assert len(recorder.sent) == before
+
+
+def test_a_channel_that_answers_again_gets_what_it_missed(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:
+    """The others got it before. That it failed is said once, not at every try."""
+    caplog.set_level(logging.INFO)
+    good, bad = Recorder("mail"), Recorder("slack", error=ConnectionRefusedError("refused"))
+    watcher = Watcher(ground, good, bad)
+    watcher.desk.tell(FAILED)
+    assert watcher.again() == 0  # it may still be under way
+    assert watcher.again(hours_later=0.1) == 1
+    bad.error = None
+    assert watcher.again(hours_later=0.1) == 1
+    assert watcher.again(hours_later=0.1) == 0
+    assert (good.subjects, bad.subjects) == ([FAILED.subject], [FAILED.subject])
+    assert len([message for message in caplog.messages if "could not be sent" in message]) == 1
+    assert f"sent at last: {FAILED.subject}" in caplog.messages
+
+
+def test_a_recovery_that_could_not_be_sent_is_sent_later(ground: Ground) -> None:
+    channel = Recorder("mail")
+    watcher = Watcher(ground, channel)
+    watcher.desk.tell(FAILED)
+    channel.error = ConnectionRefusedError("refused")
+    watcher.desk.recover("orders", lambda _: True, "orders works again")
+    channel.error = None
+    watcher.again(hours_later=0.1)
+    assert channel.subjects == [FAILED.subject, "Sluice: orders works again"]
+
+
+def test_a_channel_that_is_configured_no_longer_is_given_up(ground: Ground, recorder: Recorder) -> None:
+    bad = Recorder("slack", error=ConnectionRefusedError("refused"))
+    Watcher(ground, bad).desk.tell(FAILED)
+    watcher = Watcher(ground, recorder)
+    assert watcher.again(hours_later=0.1) == 1
+    assert watcher.again(hours_later=0.1) == 0
+    assert recorder.sent == []

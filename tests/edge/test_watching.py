@@ -1,0 +1,99 @@
+"""The task of the DAG ``watch``: all feeds, each warehouse once, and what happens where one does not answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from tests.alerts.listeners import Listener, web_server
+from tests.small_feeds import ITEMS, Ground, item, items
+
+from sluice.errors import WarehouseUnavailable
+
+
+def connection(dsn: str) -> str:
+    parts = conninfo_to_dict(dsn)
+    known = {"conn_type": "postgres", "login": parts.pop("user"), "schema": parts.pop("dbname")}
+    return json.dumps({**known, "password": parts.pop("password", None), "extra": parts})
+
+
+@pytest.fixture
+def surroundings(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Two feeds that are to come every hour, in one warehouse, and a listener for all alerts."""
+    monkeypatch.setenv("SLUICE_FEEDS", str(ground.root / "feeds"))
+    monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", connection(ground.dsn))
+    for name in ("EMAIL", "SLACK", "SNS"):
+        monkeypatch.delenv(f"SLUICE_ALERT_{name}", raising=False)
+    with web_server() as server:
+        monkeypatch.setenv("SLUICE_ALERT_WEBHOOK", f"http://127.0.0.1:{server.port}/")
+        yield server
+
+
+def look(hours_later: float) -> None:
+    from sluice.edge.watching import declared, look_over
+
+    look_over(declared(), dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_later))
+
+
+def subjects(server: Listener) -> list[str]:
+    return [message["subject"] for message in server.json()]
+
+
+def test_a_silent_feed_is_told_though_nothing_ran(ground: Ground, surroundings: Listener) -> None:
+    feed = ground.feed(ITEMS, more="alerts: {silence_hours: 1}")
+    other = ground.feed(ITEMS, name="others", more="alerts: {silence_hours: 100}")
+    ground.put("a.xml", items(item("a")))
+    assert (ground.run(feed), ground.run(other)) == (None, None)
+    for hours in (0.5, 2, 2, 2):
+        look(hours)
+    assert subjects(surroundings) == ["Sluice: items is silent: no new file for 2 hours"]
+    ground.put("b.xml", items(item("b")))
+    ground.run(feed)
+    look(0.5)
+    assert subjects(surroundings)[1:] == ["Sluice: items is no longer silent"]
+
+
+def test_a_feed_with_mistakes_does_not_take_the_others_with_it(ground: Ground, surroundings: Listener) -> None:
+    feed = ground.feed(ITEMS, more="alerts: {silence_hours: 1}")
+    (ground.root / "feeds/broken").mkdir()
+    (ground.root / "feeds/broken/feed.yaml").write_text("{")
+    ground.run(feed)
+    look(2)
+    assert len(surroundings.received) == 1
+
+
+def test_a_warehouse_that_does_not_answer_fails_the_task_after_the_others(
+    ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would know that nobody watches."""
+    monkeypatch.setenv("AIRFLOW_CONN_DOWN", "postgres://nobody@127.0.0.1:9/nothing")
+    ground.feed(ITEMS, name="elsewhere", more="target: {connection: down}")
+    ground.run(ground.feed(ITEMS, more="alerts: {silence_hours: 1}"))
+    with pytest.raises(WarehouseUnavailable):
+        look(2)
+    assert subjects(surroundings) == ["Sluice: items is silent: no new file for 2 hours"]
+
+
+def test_no_feeds_are_nothing_to_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_FEEDS", str(tmp_path))
+    look(0)
+
+
+def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
+    surroundings: Listener, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sluice.edge import watching
+
+    ground.feed(ITEMS)
+    sent: list[str] = []
+    monkeypatch.setattr(watching, "send_gauges", lambda: sent.append("gauges"))
+    monkeypatch.setattr(watching, "get_current_context", lambda: {"ti": SimpleNamespace(xcom_push=lambda **_: None)})
+    monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", "postgres://nobody@127.0.0.1:9/nothing")
+    with pytest.raises(WarehouseUnavailable):
+        watching.look.function()  # type: ignore[attr-defined]
+    assert sent == ["gauges"]
