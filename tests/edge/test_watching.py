@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tests.alerts.listeners import Listener, web_server
+from tests.arrivals.landing import landing, s3_feed
 from tests.small_feeds import ITEMS, Ground, item, items
 
-from sluice.errors import WarehouseUnavailable
+from sluice.errors import SourceUnavailable, WarehouseUnavailable
 
 
 def connection(dsn: str) -> str:
@@ -97,3 +98,27 @@ def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
     with pytest.raises(WarehouseUnavailable):
         watching.look.function()  # type: ignore[attr-defined]
     assert sent == ["gauges"]
+
+
+def test_dead_letters_are_told_once_and_when_they_are_gone(
+    ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a queue that two feeds share, and of one that does not answer."""
+    with landing() as bucket:
+        aws = {"conn_type": "aws", "login": "x", "password": "x"}
+        extra = {"endpoint_url": bucket.url, "region_name": "eu-west-1"}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**aws, "extra": extra}))
+        for name in ("one", "two"):
+            s3_feed(ground, name, queue=bucket.queue)
+        look(0)
+        assert subjects(surroundings) == []
+        bucket.sqs.send_message(QueueUrl=bucket.dead, MessageBody="no JSON")
+        for _ in range(3):
+            look(0)
+        assert subjects(surroundings) == ["Sluice: 1 dead letter in dead"]
+        bucket.sqs.purge_queue(QueueUrl=bucket.dead)
+        look(0)
+        assert subjects(surroundings)[1:] == ["Sluice: dead holds no dead letters any more"]
+        s3_feed(ground, "three", queue=f"{bucket.queue}-that-is-gone")
+        with pytest.raises(SourceUnavailable, match="does not answer"):
+            look(0)

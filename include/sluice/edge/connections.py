@@ -137,3 +137,20 @@ def _s3_options(conn_id: str) -> Callable[[], dict[str, Any]]:
         return {"key": now.access_key, "secret": now.secret_key, "token": now.token, **fixed}
 
     return options
+
+
+def brief_client(service: str, conn_id: str) -> Callable[[], Any]:
+    """How to make a client that does not try for long. The connection is looked up at once, since nobody but the task
+    itself may talk to its supervisor.
+    """
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from botocore.config import Config
+
+    limits = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
+    hook: Any = AwsBaseHook(aws_conn_id=conn_id, client_type=service)
+    known = {
+        "endpoint_url": hook.conn_config.get_service_endpoint_url(service_name=service),
+        "config": (hook.config or Config()).merge(limits),
+        "verify": hook.verify,
+    }
+    return lambda: hook.get_session(region_name=hook.region_name).client(service, **known)

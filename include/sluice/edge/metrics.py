@@ -172,9 +172,10 @@ def _backlog(conn_id: str, feeds: Sequence[Feed], now: dt.datetime) -> Iterator[
 
 
 def _depths(url: str, conn_id: str) -> list[Measurement]:
+    from sluice.edge.connections import brief_client
     from sluice.metrics.queues import measure_queue
 
-    client = _client("sqs", conn_id)
+    client = brief_client("sqs", conn_id)
     return _within(2 * SECONDS, lambda: list(measure_queue(client(), url)))
 
 
@@ -199,28 +200,12 @@ def _send(read: Callable[[], Iterable[Measurement]]) -> None:
 
 
 def _to_cloudwatch(settings: MetricsSettings, measurements: Sequence[Measurement]) -> None:
+    from sluice.edge.connections import brief_client
     from sluice.metrics.cloudwatch import put
 
-    client = _client("cloudwatch", settings.connection)
+    client = brief_client("cloudwatch", settings.connection)
     at = dt.datetime.now(dt.UTC)
     _within(SECONDS, lambda: put(client(), settings.namespace, measurements, at))
-
-
-def _client(service: str, conn_id: str) -> Callable[[], Any]:
-    """How to make a client that does not try for long. The connection is looked up at once, since nobody but the task
-    itself may talk to its supervisor.
-    """
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-    from botocore.config import Config
-
-    limits = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
-    hook: Any = AwsBaseHook(aws_conn_id=conn_id, client_type=service)
-    known = {
-        "endpoint_url": hook.conn_config.get_service_endpoint_url(service_name=service),
-        "config": (hook.config or Config()).merge(limits),
-        "verify": hook.verify,
-    }
-    return lambda: hook.get_session(region_name=hook.region_name).client(service, **known)
 
 
 def _to_airflow(settings: MetricsSettings, measurements: Sequence[Measurement]) -> None:

@@ -11,10 +11,11 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from sluice.alerts import describe_exception
 from sluice.edge.alerting import FailureAlert, tell_success
+from sluice.edge.arrivals import connection_of, queue_of
 from sluice.edge.metrics import send_gauges
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import LOOK, WATCH, leave_word
-from sluice.errors import FeedInvalid, SluiceError
+from sluice.errors import FeedInvalid, SluiceError, SourceUnavailable
 from sluice.feed.loading import feed_names, feeds_root, load_feed
 from sluice.feed.model import Feed, Target
 from sluice.feed.rules import OWN_DAGS
@@ -71,7 +72,7 @@ def declared() -> list[Feed]:
 
 
 def look_over(feeds: list[Feed], now: dt.datetime) -> None:
-    """Raises ``SluiceError`` for the first warehouse that does not answer."""
+    """Raises ``SluiceError`` for the first warehouse or queue that does not answer."""
     from sluice import warehouse
     from sluice.alerts import state
     from sluice.alerts import watch as watching
@@ -98,5 +99,30 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
             log.info("%s: looked over %s; %s sent again", conn_id, counted(len(some), "feed"), counted(sent, "message"))
         except SluiceError as error:
             failed.append(error)
+    failed += _look_at_queues(feeds)
     if failed:
         raise failed[0]
+
+
+def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
+    """Tell of dead letters, queue by queue; returns what was wrong with those that do not answer."""
+    from sluice.alerts.watch import tell_dead_letters
+    from sluice.arrivals.queues import read_depths
+    from sluice.edge.channels import desk_for
+    from sluice.edge.connections import brief_client
+
+    failed: list[SluiceError] = []
+    by_queue: dict[str, list[Feed]] = defaultdict(list)
+    for feed in feeds:
+        if url := queue_of(feed):
+            by_queue[url].append(feed)
+    for url, some in by_queue.items():
+        name = some[0].feed if len(some) == 1 else ""
+        try:
+            depths = read_depths(brief_client("sqs", connection_of(some[0]))(), url)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody must know that nobody watches
+            failed.append(SourceUnavailable(f"the queue {url} does not answer: {error}"))
+            continue
+        if depths.dead is not None:
+            tell_dead_letters(desk_for(name), depths.dead_letters, depths.dead, feed=name)
+    return failed
