@@ -120,6 +120,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Landing]:
         connection = {"conn_type": "aws", "login": "x", "password": "x", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
         made.s3.create_bucket(Bucket="work", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        boto3.client("sns", endpoint_url=made.url, **CREDENTIALS).create_topic(Name="alerts")
         made.sqs.create_queue(QueueName="landing-dead")
         redrive = {"deadLetterTargetArn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:landing-dead", "maxReceiveCount": 10}
         made.sqs.set_queue_attributes(QueueUrl=made.queue, Attributes={"RedrivePolicy": json.dumps(redrive)})
@@ -247,11 +248,15 @@ def test_the_triggerer_may_collect_and_no_more(bucket: Landing, calls: list[Call
     assert unused(calls, "TriggererPolicy") == set()
 
 
-def test_alerts_may_be_published_to_their_topic_only() -> None:
-    allowed = statements("AlertsPolicy")
-    for topic, expected in {"alerts": True, "others": False}.items():
-        call = Call("sns:Publish", f"arn:aws:sns:eu-west-1:{ACCOUNT}:{topic}")
-        assert any(allows(statement, call) for statement in allowed) is expected
+def test_alerts_may_be_published_to_their_topic_only(bucket: Landing, calls: list[Call]) -> None:
+    from sluice.alerts.watch import dead_letters
+    from sluice.edge.channels import _sns
+
+    _sns(f"arn:aws:sns:eu-west-1:{ACCOUNT}:alerts").send(dead_letters("landing", 1))
+    check(calls, statements("AlertsPolicy"))
+    assert unused(calls, "AlertsPolicy") == set()
+    other = Call("sns:Publish", f"arn:aws:sns:eu-west-1:{ACCOUNT}:others")
+    assert not any(allows(statement, other) for statement in statements("AlertsPolicy"))
 
 
 def test_connections_may_be_read_from_secrets_manager(
