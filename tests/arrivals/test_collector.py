@@ -88,6 +88,19 @@ def test_what_could_not_be_kept_comes_again(
     assert "is read again" in caplog.text
 
 
+def test_an_inbox_that_stays_shut_is_told_once(
+    bucket: Landing, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing comes from the queue between two tries, since messages are hidden for a while."""
+    monkeypatch.setattr(collector, "VISIBILITY_SECONDS", 2)
+    monkeypatch.setattr(collector, "POLL_SECONDS", 1)
+    bucket.put("orders/a.xml", "<a/>")
+    inbox = Inbox(fails=2)
+    read(bucket, inbox, lambda: bool(inbox.kept))
+    assert caplog.text.count("cannot be read now") == 1
+    assert caplog.text.count("is read again") == 1
+
+
 def test_a_queue_that_does_not_answer_is_tried_again(bucket: Landing, caplog: pytest.LogCaptureFixture) -> None:
     bucket.put("orders/a.xml", "<a/>")
     tries = iter(range(100))

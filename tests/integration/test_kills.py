@@ -109,8 +109,8 @@ def backfill(api: AirflowApi, feed: str) -> None:
 
 def clear(api: AirflowApi, feed: str, run_id: str, tasks: list[Any], *, only_failed: bool = False) -> None:
     """As the UI does it for one mapped task or for several tasks, with all that comes after them."""
-    body = {"dag_run_id": run_id, "task_ids": tasks, "include_downstream": True, "only_failed": only_failed}
-    api._request("POST", f"/dags/{feed}/clearTaskInstances", {**body, "dry_run": False})
+    body = {"dag_run_id": run_id, "include_downstream": True, "only_failed": only_failed, "dry_run": False}
+    api._request("POST", f"/dags/{feed}/clearTaskInstances", {**body, **({"task_ids": tasks} if tasks else {})})
 
 
 def run_to_the_end(api: AirflowApi, killer: Killer, most_kills: int) -> dict[tuple[str, str], str]:

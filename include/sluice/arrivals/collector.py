@@ -39,17 +39,19 @@ async def collect(queue: str, connect: Connect, keep: Keep) -> AsyncIterator[lis
     """The URIs of new announcements, in the order they come, for ever; an empty list whenever none has come for a
     while. Where the queue or the inbox does not answer, that is said once, and tried again.
     """
-    failures = 0
+    failures, is_inbox_shut = 0, False
     while True:
         try:
             async with await connect() as client:
                 reader = _Reader(queue, client, keep, has_redrive=await _has_redrive(client, queue))
                 async for uris in reader.ticks():
-                    if failures:
+                    # that nothing has come does not say that it could be kept
+                    if failures and (reader.has_kept or not is_inbox_shut):
                         log.info("the queue %s is read again", queue)
-                    failures = 0
+                        failures, is_inbox_shut = 0, False
                     yield uris
         except Exception as error:  # noqa: BLE001 - whatever it is, the messages are still in the queue
+            is_inbox_shut = is_inbox_shut or isinstance(error, _NotKept)
             if not failures:
                 log.warning("the queue %s cannot be read now, it is tried again: %s", queue, _told(error))
             pause = PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS) - 1)]
@@ -66,6 +68,7 @@ class _Reader:
     client: Any
     keep: Keep
     has_redrive: bool
+    has_kept: bool = False
 
     async def ticks(self) -> AsyncIterator[list[str]]:
         loop = asyncio.get_running_loop()
@@ -94,6 +97,14 @@ class _Reader:
         )
         return list(answer.get("Messages", ()))
 
+    async def _keep(self, announcements: Sequence[Announcement]) -> list[str]:
+        try:
+            uris = await self.keep(announcements)
+        except Exception as error:
+            raise _NotKept(_told(error)) from error
+        self.has_kept = True
+        return uris
+
     async def _take(self, messages: Sequence[Mapping[str, Any]]) -> list[str]:
         """Keep what is announced, then delete the messages that announced it, or said that nothing was written."""
         announcements: list[Announcement] = []
@@ -105,7 +116,7 @@ class _Reader:
             except NotAnAnnouncement as reason:
                 log.warning("message %s of %s is no announcement: %s", message["MessageId"], self.queue, reason)
                 strange.append(message)
-        uris = await self.keep(announcements) if announcements else []
+        uris = await self._keep(announcements) if announcements else []
         for some in _by(RECEIVED_AT_ONCE, understood):
             # one that could not be deleted comes again, and changes nothing then
             await self.client.delete_message_batch(QueueUrl=self.queue, Entries=_entries(some))
@@ -114,6 +125,10 @@ class _Reader:
                 entries = [{**entry, "VisibilityTimeout": 0} for entry in _entries(some)]
                 await self.client.change_message_visibility_batch(QueueUrl=self.queue, Entries=entries)
         return uris
+
+
+class _NotKept(Exception):
+    """The inbox did not keep what was announced."""
 
 
 async def _has_redrive(client: Any, queue: str) -> bool:
