@@ -19,8 +19,9 @@ DEADLINE_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody waits for long."""
+    caplog.set_level("INFO", "sluice")
     monkeypatch.setattr(collector, "POLL_SECONDS", 1)
     monkeypatch.setattr(collector, "PAUSE_SECONDS", (0,))
 
