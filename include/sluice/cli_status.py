@@ -23,13 +23,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def show(chosen: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from sluice.feed.loading import feeds_root, sound_feeds
     from sluice.status import read_alerts, read_feeds, read_runs
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     with cli_warehouse.open_ledger() as connection:
-        _print_feeds(console, read_feeds(connection, cli_warehouse.sound_feeds()))
+        _print_feeds(console, read_feeds(connection, {feed.feed: feed for feed in sound_feeds(feeds_root())}))
         _print_alerts(console, read_alerts(connection))
         _print_runs(console, read_runs(connection, chosen.runs))
     return 0
@@ -68,12 +69,12 @@ def _print_alerts(console: Console, alerts: list[AlertLine]) -> None:
 def _print_runs(console: Console, runs: list[RunLine]) -> None:
     from rich.table import Table
 
-    table = Table(title="Last runs", title_justify="left")
+    table = Table(title="Last runs", title_justify="left", expand=True)
     for name in ("run", "feed", "began", "state"):
         table.add_column(name)
     for name in ("seconds", "files", "found", "loaded", "quarantined", "held"):
         table.add_column(name, justify="right")
-    table.add_column("error", overflow="ellipsis", no_wrap=True)
+    table.add_column("error", overflow="ellipsis", no_wrap=True, ratio=1)  # the width that the others leave
     for run in runs:
         seconds = f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else ""
         counts = (run.files, run.found, run.loaded, run.quarantined, run.held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sluice.errors import PermanentError
@@ -12,7 +12,6 @@ from sluice.errors import PermanentError
 if TYPE_CHECKING:
     import psycopg
 
-    from sluice.feed.model import Feed
     from sluice.tools import Tools
 
 
@@ -47,18 +46,6 @@ def open_ledger() -> Iterator[psycopg.Connection]:
         if not ledger_schema.exists(connection):
             raise PermanentError("this warehouse has no ledger of this release: let a feed run first")
         yield connection
-
-
-def sound_feeds() -> dict[str, Feed]:
-    """The declared feeds without mistakes, by name."""
-    from sluice.errors import FeedInvalid
-    from sluice.feed.loading import feed_names, feeds_root, load_feed
-
-    feeds = {}
-    for name in feed_names(feeds_root()):
-        with suppress(FeedInvalid):
-            feeds[name] = load_feed(feeds_root() / name)
-    return feeds
 
 
 def _check_name(connection: psycopg.Connection, feed: str) -> None:

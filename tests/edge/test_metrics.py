@@ -188,7 +188,7 @@ def test_without_the_setting_nothing_is_even_read(task: SimpleNamespace, monkeyp
 
     monkeypatch.delenv("SLUICE_METRICS")
     monkeypatch.setattr(metrics, "get_current_context", lambda: pytest.fail("it was read"))
-    monkeypatch.setattr(metrics, "_sound_feeds", lambda: pytest.fail("it was read"))
+    monkeypatch.setattr(metrics, "sound_feeds", lambda root: pytest.fail("it was read"))
     with metrics.run_is_measured({"run_id": 1}):
         pass
     metrics.send_gauges()

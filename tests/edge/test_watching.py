@@ -15,6 +15,7 @@ from tests.arrivals.landing import landing, s3_feed
 from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice.errors import SourceUnavailable, WarehouseUnavailable
+from sluice.feed.loading import feeds_root, sound_feeds
 
 
 def connection(dsn: str) -> str:
@@ -36,9 +37,9 @@ def surroundings(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def look(hours_later: float) -> None:
-    from sluice.edge.watching import declared, look_over
+    from sluice.edge.watching import look_over
 
-    look_over(declared(), dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_later))
+    look_over(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_later))
 
 
 def subjects(server: Listener) -> list[str]:

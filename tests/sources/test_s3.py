@@ -123,6 +123,12 @@ def test_files_come_once_and_by_uri_whatever_the_order_of_the_days(client: Any, 
     assert names(source, "s3://landing/{date:%Y-%m/%d}.xml", MARCH_6, MARCH_5) == ["2024-03/05.xml", "2024-03/06.xml"]
 
 
+def test_nothing_to_look_up_asks_for_no_client() -> None:
+    """Every fetch looks up what was announced, also where nothing was and nobody has an account."""
+    source = s3.S3Source(lambda: pytest.fail("a client was made"))
+    assert list(source.look_up([], UriPattern("s3://landing/*"))) == []
+
+
 def test_a_listing_is_read_as_it_comes(client: Any, source: s3.S3Source) -> None:
     """So that it needs no more memory for millions of keys."""
     for number in range(2001):

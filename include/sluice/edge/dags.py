@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pendulum
@@ -17,8 +17,8 @@ from sluice.edge.alerting import FailureAlert, deadline_of
 from sluice.edge.arrivals import arrivals_asset
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import REPLAY
-from sluice.errors import REJECT_CODES, FeedInvalid
-from sluice.feed.loading import feed_names, feeds_root, load_feed
+from sluice.errors import REJECT_CODES
+from sluice.feed.loading import feed_names, feeds_root, load_feed, sound_feeds
 from sluice.feed.markdown import feed_page
 from sluice.feed.model import Feed
 
@@ -32,11 +32,7 @@ def declared_feeds() -> list[Feed]:
     root, running = feeds_root(), get_parsing_context().dag_id
     if running is not None:
         return [load_feed(root / running)] if running in feed_names(root) else []
-    feeds = []
-    for name in feed_names(root):
-        with suppress(FeedInvalid):
-            feeds.append(load_feed(root / name))
-    return feeds
+    return sound_feeds(root)
 
 
 def feed_dag(feed: Feed) -> AbstractContextManager[DAG]:

@@ -22,8 +22,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import STAGES, feed_of
-from sluice.errors import FeedInvalid
-from sluice.feed.loading import feed_names, feeds_root, load_feed
+from sluice.feed.loading import feeds_root, load_feed, sound_feeds
 from sluice.feed.model import Feed
 from sluice.metrics.catalog import NAMESPACE, Measurement, measured
 
@@ -69,7 +68,7 @@ def run_is_measured(manifest: Mapping[str, Any] | None) -> Iterator[None]:
 
 def send_gauges() -> None:
     """Send what waits in queues, inbox and ledger, for all feeds without mistakes. Raises nothing."""
-    _send(lambda: _gauges(_sound_feeds(), dt.datetime.now(dt.UTC)))
+    _send(lambda: _gauges(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC)))
 
 
 def _is_tried_again(error: BaseException, context: Context) -> bool:
@@ -121,15 +120,6 @@ def _stage_seconds(context: Context) -> dict[str, float]:
         if task["task_id"] in STAGES[:-1] and task["duration"]:
             spent[task["task_id"]] += task["duration"]
     return {stage: round(seconds, 3) for stage, seconds in spent.items()}
-
-
-def _sound_feeds() -> Iterator[Feed]:
-    root = feeds_root()
-    for name in feed_names(root):
-        try:
-            yield load_feed(root / name)
-        except FeedInvalid:
-            log.info("%s has mistakes, and no gauges", name)
 
 
 def _gauges(feeds: Iterable[Feed], now: dt.datetime) -> Iterator[Measurement]:

@@ -15,8 +15,8 @@ from sluice.edge.arrivals import connection_of, queue_of
 from sluice.edge.metrics import send_gauges
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import LOOK, WATCH, leave_word
-from sluice.errors import FeedInvalid, SluiceError, SourceUnavailable
-from sluice.feed.loading import feed_names, feeds_root, load_feed
+from sluice.errors import SluiceError, SourceUnavailable
+from sluice.feed.loading import feeds_root, sound_feeds
 from sluice.feed.model import Feed, Target
 from sluice.feed.rules import OWN_DAGS
 from sluice.wording import counted
@@ -53,22 +53,11 @@ def look() -> None:
     context = get_current_context()
     send_gauges()
     try:
-        look_over(declared(), dt.datetime.now(dt.UTC))
+        look_over(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC))
     except SluiceError as error:
         leave_word(context, describe_exception(error, LOOK))
         raise
     tell_success(context)
-
-
-def declared() -> list[Feed]:
-    """The feeds without mistakes; those of the others are an import error of ``dags/feed_mistakes.py``."""
-    root, feeds = feeds_root(), []
-    for name in feed_names(root):
-        try:
-            feeds.append(load_feed(root / name))
-        except FeedInvalid:
-            log.info("%s has mistakes and is not watched", name)
-    return feeds
 
 
 def look_over(feeds: list[Feed], now: dt.datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,15 @@ def _at_odds(feeds: Iterable[Feed]) -> Iterator[str]:
             own = (arrivals.connection or feed.source.connection, feed.target.connection)
             if wanted.setdefault(arrivals.queue, own) != own:
                 yield feed.feed
+
+
+def sound_feeds(root: Path) -> list[Feed]:
+    """The feeds below ``root`` that have no mistakes, by name; ``load_feeds`` tells the mistakes of the others."""
+    feeds = []
+    for name in feed_names(root):
+        with suppress(FeedInvalid):
+            feeds.append(load_feed(root / name))
+    return feeds
 
 
 def load_feed(folder: Path) -> Feed:

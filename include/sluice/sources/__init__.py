@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
@@ -60,7 +60,7 @@ class Clients:
     sftp: Callable[[], Any] = no_sftp_client
 
 
-def look_up(uris: Iterable[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile]:
+def look_up(uris: Sequence[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile]:
     """The files of S3 with these URIs, as a listing by ``pattern`` would have them; those that are gone are left out.
 
     Raises ``SourceUnavailable`` where S3 does not answer or refuses.

@@ -40,8 +40,10 @@ class S3Source:
                     modified_at = item["LastModified"].astimezone(dt.UTC)
                     yield SourceFile(uri, _version_of(item), item["Size"], modified_at, pattern.date_of(uri))
 
-    def look_up(self, uris: Iterable[str], pattern: UriPattern) -> Iterator[SourceFile]:
+    def look_up(self, uris: Sequence[str], pattern: UriPattern) -> Iterator[SourceFile]:
         """The objects with these URIs, in their order, as ``list_files`` has them; those that are gone are left out."""
+        if not uris:
+            return
         client = self._client()
         with ThreadPoolExecutor(LOOKERS, thread_name_prefix="sluice-s3") as pool:
             for uri, head in pool.map(lambda uri: (uri, _head(client, uri)), uris):
