@@ -78,7 +78,8 @@ def measure(
         if before_uri:
             run_stages(tools, before_uri, "before", Meter(server_pid))
         meter = Meter(server_pid)
-        done = run_stages(tools, uri, "measured", meter, stages)
+        # of its own for each file: a key that the database knows is a run that is done
+        done = run_stages(tools, uri, f"measured {Path(uri).name}", meter, stages)
     check_counts(done, count_records(uri, RECORD_ENDS[feed]))
     return {"mb": mb, **done, **meter.total().as_dict(), "stages": meter.as_dict()}
 
