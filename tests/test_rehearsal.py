@@ -35,8 +35,8 @@ def test_it_loads_what_is_compiled_and_judges_once() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     told, found = done.stdout.splitlines()[-2:]
-    assert "8 records, 0 rejected" in told
-    assert "8 records, 8 accepted, 0 rejected by the gate" in told
+    assert "4,000 records, 0 rejected" in told
+    assert "4,000 records, 4,000 accepted, 0 rejected by the gate" in told
     assert [int(count) > 0 for count in found.split()] == [True] * 4
 
 

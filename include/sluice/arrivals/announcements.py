@@ -17,6 +17,8 @@ from sluice.errors import SluiceError
 
 MAX_ENVELOPES = 3
 """S3's message in EventBridge's in SNS's: nothing is wrapped deeper."""
+MAX_KEY_BYTES, MAX_BUCKET_BYTES = 1024, 255
+"""As long as S3 lets them be."""
 
 
 class NotAnAnnouncement(SluiceError):
@@ -45,7 +47,9 @@ def read_message(body: str) -> list[Announcement]:
     """
     try:
         return list(_read(_parse(body), MAX_ENVELOPES))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except NotAnAnnouncement:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever stands in it, it must not stop those that come with it
         raise NotAnAnnouncement(f"it lacks what an announcement has ({type(error).__name__})") from None
 
 
@@ -80,14 +84,17 @@ def _read_bridged(message: Mapping[str, Any]) -> Iterator[Announcement]:
 
 
 def _announcement(bucket: str, key: str, written: Mapping[str, Any], etag: str, time: str) -> Announcement:
-    if not bucket or not key or "\0" in bucket + key:
-        raise NotAnAnnouncement("its bucket or its key cannot be one")
-    key.encode()  # a lone surrogate is no text that a database could keep
+    fingerprint, sequencer = str(written.get(etag) or "").strip('"'), str(written.get("sequencer") or "")
+    for text, limit in ((bucket, MAX_BUCKET_BYTES), (key, MAX_KEY_BYTES), (fingerprint, 256), (sequencer, 256)):
+        # a lone surrogate does not encode
+        if "\0" in text or len(text.encode()) > limit:
+            raise NotAnAnnouncement("it holds a text that no database could keep")
+    if not bucket or not key:
+        raise NotAnAnnouncement("it names no object")
     announced_at = dt.datetime.fromisoformat(time)
     if announced_at.tzinfo is None:
         raise NotAnAnnouncement("its time has no zone")
-    fingerprint, sequencer = str(written.get(etag) or ""), str(written.get("sequencer") or "")
-    return Announcement(f"s3://{bucket}/{key}", fingerprint.strip('"'), sequencer, announced_at.astimezone(dt.UTC))
+    return Announcement(f"s3://{bucket}/{key}", fingerprint, sequencer, announced_at.astimezone(dt.UTC))
 
 
 def _parse(text: str) -> Mapping[str, Any]:
