@@ -145,7 +145,7 @@ def test_the_form_reaches_the_request() -> None:
 def test_what_was_released_is_taken_by_runs_that_ask_for_nothing_in_particular(
     run_type: str, form: dict, takes: bool
 ) -> None:
-    assert run_request(make_feed(), make_run(run_type), form).takes_released is takes
+    assert run_request(make_feed(), make_run(run_type), form).takes_left is takes
 
 
 @pytest.mark.parametrize("form", [{"date": "31.3.2026"}, {"date": 20260331}, {"reload": "yes"}])

@@ -290,7 +290,7 @@ def test_a_release_that_an_older_release_of_sluice_left_is_spent(ground: Ground,
     assert ground.sql("SELECT release_note FROM sluice.loads") == [("why",)]
 
 
-@pytest.mark.parametrize(("options", "is_loaded"), [({}, False), ({"takes_released": True}, True)])
+@pytest.mark.parametrize(("options", "is_loaded"), [({}, False), ({"takes_left": True}, True)])
 def test_what_was_released_loads_though_the_run_does_not_list_it(
     ground: Ground, text: str, options: dict[str, Any], is_loaded: bool
 ) -> None:

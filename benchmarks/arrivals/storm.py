@@ -10,7 +10,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import psutil
@@ -23,7 +22,15 @@ from sluice.stack.processes import is_running, start, stop
 COMPONENTS = ("triggerer", "scheduler", "api-server", "dag-processor")
 PAUSE_SECONDS = (5, 25)
 DOWN_SECONDS = (0, 3)
-STRANGE = ('{"order": %d}', "parcel %d has come", '{"Records": [{"eventSource": "aws:parcels", "number": %d}]}')
+STRANGE = (
+    '{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "0001-01-01T00:00:00+14:00", '
+    '"s3": {"bucket": {"name": "b"}, "object": {"key": "%d"}}}]}',
+    '{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "2026-01-01T00:00:00Z", '
+    '"s3": {"bucket": {"name": "b"}, "object": {"key": "%d", "eTag": "\\u0000"}}}]}',
+    '{"order": %d}',
+    "parcel %d has come",
+    '{"Records": [{"eventSource": "aws:parcels", "number": %d}]}',
+)
 
 
 @dataclass(slots=True)
@@ -146,17 +153,12 @@ _BOOKS = """
 
 
 def _wait_for_the_last_runs(ground: Ground, seconds: float) -> None:
-    """A run that fails by a kill has its tasks cleared, as a person would do."""
-    api = ground.stack.api
+    """Nothing is cleared: what a run that failed by a kill has left, the next ones must have taken on."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(httpx.HTTPError):
-            runs = api.runs(FEED)
-            if all(run["state"] == "success" for run in runs):
+            if all(run["state"] in ("success", "failed") for run in ground.stack.api.runs(FEED)):
                 return
-            for run in (run for run in runs if run["state"] == "failed"):
-                body: dict[str, Any] = {"dag_run_id": run["dag_run_id"], "only_failed": True, "dry_run": False}
-                api._request("POST", f"/dags/{FEED}/clearTaskInstances", body)
         time.sleep(1)
 
 
@@ -181,5 +183,3 @@ def _check(ground: Ground, outcome: Outcome, malformed: list[str]) -> None:
     if Counter(dead) != Counter(malformed):
         outcome.problems.append(f"{len(dead)} dead letters, not the {len(malformed)} malformed messages")
     outcome.runs = ground.query("SELECT count(*) FROM sluice.runs")[0][0]
-    if failed := [run["dag_run_id"] for run in ground.stack.api.runs(FEED) if run["state"] != "success"]:
-        outcome.problems.append(f"{len(failed)} of the last runs did not succeed, {failed[0]} among them")

@@ -10,9 +10,10 @@ any, with `date`   that date                                       files last mo
 =================  ==============================================  ==========================================
 
 An arrival run lists nothing: it takes what was announced. A scheduled or manual run that names neither a date nor a
-pattern takes that, too, and the files that a person has released, listed or not. Days are those of the feed's time
-zone. Airflow gives runs by hand or by arrival no interval of their own (those from the form get the last one that
-ended, those by API or by an asset none), so their day is that of the logical date, else of the moment they were made.
+pattern takes that, too. All three also take, listed or not, what failed runs have left and what a person has released.
+Days are those of the feed's time zone. Airflow gives runs by hand or by arrival no interval of their own (those from
+the form get the last one that ended, those by API or by an asset none), so their day is that of the logical date, else
+of the moment they were made.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def run_request(feed: Feed, run: DagRunFacts, params: Mapping[str, Any]) -> RunR
         reload=reload,
         dry_run=dry_run,
         batch_mb=params.get("batch_mb"),
-        takes_released=is_plain,
+        takes_left=is_plain,
         takes_arrivals=is_plain and feed.source.arrivals is not None,
         lists=not (is_plain and run.run_type == ARRIVAL),
     )

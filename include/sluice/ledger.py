@@ -128,6 +128,26 @@ def register_listed(conn: psycopg.Connection, run: Run) -> int:
     ).rowcount
 
 
+def register_left(conn: psycopg.Connection, run: Run) -> int:
+    """Put on the manifest what runs of the last 30 days took on and left open when they failed, or died; returns how
+    many files. Nobody may list or announce them once more.
+    """
+    return conn.execute(
+        """INSERT INTO sluice.manifest (run_id, file_id)
+           SELECT DISTINCT %(run)s, m.file_id
+           FROM sluice.runs r JOIN sluice.manifest m USING (run_id) JOIN sluice.files f USING (file_id)
+           WHERE r.feed = %(feed)s AND r.run_id < %(run)s AND NOT r.dry_run AND r.reload <> 'replay'
+             AND r.started_at > now() - interval '30 days'
+             AND (r.state = 'failed' OR (r.state = 'running' AND r.started_at < now() - interval '1 day'))
+             AND (f.part_count IS NULL OR EXISTS (
+                SELECT FROM sluice.parts p WHERE p.file_id = f.file_id
+                    AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = p.part_id)
+                    AND NOT EXISTS (SELECT FROM sluice.holds h WHERE h.part_id = p.part_id)))
+           ON CONFLICT DO NOTHING""",
+        {"run": run.run_id, "feed": run.feed},
+    ).rowcount
+
+
 _FILE_COLUMNS = (
     "f.file_id, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date"
 )

@@ -23,6 +23,14 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that is there and that its source lets nobody read; ``reason`` in the source's words."""
+
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerFile:
     """A file that the ledger knows: a ``SourceFile`` with its ``file_id``."""
 
@@ -211,8 +219,8 @@ class RunRequest:
     pattern (inclusive, in the feed's time zone); ``modified_from``/``modified_to`` (UTC, half-open) select by
     modification time where the pattern has no date. ``uri`` replaces the feed's own pattern. ``reload`` is ``no``,
     ``changed``, ``all``, or ``replay``: then the run is about the entries of ``selection``, and nothing else counts.
-    ``takes_released`` adds the files that a person has released, whatever their date, ``takes_arrivals`` those that
-    were announced; without ``lists`` the source is not listed.
+    ``takes_left`` adds, whatever their date, the files that failed runs have left and those that a person has released,
+    ``takes_arrivals`` those that were announced; without ``lists`` the source is not listed.
     """
 
     feed: str
@@ -226,7 +234,7 @@ class RunRequest:
     dry_run: bool = False
     batch_mb: int | None = None
     selection: Selection | None = None
-    takes_released: bool = False
+    takes_left: bool = False
     takes_arrivals: bool = False
     lists: bool = True
 

@@ -6,12 +6,15 @@ Rows, ledger and the entries of the quarantine themselves stay.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import psycopg
 
 from sluice import warehouse
 from sluice.arrivals import inbox
+from sluice.sources import UriPattern
 from sluice.tools import Tools
 
 _FORGET = """UPDATE sluice.quarantine SET raw = NULL, raw_is_whole = false, context = NULL, reasons = (
@@ -37,8 +40,9 @@ class TidySummary:
         )
 
 
-def tidy(tools: Tools, now: dt.datetime) -> TidySummary:
-    """Clear away what is older than the feed's ``retention``. Doing it twice changes nothing.
+def tidy(tools: Tools, now: dt.datetime, patterns: Mapping[str, UriPattern] = MappingProxyType({})) -> TidySummary:
+    """Clear away what is older than the feed's ``retention``, and what the inbox need not keep; ``patterns`` are for
+    ``inbox.forget``. Doing it twice changes nothing.
 
     Raises ``WarehouseUnavailable`` and ``WorkFilesUnavailable`` (try again).
     """
@@ -50,7 +54,8 @@ def tidy(tools: Tools, now: dt.datetime) -> TidySummary:
         entries = _forget_values(connection, feed, now, keep.quarantine_days)
         docs = _old_runs(connection, feed, now, keep.data_docs_days, tools.work.list_runs(feed, data_docs=True))
         work = _old_runs(connection, feed, now, keep.work_days, tools.work.list_runs(feed))
-        inbox.forget(connection, now - dt.timedelta(days=inbox.KEPT_DAYS))
+        if feed in patterns:
+            warehouse.transact(connection, lambda conn: inbox.forget(conn, patterns, now))
     for run_id in docs:
         tools.work.remove_data_docs(feed, run_id)
     for run_id in work:

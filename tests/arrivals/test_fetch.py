@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
 from tests.arrivals.landing import Landing, announcement, s3_feed
 from tests.small_feeds import Ground, item, items
 
 from sluice import warehouse
 from sluice.arrivals import inbox
+from sluice.errors import SourceUnavailable
 from sluice.feed.model import Feed
 from sluice.records import RunRequest
+from sluice.sources import Clients
 from sluice.stages.fetch import fetch
 
 EVERYTHING = {"takes_arrivals": True}
@@ -106,3 +111,48 @@ def test_a_feed_that_is_declared_later_finds_what_came_before(ground: Ground, bu
     fetch(bucket.tools(ground, feed), request(ground, feed, "r#0", **ARRIVED))
     other = s3_feed(ground, "others")
     assert fetch(bucket.tools(ground, other), request(ground, other, "r#0", **ARRIVED)).files == 1
+
+
+def test_what_a_failed_run_has_left_is_taken_on_by_the_next(ground: Ground, bucket: Landing) -> None:
+    """Nobody announces or lists it once more. What others load, hold or try dry is not taken."""
+    feed = s3_feed(ground)
+    for name in ("a.xml", "b.xml"):
+        bucket.put(f"orders/{name}", items(item(name)))
+    announce(ground, "orders/a.xml")
+    failed = fetch(bucket.tools(ground, feed), request(ground, feed, "r#0", **ARRIVED))
+    dry = fetch(bucket.tools(ground, feed), request(ground, feed, "d#0", dry_run=True))
+    following = {**ARRIVED, "takes_left": True}
+    assert fetch(bucket.tools(ground, feed), request(ground, feed, "s#0", **following)).files == 0, "it may be at work"
+    ground.sql("UPDATE sluice.runs SET state = 'failed' WHERE run_id = ANY(%s)", [failed.run_id, dry.run_id])
+    found = fetch(bucket.tools(ground, feed), request(ground, feed, "t#0", **following))
+    assert manifest(ground, found.run_id) == ["a.xml"]
+
+
+def test_a_file_that_nobody_is_let_to_read_stops_no_other(
+    ground: Ground, bucket: Landing, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = s3_feed(ground)
+    for name in ("a.xml", "b.xml"):
+        bucket.put(f"orders/{name}", items(item(name)))
+    announce(ground, "orders/a.xml", "orders/b.xml")
+    tools = replace(bucket.tools(ground, feed), clients=Clients(s3=lambda: _Refusing(bucket.s3, ["orders/a.xml"])))
+    found = fetch(tools, request(ground, feed, "r#0", **ARRIVED))
+    assert manifest(ground, found.run_id) == ["b.xml"]
+    assert found.line().endswith("announced; 1 announced and refused by the source")
+    assert "s3://landing/orders/a.xml was announced and cannot be looked up" in caplog.text
+    with pytest.raises(SourceUnavailable, match="cannot be looked up"):
+        fetch(tools, request(ground, feed, "s#0", **ARRIVED))
+    found = fetch(bucket.tools(ground, feed), request(ground, feed, "t#0", **ARRIVED))
+    assert manifest(ground, found.run_id) == ["a.xml"]
+
+
+class _Refusing:
+    """A client that may not look at some keys."""
+
+    def __init__(self, client: Any, keys: list[str]) -> None:
+        self._client, self._keys = client, keys
+
+    def head_object(self, **arguments: Any) -> Any:
+        if arguments["Key"] in self._keys:
+            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+        return self._client.head_object(**arguments)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from tests.arrivals.landing import PATTERN, announcement, s3_feed
+from tests.arrivals.landing import PATTERN, QUEUE, announcement, s3_feed
 from tests.small_feeds import ITEMS, Ground
 
 from sluice import warehouse
 from sluice.arrivals import inbox
 from sluice.arrivals.announcements import Announcement
 from sluice.errors import FeedInvalid
-from sluice.feed.loading import load_feeds
+from sluice.feed.loading import load_feeds, queue_mistakes
 from sluice.records import Run
 from sluice.sources import UriPattern
 
@@ -77,9 +77,10 @@ def test_a_run_takes_for_its_own_feed(conn: psycopg.Connection) -> None:
     inbox.take(conn, run(conn), entries[:1])
     assert waiting(conn) == ["s3://landing/orders/b.xml"]
     assert waiting(conn, "others") == ["s3://landing/orders/a.xml", "s3://landing/orders/b.xml"]
-    assert inbox.is_anything_waiting(conn, "items", UriPattern(PATTERN))
+    assert inbox.oldest_waiting(conn, "items", UriPattern(PATTERN)) == entries[1].arrival_id
+    assert inbox.newest(conn) == entries[1].arrival_id
     inbox.take(conn, run(conn, key="manual__2#0"), entries[1:])
-    assert not inbox.is_anything_waiting(conn, "items", UriPattern(PATTERN))
+    assert inbox.oldest_waiting(conn, "items", UriPattern(PATTERN)) is None
 
 
 def test_a_cleared_run_finds_what_it_had_taken(conn: psycopg.Connection) -> None:
@@ -95,22 +96,39 @@ def test_a_cleared_run_finds_what_it_had_taken(conn: psycopg.Connection) -> None
     assert waiting(conn, run_key="asset__1#2") == ["s3://landing/orders/a.xml"]
 
 
-def test_old_announcements_go_taken_or_not(conn: psycopg.Connection) -> None:
-    inbox.record(conn, [announcement("orders/a.xml"), announcement("orders/b.xml")])
-    inbox.take(conn, run(conn), list(inbox.waiting(conn, "items", UriPattern(PATTERN)))[:1])
+def test_an_announcement_goes_when_nobody_needs_it_any_more(conn: psycopg.Connection) -> None:
+    """Taken by all that it concerns, a day after; concerning nobody, after a month; never while somebody waits."""
+    keys = ["orders/taken.xml", "orders/half.xml", "orders/waits.xml", "foreign.xml"]
+    for key in keys:
+        inbox.record(conn, [announcement(key)])
+    entries = {entry.uri.rpartition("/")[2]: entry for entry in inbox.waiting(conn, "items", UriPattern(PATTERN))}
+    for feed in ("items", "others"):
+        inbox.take(conn, run(conn, feed), [entries["taken.xml"]])
+    inbox.take(conn, run(conn, key="manual__2#0"), [entries["half.xml"]])
+    patterns = {"items": UriPattern(PATTERN), "others": UriPattern(PATTERN)}
     now = dt.datetime.now(dt.UTC)
-    assert inbox.forget(conn, now - dt.timedelta(days=1)) == 0
-    assert inbox.forget(conn, now + dt.timedelta(days=1)) == 2
-    assert conn.execute("SELECT count(*) FROM sluice.taken_arrivals").fetchone() == (0,)
+    assert inbox.forget(conn, patterns, now) == 0
+    assert inbox.forget(conn, patterns, now + dt.timedelta(days=2)) == 1
+    assert inbox.forget(conn, patterns, now + dt.timedelta(days=40)) == 1
+    left = conn.execute("SELECT uri FROM sluice.arrivals ORDER BY uri").fetchall()
+    assert [uri for (uri,) in left] == ["s3://landing/orders/half.xml", "s3://landing/orders/waits.xml"]
+    assert conn.execute("SELECT count(*) FROM sluice.taken_arrivals").fetchone() == (1,)
 
 
-def test_a_look_at_a_full_inbox_uses_its_index(conn: psycopg.Connection) -> None:
+def test_a_look_finds_its_prefix_by_an_index(conn: psycopg.Connection) -> None:
+    """Among many announcements of others, by the very statement that looks."""
     inbox.record(conn, [announcement(f"other/{number}.xml") for number in range(5000)])
+    inbox.record(conn, [announcement("orders/a.xml")])
     conn.execute("ANALYZE sluice.arrivals")
-    plan = conn.execute(
-        "EXPLAIN SELECT FROM sluice.arrivals WHERE uri >= 's3://landing/orders/' AND uri < 's3://landing/orders0'"
-    ).fetchall()
-    assert "arrivals_uri_etag_sequencer_key" in str(plan)
+    asked = {
+        "feed": "items",
+        "low": "s3://landing/orders/",
+        "high": "s3://landing/orders0",
+        "dag_run": "",
+        "run_key": "",
+    }
+    plan = conn.execute("EXPLAIN " + inbox.WAITING, asked).fetchall()
+    assert "Index Scan using arrivals_uri_etag_sequencer_key" in str(plan) or "Bitmap Index Scan" in str(plan)
 
 
 def test_only_s3_announces(ground: Ground) -> None:
@@ -125,4 +143,19 @@ def test_feeds_of_one_queue_agree_where_its_messages_are_kept(ground: Ground) ->
     assert sorted(load_feeds(ground.root / "feeds")) == ["one", "two"]
     s3_feed(ground, "three", text="target: {connection: elsewhere}\n" + ITEMS)
     with pytest.raises(FeedInvalid, match=r"three/feed.yaml:2:.*another feed of this queue"):
+        load_feeds(ground.root / "feeds")
+
+
+def test_a_queue_by_two_names_is_one_queue(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("Q", QUEUE)
+    one = s3_feed(ground, "one", queue="${Q}")
+    two = s3_feed(ground, "two", text="target: {connection: elsewhere}\n" + ITEMS)
+    assert [name for name, _ in queue_mistakes([one, two])] == ["two"]
+    assert list(queue_mistakes([one, s3_feed(ground, "three")])) == []
+
+
+def test_a_variable_that_is_not_set_is_a_mistake_of_its_feed(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("Q", raising=False)
+    s3_feed(ground, "one", queue="${Q}")
+    with pytest.raises(FeedInvalid, match=r"one/feed.yaml:2:.*the environment variable Q is not set"):
         load_feeds(ground.root / "feeds")

@@ -29,15 +29,16 @@ VISIBILITY_SECONDS = 60
 """How long a message is hidden from others: longer than the inbox takes to keep it."""
 PAUSE_SECONDS = (1, 5, 15, 60)
 
-Keep = Callable[[Sequence[Announcement]], Awaitable[list[str]]]
-"""Keeps announcements for good and returns the URIs that are new; raises where that cannot be said."""
+Message = Mapping[str, Any]
+Keep = Callable[[Sequence[Announcement]], Awaitable[object]]
+"""Keeps announcements for good; raises where that cannot be said."""
 Connect = Callable[[], Awaitable[AbstractAsyncContextManager[Any]]]
 """Opens a client of SQS (aiobotocore's)."""
 
 
 async def collect(queue: str, connect: Connect, keep: Keep) -> AsyncIterator[list[str]]:
-    """The URIs of new announcements, in the order they come, for ever; an empty list whenever none has come for a
-    while. Where the queue or the inbox does not answer, that is said once, and tried again.
+    """The URIs that are announced, in the order they come, for ever; an empty list whenever none has come for a while.
+    Where the queue or the inbox does not answer, that is said once, and tried again.
     """
     failures, is_inbox_shut = 0, False
     while True:
@@ -75,12 +76,15 @@ class _Reader:
         busy_until = loop.time() + BUSY_POLL_SECONDS  # nobody waits long for the first tick
         while True:
             messages = await self._receive(BUSY_POLL_SECONDS if loop.time() < busy_until else POLL_SECONDS)
-            uris = await self._take(messages) if messages else []
-            if uris:
+            announcements, understood, strange = self._read(messages)
+            if announcements:
+                await self._keep(announcements)
                 busy_until = loop.time() + BUSY_SECONDS
-            yield uris
+            # told before they are deleted, and also what was kept before: that may not have been told
+            yield [found.uri for found in announcements]
+            await self._settle(understood, strange)
 
-    async def _receive(self, seconds: int) -> list[Mapping[str, Any]]:
+    async def _receive(self, seconds: int) -> list[Message]:
         """All that one request gives; where it comes back full, what several at once give besides."""
         messages = await self._request(seconds)
         if len(messages) == RECEIVED_AT_ONCE:
@@ -88,7 +92,7 @@ class _Reader:
             messages = [*messages, *itertools.chain.from_iterable(more)]
         return messages
 
-    async def _request(self, seconds: int) -> list[Mapping[str, Any]]:
+    async def _request(self, seconds: int) -> list[Message]:
         answer = await self.client.receive_message(
             QueueUrl=self.queue,
             MaxNumberOfMessages=RECEIVED_AT_ONCE,
@@ -97,16 +101,8 @@ class _Reader:
         )
         return list(answer.get("Messages", ()))
 
-    async def _keep(self, announcements: Sequence[Announcement]) -> list[str]:
-        try:
-            uris = await self.keep(announcements)
-        except Exception as error:
-            raise _NotKept(_told(error)) from error
-        self.has_kept = True
-        return uris
-
-    async def _take(self, messages: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Keep what is announced, then delete the messages that announced it, or said that nothing was written."""
+    def _read(self, messages: Sequence[Message]) -> tuple[list[Announcement], list[Message], list[Message]]:
+        """What is announced, the messages that said it (or that nothing was written), and those that say nothing."""
         announcements: list[Announcement] = []
         understood, strange = [], []
         for message in messages:
@@ -116,7 +112,17 @@ class _Reader:
             except NotAnAnnouncement as reason:
                 log.warning("message %s of %s is no announcement: %s", message["MessageId"], self.queue, reason)
                 strange.append(message)
-        uris = await self._keep(announcements) if announcements else []
+        return announcements, understood, strange
+
+    async def _keep(self, announcements: Sequence[Announcement]) -> None:
+        try:
+            await self.keep(announcements)
+        except Exception as error:
+            raise _NotKept(_told(error)) from error
+        self.has_kept = True
+
+    async def _settle(self, understood: Sequence[Message], strange: Sequence[Message]) -> None:
+        """Delete what is kept; let the queue have at once what is to become a dead letter."""
         for some in _by(RECEIVED_AT_ONCE, understood):
             # one that could not be deleted comes again, and changes nothing then
             await self.client.delete_message_batch(QueueUrl=self.queue, Entries=_entries(some))
@@ -124,7 +130,6 @@ class _Reader:
             for some in _by(RECEIVED_AT_ONCE, strange):
                 entries = [{**entry, "VisibilityTimeout": 0} for entry in _entries(some)]
                 await self.client.change_message_visibility_batch(QueueUrl=self.queue, Entries=entries)
-        return uris
 
 
 class _NotKept(Exception):
@@ -139,7 +144,7 @@ async def _has_redrive(client: Any, queue: str) -> bool:
     return found
 
 
-def _entries(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _entries(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(messages)]
 
 

@@ -22,29 +22,44 @@ from asgiref.sync import sync_to_async
 
 from sluice.arrivals.announcements import Announcement
 from sluice.feed.model import Feed
-from sluice.sources.pattern import UriPattern, expand_variables
+from sluice.sources.pattern import PatternInvalid, UriPattern, expand_variables
 
 log = logging.getLogger(__name__)
 
 REPEAT_SECONDS = (60, 120, 300, 900)
-"""How long after an event its watcher looks whether the inbox was emptied, and says it again if not."""
+"""How long after an event its watcher says it again where nobody has taken what it was about."""
+LOOK_SECONDS = 120
+"""How often the inbox is looked at when nothing is heard."""
 
 
 def queue_of(feed: Feed) -> str:
-    """The URL of the feed's queue; '' for a feed without arrivals."""
+    """The URL of the feed's queue; '' for a feed without arrivals, and where a variable is not set: such a feed is a
+    mistake that ``load_feeds`` tells.
+    """
     arrivals = feed.source.arrivals
-    return expand_variables(arrivals.queue, os.environ) if arrivals else ""
+    try:
+        return expand_variables(arrivals.queue, os.environ) if arrivals else ""
+    except PatternInvalid:
+        return ""
+
+
+def pattern_of(feed: Feed) -> UriPattern | None:
+    """What of a bucket's announcements concerns the feed; None for a feed without arrivals."""
+    try:
+        return UriPattern(feed.source.uri) if queue_of(feed) else None
+    except PatternInvalid:
+        return None
 
 
 def arrivals_asset(feed: Feed) -> Asset | None:
     """The asset that gets an event when files of ``feed`` have been announced; None without arrivals."""
-    arrivals, queue = feed.source.arrivals, queue_of(feed)
-    if arrivals is None or not queue:
+    arrivals = feed.source.arrivals
+    if arrivals is None or pattern_of(feed) is None:
         return None
     trigger = ArrivalsTrigger(
         feed=feed.feed,
         uri=expand_variables(feed.source.uri, os.environ),
-        queue=queue,
+        queue=queue_of(feed),
         aws_connection=connection_of(feed),
         warehouse=feed.target.connection,
         window_seconds=arrivals.window_seconds,
@@ -109,41 +124,45 @@ class ArrivalsTrigger(BaseEventTrigger):
     async def filter_shared_stream(self, shared_stream: AsyncIterator[list[str]]) -> AsyncIterator[TriggerEvent]:
         """An event whenever something was announced and is still to be taken; what was there before counts, too."""
         bell = Bell(UriPattern(self.uri), self.window_seconds, self.max_files, began_at=time.monotonic())
+        is_told = False
         async for uris in shared_stream:
             bell.hear(uris, time.monotonic())
-            if bell.is_due(time.monotonic()) and (is_waiting := await self._is_anything_waiting()) is not None:
-                if is_waiting:
-                    yield TriggerEvent({"announced": bell.heard})
-                bell.rung(time.monotonic(), again=is_waiting)
+            if not bell.is_due(time.monotonic()):
+                continue
+            try:
+                oldest, newest = await sync_to_async(self._look, thread_sensitive=False)()
+            except Exception as error:  # noqa: BLE001 - the inbox keeps what it has, and is looked at again
+                if not is_told:
+                    log.warning("%s: the inbox cannot be read now, it is tried again: %s", self.feed, error)
+                is_told = True
+                continue
+            is_told = False
+            heard = bell.heard
+            if bell.rings(time.monotonic(), oldest, newest):
+                yield TriggerEvent({"announced": heard})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """The same without sharing the collector."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
 
-    async def _is_anything_waiting(self) -> bool | None:
-        """Whether the inbox holds something for the feed; None where the warehouse does not say."""
+    def _look(self) -> tuple[int | None, int]:
+        """The oldest entry of the inbox that waits for the feed, and the newest of all."""
         from sluice import warehouse
         from sluice.arrivals import inbox
-        from sluice.errors import SluiceError
 
-        def look() -> bool:
-            with warehouse.connect(_dsn(self.warehouse), f"arrivals {self.feed}") as connection:
-                warehouse.create_ledger(connection)
-                return inbox.is_anything_waiting(connection, self.feed, UriPattern(self.uri))
-
-        try:
-            return await sync_to_async(look, thread_sensitive=False)()
-        except SluiceError as error:
-            log.warning("%s: the inbox cannot be read now, it is tried again: %s", self.feed, error)
-            return None
+        with warehouse.connect(_dsn(self.warehouse), f"arrivals {self.feed}") as connection:
+            warehouse.create_ledger(connection)
+            newest = inbox.newest(connection)
+            return inbox.oldest_waiting(connection, self.feed, UriPattern(self.uri)), newest
 
 
 @dataclass(slots=True)
 class Bell:
     """Decides when a watcher says that files of its feed have come. Times are seconds of one clock.
 
-    It is due once after its making, for what may lie in the inbox from before.
+    It is due when announcements have been gathered for long enough, at once after its making, and every now and then:
+    an announcement may have been heard by somebody else's watcher only, or by one that died before it said so.
     """
 
     pattern: UriPattern
@@ -151,28 +170,47 @@ class Bell:
     max_files: int
     began_at: float
     heard: int = 0
-    _due_at: float | None = None
-    _repeats: int = 0
+    _due_at: float = 0
+    _rung_at: float = 0
+    _rung_up_to: int = -1
+    _rings: int = 0
 
     def __post_init__(self) -> None:
         self._due_at = self.began_at
 
     def hear(self, uris: Sequence[str], now: float) -> None:
         found = sum(map(self.pattern.matches, uris))
-        if not found:
-            return
-        self._due_at = now + self.window_seconds if self.heard == 0 else self._due_at
+        if found and not self.heard:
+            self._due_at = min(self._due_at, now + self.window_seconds)
         self.heard += found
-        self._repeats = 0
 
     def is_due(self, now: float) -> bool:
-        return self.heard >= self.max_files or (self._due_at is not None and now >= self._due_at)
+        return now >= self._due_at or self.heard >= self.max_files
 
-    def rung(self, now: float, *, again: bool) -> None:
-        """With ``again`` it is due once more after some time, and then after longer ones, until somebody has come."""
-        self.heard = 0
-        self._due_at = now + REPEAT_SECONDS[min(self._repeats, len(REPEAT_SECONDS) - 1)] if again else None
-        self._repeats += 1
+    def rings(self, now: float, oldest: int | None, newest: int) -> bool:
+        """Whether it rings now that the inbox was looked at: ``oldest`` is what has waited there longest for the feed,
+        if anything has, ``newest`` what came last for anybody.
+
+        What it has rung for before and nobody has taken is rung for again only after a while, and then ever more
+        seldom: the run may still be queued, or fail each time.
+        """
+        if oldest is None:
+            self.heard = self._rings = 0
+            self._due_at = now + LOOK_SECONDS
+            return False
+        is_again = oldest <= self._rung_up_to
+        if is_again and now < (again_at := self._rung_at + _pause_after(self._rings)):
+            self.heard = 0
+            self._due_at = min(again_at, now + max(self.window_seconds, 1) * self._rings)
+            return False
+        self._rings = self._rings + 1 if is_again else 1
+        self.heard, self._rung_at, self._rung_up_to = 0, now, newest
+        self._due_at = now + _pause_after(self._rings)
+        return True
+
+
+def _pause_after(rings: int) -> float:
+    return REPEAT_SECONDS[min(rings, len(REPEAT_SECONDS)) - 1]
 
 
 async def _connect(aws_connection: str) -> Any:
@@ -181,16 +219,16 @@ async def _connect(aws_connection: str) -> Any:
     return await SqsHook(aws_conn_id=aws_connection).get_async_conn()
 
 
-async def _keep(conn_id: str, announcements: Sequence[Announcement]) -> list[str]:
+async def _keep(conn_id: str, announcements: Sequence[Announcement]) -> None:
     from sluice import warehouse
     from sluice.arrivals import inbox
 
-    def keep() -> list[str]:
+    def keep() -> None:
         with warehouse.connect(_dsn(conn_id), "arrivals") as connection:
             warehouse.create_ledger(connection)
-            return warehouse.transact(connection, lambda conn: inbox.record(conn, announcements))
+            warehouse.transact(connection, lambda conn: inbox.record(conn, announcements))
 
-    return await sync_to_async(keep, thread_sensitive=False)()
+    await sync_to_async(keep, thread_sensitive=False)()
 
 
 def _dsn(conn_id: str) -> str:

@@ -18,7 +18,7 @@ from sluice.edge.arrivals import arrivals_asset
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import REPLAY
 from sluice.errors import REJECT_CODES
-from sluice.feed.loading import feed_names, feeds_root, load_feed, sound_feeds
+from sluice.feed.loading import feed_names, feeds_root, load_feed, queue_mistakes, sound_feeds
 from sluice.feed.markdown import feed_page
 from sluice.feed.model import Feed
 
@@ -32,7 +32,9 @@ def declared_feeds() -> list[Feed]:
     root, running = feeds_root(), get_parsing_context().dag_id
     if running is not None:
         return [load_feed(root / running)] if running in feed_names(root) else []
-    return sound_feeds(root)
+    feeds = sound_feeds(root)
+    mistaken = {name for name, _ in queue_mistakes(feeds)}
+    return [feed for feed in feeds if feed.feed not in mistaken]
 
 
 def feed_dag(feed: Feed) -> AbstractContextManager[DAG]:

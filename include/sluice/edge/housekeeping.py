@@ -9,10 +9,11 @@ import pendulum
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 
 from sluice.edge.alerting import FailureAlert, tell_success
+from sluice.edge.arrivals import pattern_of
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import TIDY
 from sluice.edge.tasks import stage
-from sluice.feed.loading import feed_names, feeds_root
+from sluice.feed.loading import feed_names, feeds_root, sound_feeds
 
 log = logging.getLogger(__name__)
 
@@ -40,4 +41,7 @@ def tidy(name: str) -> None:
     with stage(TIDY, label=name, feed=name) as tools:
         from sluice.retention import tidy as run_tidy
 
-        log.info(run_tidy(tools, dt.datetime.now(dt.UTC)).line())
+        feeds = sound_feeds(feeds_root())
+        neighbours = [feed for feed in feeds if feed.target.connection == tools.feed.target.connection]
+        patterns = {feed.feed: pattern for feed in neighbours if (pattern := pattern_of(feed))}
+        log.info(run_tidy(tools, dt.datetime.now(dt.UTC), patterns).line())

@@ -14,6 +14,7 @@ from sluice.errors import FeedInvalid, FeedProblem
 from sluice.feed.document import read_document
 from sluice.feed.faults import Fault, faults_of, nearest
 from sluice.feed.model import Feed
+from sluice.sources.pattern import PatternInvalid, expand_variables
 
 FEED_FILE = "feed.yaml"
 
@@ -45,25 +46,32 @@ def load_feeds(root: Path) -> dict[str, Feed]:
             feeds[name] = load_feed(root / name)
         except FeedInvalid as error:
             problems += error.problems
-    for name in _at_odds(feeds.values()):
-        message = "another feed of this queue has another warehouse or connection; give one of them a queue of its own"
+    for feed, message in queue_mistakes(feeds.values()):
         fault = Fault(("source", "arrivals", "queue"), message)
-        problems += read_document(root / name / FEED_FILE).invalid([fault]).problems
+        problems += read_document(root / feed / FEED_FILE).invalid([fault]).problems
     if problems:
         raise FeedInvalid(problems)
     return feeds
 
 
-def _at_odds(feeds: Iterable[Feed]) -> Iterator[str]:
-    """The feeds that want of a queue's messages something else than the first feed of that queue does: a message is
-    read once, and kept in one inbox.
+def queue_mistakes(feeds: Iterable[Feed]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the queues of feeds, here where their variables are set: the feed's name, and the mistake.
+
+    A message is read once and kept in one inbox: so of the feeds that want something else of a queue than its first
+    feed does, each is a mistake.
     """
-    wanted: dict[str, tuple[str | None, str]] = {}
+    wanted: dict[str, tuple[str, str]] = {}
     for feed in feeds:
-        if arrivals := feed.source.arrivals:
-            own = (arrivals.connection or feed.source.connection, feed.target.connection)
-            if wanted.setdefault(arrivals.queue, own) != own:
-                yield feed.feed
+        if (arrivals := feed.source.arrivals) is None:
+            continue
+        try:
+            queue = expand_variables(arrivals.queue, os.environ)
+        except PatternInvalid as error:
+            yield feed.feed, str(error)
+            continue
+        own = (arrivals.connection or feed.source.connection or "aws_default", feed.target.connection)
+        if queue and wanted.setdefault(queue, own) != own:
+            yield feed.feed, "another feed of this queue has another warehouse or connection; give one its own queue"
 
 
 def sound_feeds(root: Path) -> list[Feed]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from sluice.errors import PermanentError
-from sluice.records import SourceFile
+from sluice.records import Refused, SourceFile
 from sluice.sources.pattern import PatternInvalid, UriPattern, expand_variables, scheme_of
 from sluice.workfiles import WorkFiles
 
@@ -60,10 +60,10 @@ class Clients:
     sftp: Callable[[], Any] = no_sftp_client
 
 
-def look_up(uris: Sequence[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile]:
+def look_up(uris: Sequence[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile | Refused]:
     """The files of S3 with these URIs, as a listing by ``pattern`` would have them; those that are gone are left out.
 
-    Raises ``SourceUnavailable`` where S3 does not answer or refuses.
+    Raises ``SourceUnavailable`` where S3 does not answer, or refuses all of them.
     """
     from sluice.sources.s3 import S3Source
 

@@ -15,13 +15,15 @@ from typing import Any, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.errors import SluiceError, SourceChanged, SourceMissing, SourceUnavailable
-from sluice.records import SourceFile
+from sluice.records import Refused, SourceFile
 from sluice.sources.pattern import UriPattern, glob_regex, literal_prefix
 from sluice.sources.stretch import Stretch
 
 READ_AHEAD_BYTES = 8 << 20
 LOOKERS = 10  # as many connections as a client keeps
+LOOKED_UP_AT_ONCE = 1000
 _URI_START = "s3://"
+_REFUSED_CODES = {"400", "403", "AccessDenied", "Forbidden"}  # its key, its owner: it does not pass by itself
 _GONE_CODES = {"NoSuchKey", "404", "PreconditionFailed", "412"}
 
 
@@ -40,17 +42,26 @@ class S3Source:
                     modified_at = item["LastModified"].astimezone(dt.UTC)
                     yield SourceFile(uri, _version_of(item), item["Size"], modified_at, pattern.date_of(uri))
 
-    def look_up(self, uris: Sequence[str], pattern: UriPattern) -> Iterator[SourceFile]:
-        """The objects with these URIs, in their order, as ``list_files`` has them; those that are gone are left out."""
-        if not uris:
-            return
-        client = self._client()
+    def look_up(self, uris: Sequence[str], pattern: UriPattern) -> Iterator[SourceFile | Refused]:
+        """The objects with these URIs, in their order, as ``list_files`` has them; those that are gone are left out.
+
+        One that nobody is let to read is told as such. Raises ``SourceUnavailable`` where none of them can be read.
+        """
+        client = self._client() if uris else None
+        refused = 0
         with ThreadPoolExecutor(LOOKERS, thread_name_prefix="sluice-s3") as pool:
-            for uri, head in pool.map(lambda uri: (uri, _head(client, uri)), uris):
-                if head is not None:
-                    modified_at = head["LastModified"].astimezone(dt.UTC)
-                    size = head["ContentLength"]
-                    yield SourceFile(uri, _version_of(head), size, modified_at, pattern.date_of(uri))
+            for start in range(0, len(uris), LOOKED_UP_AT_ONCE):
+                some = uris[start : start + LOOKED_UP_AT_ONCE]
+                for uri, head in zip(some, pool.map(lambda uri: _head(client, uri), some), strict=True):
+                    if isinstance(head, Refused):
+                        refused += 1
+                        if refused == len(uris):
+                            raise SourceUnavailable(f"{uri} cannot be looked up: {head.reason}")
+                        yield head
+                    elif head is not None:
+                        modified_at = head["LastModified"].astimezone(dt.UTC)
+                        size = head["ContentLength"]
+                        yield SourceFile(uri, _version_of(head), size, modified_at, pattern.date_of(uri))
 
     def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
         """See ``Source.open``. Requests start with the first read; each insists on the listed version."""
@@ -138,7 +149,7 @@ class _ObjectStretch(Stretch):
         self._block, self._block_start = memoryview(data), offset
 
 
-def _head(client: Any, uri: str) -> dict[str, Any] | None:
+def _head(client: Any, uri: str) -> dict[str, Any] | Refused | None:
     """What S3 says of an object; None where there is none, or a "folder"."""
     bucket, key = _split(uri)
     if key.endswith("/"):
@@ -148,6 +159,8 @@ def _head(client: Any, uri: str) -> dict[str, Any] | None:
     except (BotoCoreError, ClientError) as error:
         if _code_of(error) in _GONE_CODES:
             return None
+        if _code_of(error) in _REFUSED_CODES:
+            return Refused(uri, str(error))
         raise SourceUnavailable(f"{uri} cannot be looked up: {error}") from error
 
 

@@ -176,6 +176,6 @@ def _told(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, EOFError, paramiko.SSHException) as error:
+    except (OSError, EOFError, UnicodeError, paramiko.SSHException) as error:
         reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise SourceUnavailable(f"{what} cannot be read by SFTP: {reason}") from error

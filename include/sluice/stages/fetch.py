@@ -11,6 +11,7 @@ Rerun:  returns the same manifest; only a cleared run (another run key) lists an
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,15 +21,17 @@ from sluice import holds, ledger, replay, warehouse
 from sluice.arrivals import inbox
 from sluice.errors import PermanentError
 from sluice.feed.mapping import mapping_document, mapping_hash
-from sluice.records import Run, RunRequest, Selection, SourceFile
+from sluice.records import Refused, Run, RunRequest, Selection, SourceFile
 from sluice.sources import UriPattern, look_up, source_for
 from sluice.tools import Tools
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchSummary:
     """``size_bytes`` as the source lists the files, packed or not; ``unsettled`` files are left to a later run, and
-    ``vanished`` ones were announced and are gone.
+    ``vanished`` ones were announced and are gone, ``refused`` ones were announced and nobody is let to read them.
     """
 
     run_id: int
@@ -37,10 +40,12 @@ class FetchSummary:
     dates: str
     unsettled: int = 0
     vanished: int = 0
+    refused: int = 0
 
     def line(self) -> str:
         left = f"; {self.unsettled:,} left until they have settled" if self.unsettled else ""
         left += f"; {self.vanished:,} announced and gone since" if self.vanished else ""
+        left += f"; {self.refused:,} announced and refused by the source" if self.refused else ""
         size = f"{self.size_bytes / 1e6:,.1f} MB"
         return f"fetch: run {self.run_id}: {self.files:,} open files, {size}, {self.dates}{left}"
 
@@ -57,7 +62,8 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
                 found = _find(connection, tools, request)
             run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, found))
         count, size_bytes = ledger.manifest_size(connection, run.run_id)
-    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), found.unsettled, found.vanished)
+    left = (found.unsettled, found.vanished, found.refused)
+    return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), *left)
 
 
 @dataclass(slots=True)
@@ -67,6 +73,7 @@ class _Found:
     announced: Sequence[inbox.Announced] = ()
     unsettled: int = 0
     vanished: int = 0
+    refused: int = 0
 
 
 def _find(connection: psycopg.Connection, tools: Tools, request: RunRequest) -> _Found:
@@ -82,7 +89,7 @@ def _find(connection: psycopg.Connection, tools: Tools, request: RunRequest) -> 
 
 def _find_files(tools: Tools, request: RunRequest, own_pattern: UriPattern, found: _Found) -> Iterator[SourceFile]:
     """What is listed, then what was announced and is not in the listing. Counts what it leaves in ``found``."""
-    unknown = {entry.uri for entry in found.announced}
+    unknown, refused = {entry.uri for entry in found.announced}, set[str]()
     if request.lists:
         pattern = UriPattern(request.uri) if request.uri else own_pattern
         # What came from the web was downloaded whole, and may say that it changed just now, every time.
@@ -93,10 +100,15 @@ def _find_files(tools: Tools, request: RunRequest, own_pattern: UriPattern, foun
                 yield file
             else:
                 found.unsettled += 1
-    for file in look_up(sorted(unknown), own_pattern, tools.clients):
-        unknown.discard(file.uri)
-        yield file
-    found.vanished = len(unknown)
+    for one in look_up(sorted(unknown), own_pattern, tools.clients):
+        unknown.discard(one.uri)
+        if isinstance(one, Refused):
+            log.warning("%s was announced and cannot be looked up, it is left in the inbox: %s", one.uri, one.reason)
+            refused.add(one.uri)
+        else:
+            yield one
+    found.vanished, found.refused = len(unknown), len(refused)
+    found.announced = [entry for entry in found.announced if entry.uri not in refused]
 
 
 def _list(tools: Tools, pattern: UriPattern, request: RunRequest) -> Iterator[SourceFile]:
@@ -138,7 +150,8 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, found
     else:
         ledger.register_listed(conn, run)
         inbox.take(conn, run, found.announced)
-        if request.takes_released:
+        if request.takes_left:
+            ledger.register_left(conn, run)
             holds.register_released(conn, run)
     return run
 
