@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS sluice.arrivals (
     arrival_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     uri text COLLATE "C" NOT NULL, etag text NOT NULL, sequencer text NOT NULL, announced_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(), UNIQUE (uri, etag, sequencer));
-COMMENT ON TABLE sluice.arrivals IS 'The inbox: every object that S3 has announced, once, whichever feed it concerns. Kept for 30 days.';
+COMMENT ON TABLE sluice.arrivals IS 'The inbox: every object that S3 has announced, once, whichever feed it concerns. Goes when nobody needs it any more.';
 CREATE INDEX IF NOT EXISTS arrivals_recorded_idx ON sluice.arrivals (recorded_at);
 
 CREATE TABLE IF NOT EXISTS sluice.taken_arrivals (
