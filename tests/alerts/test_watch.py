@@ -36,7 +36,9 @@ class Watcher:
 
     def again(self, hours_later: float = 0) -> int:
         self.ground.sql(
-            "UPDATE sluice.alerts SET sent_at = sent_at - make_interval(mins => %s)", round(hours_later * 60)
+            "UPDATE sluice.alerts SET sent_at = sent_at - age, tried_at = tried_at - age, closed_at = closed_at - age"
+            " FROM make_interval(mins => %s) AS age",
+            round(hours_later * 60),
         )
         with state.connect(self.ground.dsn) as connection:
             return watch.tell_again(connection, {"orders": self.desk}, self.desk)
@@ -167,6 +169,36 @@ def test_a_channel_that_answers_again_gets_what_it_missed(ground: Ground, caplog
     assert (good.subjects, bad.subjects) == ([FAILED.subject], [FAILED.subject])
     assert len([message for message in caplog.messages if "could not be sent" in message]) == 1
     assert f"sent at last: {FAILED.subject}" in caplog.messages
+
+
+def test_a_broken_channel_keeps_the_others_from_no_repeat(ground: Ground) -> None:
+    good, bad = Recorder("mail"), Recorder("slack", error=ConnectionRefusedError("refused"))
+    watcher = Watcher(ground, good, bad)
+    watcher.desk.tell(FAILED)
+    for _ in range(5):
+        watcher.again(hours_later=6)
+    assert len(good.sent) == 2
+    bad.error = None
+    watcher.again(hours_later=0.1)
+    assert (len(good.sent), len(bad.sent)) == (2, 1)
+
+
+def test_a_repeat_is_not_sent_twice_to_the_channel_that_missed_the_last(ground: Ground) -> None:
+    channel = Recorder("mail", error=ConnectionRefusedError("refused"))
+    watcher = Watcher(ground, channel)
+    watcher.desk.tell(FAILED)
+    channel.error = None
+    assert watcher.again(hours_later=25) == 1
+    assert len(channel.sent) == 1
+
+
+def test_a_recovery_is_given_up_after_a_day(ground: Ground) -> None:
+    channel = Recorder("mail")
+    watcher = Watcher(ground, channel)
+    watcher.desk.tell(FAILED)
+    channel.error = ConnectionRefusedError("refused")
+    watcher.desk.recover("orders", lambda _: True, "orders works again")
+    assert [watcher.again(hours_later=hours) for hours in (12, 11, 2)] == [1, 1, 0]
 
 
 def test_a_recovery_that_could_not_be_sent_is_sent_later(ground: Ground) -> None:

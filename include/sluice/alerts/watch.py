@@ -104,11 +104,12 @@ def tell_again(conn: psycopg.Connection, desks: Mapping[str, Desk], general: Des
     others goes to ``general``.
     """
     sent = 0
-    for one in state.claim_unsent(conn):
-        desks.get(one.alert.cause.feed, general).send([one], is_retry=True)
-        sent += 1
+    # before what was not sent: a repeat goes by all channels
     for feed, desk in desks.items():
         due = state.claim_repeats(conn, feed, desk.repeat_hours)
         desk.announce(due)
         sent += len(due)
+    for one in state.claim_unsent(conn):
+        desks.get(one.alert.cause.feed, general).send([one], is_retry=True)
+        sent += 1
     return sent
