@@ -14,6 +14,7 @@ from tests.alerts.listeners import Listener, web_server
 from tests.arrivals.landing import landing, s3_feed
 from tests.small_feeds import ITEMS, Ground, item, items
 
+from sluice.alerts.alert import Alert, Cause
 from sluice.errors import SourceUnavailable, WarehouseUnavailable
 from sluice.feed.loading import feeds_root, sound_feeds
 
@@ -58,6 +59,40 @@ def test_a_silent_feed_is_told_though_nothing_ran(ground: Ground, surroundings: 
     ground.run(feed)
     look(0.5)
     assert subjects(surroundings)[1:] == ["Sluice: items is no longer silent"]
+
+
+def test_a_failed_run_of_which_nobody_told_is_told_once(ground: Ground, surroundings: Listener) -> None:
+    """The DAG processor died before it could. A dry run, and what has failed just now or long ago, are left alone."""
+    feed = ground.feed(ITEMS)
+    ground.put("a.xml", "<Items><Item")
+    assert ground.run(feed, run_key="manual__dry#0", dry_run=True) is not None
+    assert ground.run(feed, run_key="manual__1#2") is not None
+    ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '2 days'")
+    look(0)
+    ground.sql("UPDATE sluice.runs SET finished_at = now()")
+    look(0)
+    assert subjects(surroundings) == []
+    ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '10 minutes'")
+    for _ in range(2):
+        look(0)
+    assert subjects(surroundings) == ["Sluice: items passed a limit for 2026-03-01"]
+    (alert,) = surroundings.json()
+    assert alert["run"] == "manual__1"
+    assert "a.xml: truncated" in alert["reason"]
+
+
+def test_a_failed_run_of_which_somebody_told_is_not_told_again(ground: Ground, surroundings: Listener) -> None:
+    """Also where that is over, or a run of the feed met the same."""
+    from sluice.edge.channels import desk_for
+
+    feed = ground.feed(ITEMS)
+    ground.put("a.xml", "<Items><Item")
+    assert ground.run(feed, run_key="manual__1#0") is not None
+    ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '10 minutes'")
+    desk_for("items").tell(Alert(cause=Cause("items", "limits"), headline="items passed a limit"))
+    ground.sql("UPDATE sluice.alerts SET closed_at = now()")
+    look(0)
+    assert len(surroundings.received) == 1
 
 
 def test_a_feed_with_mistakes_does_not_take_the_others_with_it(ground: Ground, surroundings: Listener) -> None:

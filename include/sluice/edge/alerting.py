@@ -16,12 +16,14 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from sluice.alerts import Problem
 from sluice.alerts.alert import DRIFT, FAILED, HELD, LATE, LIMITS, Alert, Cause
 from sluice.alerts.causes import Evidence, FailedRun, RunLinks, is_of_dag
-from sluice.edge.runs import OWN_TASKS, STAGES, feed_of, problems_of, request_of
+from sluice.edge.runs import OWN_TASKS, REPLAY, STAGES, feed_of, problems_of, request_of
 from sluice.feed.loading import feeds_root, load_feed
 from sluice.feed.model import Feed
 from sluice.wording import counted
 
 if TYPE_CHECKING:
+    import psycopg
+
     from sluice.alerts.desk import Desk
     from sluice.records import RunRequest
 
@@ -60,7 +62,7 @@ def _failed_run(feed: str, desk: Desk, context: Context) -> FailedRun:
     evidence = _evidence(desk, feed, request)
     unknown = Problem("run", "", f"Airflow says no more than {context.get('reason') or 'that it failed'}")
     if evidence.breach:
-        unknown = Problem("reconcile", "RunFailed", evidence.breach[1], breaches=(evidence.breach,))
+        unknown = _of_reconcile(evidence.breach)
     return FailedRun(
         feed=feed,
         links=links_of(context),
@@ -80,6 +82,29 @@ def _evidence(desk: Desk, feed: str, request: RunRequest | None) -> Evidence:
             with state.connect(desk.dsn) as connection:
                 return read_evidence(connection, feed, request.run_key)
     return Evidence()
+
+
+def tell_untold(connection: psycopg.Connection, feed: str, desk: Desk) -> None:
+    """Tell of failed runs of which nobody has told, by what the warehouse knows of them."""
+    from sluice.alerts.evidence import find_untold, read_evidence
+
+    alerts: list[Alert] = []
+    for run in find_untold(connection, feed):
+        evidence = read_evidence(connection, feed, run.run_key)
+        if evidence.breach:
+            alerts += FailedRun(
+                feed=feed,
+                links=_links(REPLAY if run.is_replay else feed, run.dag_run_id),
+                dates=_spell_dates(*run.dates),
+                problems=(_of_reconcile(evidence.breach),),
+                evidence=evidence,
+                data_docs=_data_docs(feed, evidence.run_id),
+            ).alerts()
+    desk.tell(*alerts)
+
+
+def _of_reconcile(breach: tuple[str, str]) -> Problem:
+    return Problem("reconcile", "RunFailed", breach[1], breaches=(breach,))
 
 
 def tell_drift(context: Context, run_id: int, desk: Desk | None = None) -> None:
@@ -219,7 +244,11 @@ def _request(feed: str, context: Context) -> RunRequest | None:
 
 
 def _dates(request: RunRequest | None) -> str:
-    return " to ".join(sorted({str(request.date_from), str(request.date_to)})) if request else ""
+    return _spell_dates(str(request.date_from), str(request.date_to)) if request else ""
+
+
+def _spell_dates(first: str, last: str) -> str:
+    return " to ".join(sorted({first, last}))
 
 
 def _data_docs(feed: str, run_id: int | None) -> str:

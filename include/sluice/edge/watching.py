@@ -10,7 +10,7 @@ import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from sluice.alerts import describe_exception
-from sluice.edge.alerting import FailureAlert, tell_success
+from sluice.edge.alerting import FailureAlert, tell_success, tell_untold
 from sluice.edge.arrivals import connection_of, queue_of
 from sluice.edge.metrics import send_gauges
 from sluice.edge.retries import OnlyWhatCanPass
@@ -84,6 +84,7 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
                 for feed in some:
                     hours, is_told = feed.alerts.silence_hours, feed.feed in silent
                     watching.watch_silence(connection, desks[feed.feed], feed.feed, hours, now, is_told=is_told)
+                    tell_untold(connection, feed.feed, desks[feed.feed])
                 sent = watching.tell_again(connection, desks, desk_for(""))
             log.info("%s: looked over %s; %s sent again", conn_id, counted(len(some), "feed"), counted(sent, "message"))
         except SluiceError as error:
