@@ -62,10 +62,12 @@ def test_a_silent_feed_is_told_though_nothing_ran(ground: Ground, surroundings: 
 
 
 def test_a_failed_run_of_which_nobody_told_is_told_once(ground: Ground, surroundings: Listener) -> None:
-    """The DAG processor died before it could. A dry run, and what has failed just now or long ago, are left alone."""
+    """The DAG processor died. Dry runs, those at a terminal, and what failed just now or long ago are left alone."""
     feed = ground.feed(ITEMS)
     ground.put("a.xml", "<Items><Item")
     assert ground.run(feed, run_key="manual__dry#0", dry_run=True) is not None
+    assert ground.run(feed, run_key="cli__2026-03-01T12:00:00+00:00#0") is not None
+    ground.put("b.xml", "<Items><Item")
     assert ground.run(feed, run_key="manual__1#2") is not None
     ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '2 days'")
     look(0)
@@ -78,7 +80,7 @@ def test_a_failed_run_of_which_nobody_told_is_told_once(ground: Ground, surround
     assert subjects(surroundings) == ["Sluice: items passed a limit for 2026-03-01"]
     (alert,) = surroundings.json()
     assert alert["run"] == "manual__1"
-    assert "a.xml: truncated" in alert["reason"]
+    assert "b.xml: truncated" in alert["reason"]
 
 
 def test_a_failed_run_of_which_somebody_told_is_not_told_again(ground: Ground, surroundings: Listener) -> None:

@@ -38,11 +38,11 @@ class UntoldRun:
 
 def find_untold(conn: psycopg.Connection, feed: str) -> list[UntoldRun]:
     """The runs of a feed that failed some minutes ago, and within a day, since when no alert of its runs was met: the
-    DAG processor has died before it could tell.
+    DAG processor has died before it could tell. Of a run at a terminal its user knows.
     """
     rows = conn.execute(
         """SELECT run_key, reload = 'replay', request->>'date_from', request->>'date_to' FROM sluice.runs r
-           WHERE feed = %(feed)s AND state = 'failed' AND NOT dry_run
+           WHERE feed = %(feed)s AND state = 'failed' AND NOT dry_run AND NOT starts_with(run_key, 'cli__')
                AND finished_at BETWEEN now() - %(until)s AND now() - %(after)s
                AND NOT EXISTS (SELECT FROM sluice.alerts a WHERE a.feed = r.feed AND a.kind = ANY (%(kinds)s)
                    AND a.last_seen_at >= r.finished_at)
