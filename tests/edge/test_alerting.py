@@ -105,6 +105,28 @@ def test_the_barest_context_still_makes_an_alert(caplog: pytest.LogCaptureFixtur
     assert "timed_out" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "before", "is_told"),
+    [("watch", "failed", False), ("watch", "success", True), ("watch", None, True), ("orders", "failed", True)],
+)
+def test_that_watch_fails_is_told_once_where_its_state_is_not_known(
+    dag_id: str, before: str | None, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs every five minutes. Of a feed every run is told then."""
+    from sluice.edge.alerting import FailureAlert
+
+    class Earlier(FakeTaskInstance):
+        def get_previous_dagrun(self) -> Any:
+            return SimpleNamespace(state=before) if before else None
+
+    problem = Problem("look", "WarehouseUnavailable", "the warehouse does not answer")
+    context = context_with(Earlier([problem], {"look": "failed"}))
+    with web_server() as server:
+        monkeypatch.setenv("SLUICE_ALERT_WEBHOOK", f"http://127.0.0.1:{server.port}/")
+        FailureAlert()({**context, "dag": SimpleNamespace(dag_id=dag_id)})
+    assert len(server.received) == int(is_told)
+
+
 def test_the_callback_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     """Airflow would count it as a fault of the DAG, on top of the failure itself."""
     from sluice.edge.alerting import FailureAlert

@@ -138,25 +138,32 @@ def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
     assert sent == ["gauges"]
 
 
+@pytest.mark.parametrize("more", ["", "target: {connection: elsewhere}"])
 def test_dead_letters_are_told_once_and_when_they_are_gone(
-    ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
-    """Of a queue that two feeds share, and of one that does not answer."""
+    """Of a queue that two feeds share, also where there is no other warehouse, and of one that does not answer."""
+    if more:
+        monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", connection(ground.dsn))
+        monkeypatch.delenv("AIRFLOW_CONN_SLUICE_WAREHOUSE")
     with landing() as bucket:
         aws = {"conn_type": "aws", "login": "x", "password": "x"}
         extra = {"endpoint_url": bucket.url, "region_name": "eu-west-1"}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**aws, "extra": extra}))
         for name in ("one", "two"):
-            s3_feed(ground, name, queue=bucket.queue)
+            s3_feed(ground, name, queue=bucket.queue, text=more + ITEMS)
         look(0)
         assert subjects(surroundings) == []
         bucket.sqs.send_message(QueueUrl=bucket.dead, MessageBody="no JSON")
         for _ in range(3):
             look(0)
         assert subjects(surroundings) == ["Sluice: 1 dead letter in dead"]
+        ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '25 hours'")
+        look(0)
+        assert "(again: open since" in subjects(surroundings)[1]
         bucket.sqs.purge_queue(QueueUrl=bucket.dead)
         look(0)
-        assert subjects(surroundings)[1:] == ["Sluice: dead holds no dead letters any more"]
-        s3_feed(ground, "three", queue=f"{bucket.queue}-that-is-gone")
+        assert subjects(surroundings)[2:] == ["Sluice: dead holds no dead letters any more"]
+        s3_feed(ground, "three", queue=f"{bucket.queue}-that-is-gone", text=more + ITEMS)
         with pytest.raises(SourceUnavailable, match="does not answer"):
             look(0)

@@ -16,7 +16,7 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from sluice.alerts import Problem
 from sluice.alerts.alert import DRIFT, FAILED, HELD, LATE, LIMITS, Alert, Cause
 from sluice.alerts.causes import Evidence, FailedRun, RunLinks, is_of_dag
-from sluice.edge.runs import OWN_TASKS, REPLAY, STAGES, feed_of, problems_of, request_of
+from sluice.edge.runs import OWN_TASKS, REPLAY, STAGES, WATCH, feed_of, problems_of, request_of
 from sluice.feed.loading import feeds_root, load_feed
 from sluice.feed.model import Feed
 from sluice.wording import counted
@@ -48,10 +48,21 @@ class FailureAlert(BaseNotifier):
 
             feed = feed_of(context)
             desk = desk_for(feed)
-            desk.tell(*_failed_run(feed, desk, context).alerts())
+            desk.tell(*_failed_run(feed, desk, context).alerts(), was_met_before=_watch_failed_before(context))
             _end_lateness(desk, feed, context["run_id"])
         except Exception:
             log.exception("the alert of a failed run could not be made")
+
+
+def _watch_failed_before(context: Context) -> bool:
+    """Whether this is a run of ``watch``, and the one before, five minutes ago, has failed as well."""
+    ti = context.get("ti")
+    if context["dag"].dag_id != WATCH or ti is None:
+        return False
+    with suppress(Exception):  # then it is told once more
+        before = ti.get_previous_dagrun()
+        return before is not None and before.state == "failed"
+    return False
 
 
 def _failed_run(feed: str, desk: Desk, context: Context) -> FailedRun:

@@ -66,7 +66,7 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
     from sluice.alerts import state
     from sluice.alerts import watch as watching
     from sluice.alerts.alert import SILENCE
-    from sluice.edge.channels import desk_for
+    from sluice.edge.channels import desk_for, general_desk
     from sluice.edge.connections import warehouse_dsn
 
     by_warehouse: dict[str, list[Feed]] = defaultdict(list)
@@ -74,9 +74,10 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
         by_warehouse[feed.target.connection].append(feed)
     failed: list[SluiceError] = []
     for conn_id, some in by_warehouse.items():
-        desks = {feed.feed: desk_for(feed.feed) for feed in some}
+        general = general_desk(conn_id)
+        desks = {"": general, **{feed.feed: desk_for(feed.feed) for feed in some}}
         if conn_id == Target().connection:
-            desks |= {name: desk_for(name) for name in ("", *sorted(OWN_DAGS))}
+            desks |= dict.fromkeys(sorted(OWN_DAGS), general)
         try:
             with warehouse.connect(warehouse_dsn(conn_id), WATCH) as connection:
                 warehouse.create_ledger(connection)
@@ -85,7 +86,7 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
                     hours, is_told = feed.alerts.silence_hours, feed.feed in silent
                     watching.watch_silence(connection, desks[feed.feed], feed.feed, hours, now, is_told=is_told)
                     tell_untold(connection, feed.feed, desks[feed.feed])
-                sent = watching.tell_again(connection, desks, desk_for(""))
+                sent = watching.tell_again(connection, desks, general)
             log.info("%s: looked over %s; %s sent again", conn_id, counted(len(some), "feed"), counted(sent, "message"))
         except SluiceError as error:
             failed.append(error)
@@ -98,7 +99,7 @@ def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
     """Tell of dead letters, queue by queue; returns what was wrong with those that do not answer."""
     from sluice.alerts.watch import tell_dead_letters
     from sluice.arrivals.queues import read_depths
-    from sluice.edge.channels import desk_for
+    from sluice.edge.channels import desk_for, general_desk
     from sluice.edge.connections import brief_client
 
     failed: list[SluiceError] = []
@@ -107,12 +108,15 @@ def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
         if url := queue_of(feed):
             by_queue[url].append(feed)
     for url, some in by_queue.items():
-        name = some[0].feed if len(some) == 1 else ""
+        # feeds that share a queue have the same warehouse
+        is_shared, first = len(some) > 1, some[0]
+        desk = general_desk(first.target.connection) if is_shared else desk_for(first.feed)
         try:
-            depths = read_depths(brief_client("sqs", connection_of(some[0]))(), url)
+            depths = read_depths(brief_client("sqs", connection_of(first))(), url)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody must know that nobody watches
             failed.append(SourceUnavailable(f"the queue {url} does not answer: {error}"))
             continue
         if depths.dead is not None:
-            tell_dead_letters(desk_for(name), depths.dead_letters, depths.dead, feed=name)
+            name = "" if is_shared else first.feed
+            tell_dead_letters(desk, depths.dead_letters, depths.dead, feed=name)
     return failed
