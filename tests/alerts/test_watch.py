@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.alerts.listeners import Recorder
@@ -12,7 +14,7 @@ from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice import warehouse
 from sluice.alerts import state, watch
-from sluice.alerts.alert import SILENCE
+from sluice.alerts.alert import SILENCE, Cause
 from sluice.alerts.desk import Desk
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dead"
@@ -190,6 +192,24 @@ def test_a_repeat_is_not_sent_twice_to_the_channel_that_missed_the_last(ground: 
     channel.error = None
     assert watcher.again(hours_later=25) == 1
     assert len(channel.sent) == 1
+
+
+def test_what_was_not_sent_is_sent_all_at_once(ground: Ground) -> None:
+    """A channel that does not answer costs its time once, and not once for each message."""
+
+    class Counting(Desk):
+        def send(self, messages: Sequence[state.Open], *, is_retry: bool = False) -> None:
+            sent.append((self.repeat_hours, len(messages)))
+
+    sent: list[tuple[float, int]] = []
+    watcher = Watcher(ground, Recorder("mail", error=ConnectionRefusedError("refused")))
+    elsewhere = replace(FAILED, cause=replace(FAILED.cause, feed="gone"))
+    watcher.desk.tell(FAILED, SAMPLES["silence"], elsewhere, replace(elsewhere, cause=Cause("gone too", "failed")))
+    ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '1 hour'")
+    own, general = (Counting(ground.dsn, list, hours) for hours in (24, 48))
+    with state.connect(ground.dsn) as connection:
+        assert watch.tell_again(connection, {"orders": own}, general) == 4
+    assert [one for one in sent if one[1]] == [(24, 2), (48, 2)]
 
 
 def test_a_recovery_is_given_up_after_a_day(ground: Ground) -> None:

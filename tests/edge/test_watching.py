@@ -138,6 +138,20 @@ def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
     assert sent == ["gauges"]
 
 
+def test_alerts_come_before_gauges(ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long these take."""
+    from sluice.edge import watching
+
+    ground.run(ground.feed(ITEMS, more="alerts: {silence_hours: 1}"))
+    ground.sql("UPDATE sluice.runs SET started_at = now() - interval '2 hours'")
+    told: list[int] = []
+    monkeypatch.setattr(watching, "send_gauges", lambda: told.append(len(surroundings.received)))
+    context = {"dag": SimpleNamespace(dag_id="watch"), "run_id": "manual__1"}
+    monkeypatch.setattr(watching, "get_current_context", lambda: context)
+    watching.look.function()  # type: ignore[attr-defined]
+    assert told == [1]
+
+
 @pytest.mark.parametrize("more", ["", "target: {connection: elsewhere}"])
 def test_dead_letters_are_told_once_and_when_they_are_gone(
     ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch, more: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -109,7 +110,12 @@ def tell_again(conn: psycopg.Connection, desks: Mapping[str, Desk], general: Des
         due = state.claim_repeats(conn, feed, desk.repeat_hours)
         desk.announce(due)
         sent += len(due)
+    by_desk: dict[str, list[state.Open]] = defaultdict(list)
     for one in state.claim_unsent(conn):
-        desks.get(one.alert.cause.feed, general).send([one], is_retry=True)
+        name = one.alert.cause.feed
+        by_desk[name if name in desks else ""].append(one)
         sent += 1
+    # all of a desk at once, since each may take as long as a channel that does not answer
+    for name, some in by_desk.items():
+        desks.get(name, general).send(some, is_retry=True)
     return sent

@@ -51,13 +51,15 @@ def watch() -> None:
 def look() -> None:
     """Look over all feeds, warehouse by warehouse; one that does not answer fails the task after the others."""
     context = get_current_context()
-    send_gauges()
     try:
         look_over(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC))
+        tell_success(context)
     except SluiceError as error:
         leave_word(context, describe_exception(error, LOOK))
         raise
-    tell_success(context)
+    finally:
+        # last, since they may take long
+        send_gauges()
 
 
 def look_over(feeds: list[Feed], now: dt.datetime) -> None:
