@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STAGES_WITHOUT_FILES = ("fetch", "split", "reconcile")
+BACKFILL = "backfill"  # Airflow's type of a run that nobody waits for
 LATE_ADVICE = "Look which task of the run waits or works, and for what: its log, the pool `warehouse`, the workers."
 
 
@@ -141,7 +142,8 @@ def tell_drift(context: Context, run_id: int, desk: Desk | None = None) -> None:
 
 
 def tell_success(context: Context, run_id: int | None = None, desk: Desk | None = None, *, files: int = 1) -> None:
-    """Close what is over now that a run has succeeded: what runs of this DAG failed of, and that this one is late.
+    """Close what is over now that a run has succeeded: what runs of this DAG failed of, and that one is late: this one,
+    or one that was so before this one began.
 
     One that took no ``files`` has shown only that its source and its warehouse answer.
     """
@@ -155,7 +157,8 @@ def tell_success(context: Context, run_id: int | None = None, desk: Desk | None 
         def is_over(alert: Alert) -> bool:
             cause = alert.cause
             if cause.kind == LATE:
-                return cause.key == dag_run_id
+                # with the id of a run, one that began before the cause was last met is not asked about it
+                return alert.run == dag_run_id or (run_id is not None and dag_id == feed and not _is_backfill(context))
             is_shown = files > 0 or (cause.kind == FAILED and alert.stage in STAGES_WITHOUT_FILES)
             return cause.kind in (FAILED, HELD, LIMITS, DRIFT) and is_of_dag(cause.key, feed, dag_id) and is_shown
 
@@ -170,6 +173,10 @@ def tell_success(context: Context, run_id: int | None = None, desk: Desk | None 
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not fail the run
         log.warning("whether alerts are over could not be found out (%s)", type(error).__name__)
+
+
+def _is_backfill(context: Context) -> bool:
+    return context["dag_run"].run_type.value == BACKFILL
 
 
 def _still_held(desk: Desk, feed: str) -> str:
@@ -212,7 +219,7 @@ def _tell_late(feed: str, minutes: int, context: dict[str, Any]) -> None:
     try:
         run = context["dag_run"]
         # Airflow does not take back the deadline of a run that fails before it
-        if run.get("state") not in ("queued", "running"):
+        if run.get("state") not in ("queued", "running") or run.get("run_type") == BACKFILL:
             return
         from sluice.edge.channels import desk_for
 
@@ -223,7 +230,7 @@ def _tell_late(feed: str, minutes: int, context: dict[str, Any]) -> None:
 
 def late(feed: str, minutes: int, dag_run_id: str, links: RunLinks, run_state: str) -> Alert:
     return Alert(
-        cause=Cause(feed, LATE, dag_run_id),
+        cause=Cause(feed, LATE),
         headline=f"{feed} is late: not done after {counted(minutes, 'minute')}",
         run=dag_run_id,
         reason=f"the run is still {run_state}, {counted(minutes, 'minute')} after it was queued",
@@ -234,7 +241,7 @@ def late(feed: str, minutes: int, dag_run_id: str, links: RunLinks, run_state: s
 
 def _end_lateness(desk: Desk, feed: str, dag_run_id: str) -> None:
     """A run that has failed is not late any more; its failure was told."""
-    desk.forget(feed, lambda alert: (alert.cause.kind, alert.cause.key) == (LATE, dag_run_id))
+    desk.forget(feed, lambda alert: (alert.cause.kind, alert.run) == (LATE, dag_run_id))
 
 
 # -- what alerts say of a run -----------------------------------------------------------------------------------------
