@@ -158,6 +158,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS alerts_open_idx ON sluice.alerts (feed, kind, 
 CREATE INDEX IF NOT EXISTS alerts_opened_idx ON sluice.alerts (feed, opened_at);
 CREATE INDEX IF NOT EXISTS alerts_unsent_idx ON sluice.alerts (sent_at) WHERE unsent <> '{}';
 
+CREATE TABLE IF NOT EXISTS sluice.watched (feed text PRIMARY KEY, since timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE sluice.watched IS 'Feeds with silence_hours of which no file has come yet, and when watch looked for one first.';
+
 CREATE OR REPLACE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
 COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';

@@ -98,12 +98,21 @@ def test_a_feed_that_never_got_a_file_is_silent_since_its_first_run(
     ground.run(ground.feed(ITEMS))
     watcher.silence(hours_later=25)
     (alert,) = recorder.sent
-    assert "no new file has been listed ever; its first run was at " in alert.reason
+    assert "no new file has been listed ever (looked for since " in alert.reason
 
 
-def test_a_feed_that_never_ran_is_not_silent(watcher: Watcher, recorder: Recorder) -> None:
-    watcher.silence(hours_later=1000)
+def test_a_feed_that_never_ran_is_silent_since_it_was_looked_for(
+    ground: Ground, watcher: Watcher, recorder: Recorder
+) -> None:
+    """One that runs on arrivals only, of a bucket that announces nothing."""
+    watcher.silence(hours_later=1000, silence_hours=None)
+    watcher.silence(hours_later=0)
+    ground.sql("UPDATE sluice.watched SET since = since - interval '20 hours'")
+    watcher.silence(hours_later=3)
     assert recorder.sent == []
+    for _ in range(2):
+        watcher.silence(hours_later=5)
+    assert recorder.subjects == ["Sluice: items is silent: no new file for 25 hours"]
 
 
 def test_who_sets_no_limit_any_more_is_not_silent(ground: Ground, watcher: Watcher, recorder: Recorder) -> None:

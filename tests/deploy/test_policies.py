@@ -261,7 +261,10 @@ def test_the_page_says_which_processes_need_a_policy(policy: str, processes: set
     """Each of them tells of something, or writes logs."""
     page = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
     head, row = (
-        [cell.strip() for cell in re.findall(r"[^|]+", next(line for line in page.splitlines() if line.startswith(start)))]
+        [
+            cell.strip()
+            for cell in re.findall(r"[^|]+", next(line for line in page.splitlines() if line.startswith(start)))
+        ]
         for start in ("| policy |", f"| `{policy}`")
     )
     assert {name for name, cell in zip(head[2:], row[2:], strict=True) if cell == "yes"} == processes

@@ -27,7 +27,9 @@ DEAD_LETTERS_ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class LastFile:
-    """The file version that was listed last; ``uri`` is '' where none ever was, and ``listed_at`` the first run."""
+    """The file version that was listed last; ``uri`` is '' where none ever was, and ``listed_at`` since when one is
+    looked for.
+    """
 
     uri: str
     listed_at: dt.datetime
@@ -49,7 +51,7 @@ def watch_silence(
 
 def silence(feed: str, last: LastFile, silence_hours: float, now: dt.datetime) -> Alert:
     hours = int((now - last.listed_at).total_seconds() // 3600)
-    since = f"since {moment(last.listed_at)}" if last.uri else f"ever; its first run was at {moment(last.listed_at)}"
+    since = f"since {moment(last.listed_at)}" if last.uri else f"ever (looked for since {moment(last.listed_at)})"
     return Alert(
         cause=Cause(feed, SILENCE),
         headline=f"{feed} is silent: no new file for {counted(hours, 'hour')}",
@@ -60,14 +62,21 @@ def silence(feed: str, last: LastFile, silence_hours: float, now: dt.datetime) -
     )
 
 
-def find_last_file(conn: psycopg.Connection, feed: str) -> LastFile | None:
+def find_last_file(conn: psycopg.Connection, feed: str) -> LastFile:
+    """The last file of a feed; that none has come yet is noted, so that it counts from now, or from an earlier run."""
     row = conn.execute(
         "SELECT uri, listed_at FROM sluice.files WHERE feed = %s ORDER BY listed_at DESC LIMIT 1", [feed]
     ).fetchone()
     if row:
         return LastFile(*row)
-    first = conn.execute("SELECT min(started_at) FROM sluice.runs WHERE feed = %s AND NOT dry_run", [feed]).fetchone()
-    return LastFile("", first[0]) if first and first[0] else None
+    conn.execute("INSERT INTO sluice.watched (feed) VALUES (%s) ON CONFLICT DO NOTHING", [feed])
+    first = conn.execute(
+        """SELECT least(since, (SELECT min(started_at) FROM sluice.runs r WHERE r.feed = w.feed AND NOT dry_run))
+           FROM sluice.watched w WHERE feed = %s""",
+        [feed],
+    ).fetchone()
+    assert first is not None
+    return LastFile("", first[0])
 
 
 def tell_dead_letters(desk: Desk, queue: str, count: int, *, feed: str = "", example: str = "") -> None:
