@@ -221,6 +221,22 @@ def test_what_was_not_sent_is_sent_all_at_once(ground: Ground) -> None:
     assert [one for one in sent if one[1]] == [(24, 2), (48, 2)]
 
 
+def test_what_is_told_again_is_sent_all_at_once(ground: Ground, watcher: Watcher) -> None:
+    """Of all feeds of a desk."""
+
+    class Counting(Desk):
+        def announce(self, due: Sequence[state.Open]) -> None:
+            told.append(len(due))
+
+    told: list[int] = []
+    watcher.desk.tell(FAILED, replace(FAILED, cause=replace(FAILED.cause, feed="prices")))
+    ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '25 hours'")
+    shared = Counting(ground.dsn, list)
+    with state.connect(ground.dsn) as connection:
+        assert watch.tell_again(connection, {"orders": shared, "prices": shared}, watcher.desk) == 2
+    assert told == [2]
+
+
 def test_a_recovery_is_given_up_after_a_day(ground: Ground) -> None:
     channel = Recorder("mail")
     watcher = Watcher(ground, channel)

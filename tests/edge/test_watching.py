@@ -138,6 +138,20 @@ def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
     assert sent == ["gauges"]
 
 
+def test_feeds_with_the_same_channels_share_a_desk(ground: Ground, surroundings: Listener) -> None:
+    """Else a channel that does not answer would cost its time for each of them."""
+    from sluice.edge.channels import general_desk
+    from sluice.edge.watching import _desks
+
+    more = {"a": "alerts: {silence_hours: 1}", "b": "alerts: {late_minutes: 9}", "c": "alerts: {mail: [x@example.org]}"}
+    desks = _desks(
+        [ground.feed(ITEMS, name, more=text) for name, text in more.items()], general_desk("sluice_warehouse")
+    )
+    assert desks["a"] is desks["b"] is not desks["c"]
+    assert (desks["a"].names, desks["c"].names) == (["webhook"], ["mail", "webhook"])
+    assert desks["a"].dsn is not None
+
+
 def test_alerts_come_before_gauges(ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long these take."""
     from sluice.edge import watching

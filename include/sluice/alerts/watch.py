@@ -113,18 +113,16 @@ def tell_again(conn: psycopg.Connection, desks: Mapping[str, Desk], general: Des
     ``desks`` are those of the feeds (and of Sluice's own DAGs) whose causes are looked after; what was not sent of
     others goes to ``general``.
     """
-    sent = 0
-    # before what was not sent: a repeat goes by all channels
+    # all of a desk at once, since each time may take as long as a channel that does not answer
+    repeats: dict[Desk, list[state.Open]] = defaultdict(list)
     for feed, desk in desks.items():
-        due = state.claim_repeats(conn, feed, desk.repeat_hours)
-        desk.announce(due)
-        sent += len(due)
-    by_desk: dict[str, list[state.Open]] = defaultdict(list)
+        repeats[desk] += state.claim_repeats(conn, feed, desk.repeat_hours)
+    for desk, some in repeats.items():
+        desk.announce(some)
+    # after the repeats, which go by all channels
+    unsent: dict[Desk, list[state.Open]] = defaultdict(list)
     for one in state.claim_unsent(conn):
-        name = one.alert.cause.feed
-        by_desk[name if name in desks else ""].append(one)
-        sent += 1
-    # all of a desk at once, since each may take as long as a channel that does not answer
-    for name, some in by_desk.items():
-        desks.get(name, general).send(some, is_retry=True)
-    return sent
+        unsent[desks.get(one.alert.cause.feed, general)].append(one)
+    for desk, some in unsent.items():
+        desk.send(some, is_retry=True)
+    return sum(map(len, [*repeats.values(), *unsent.values()]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
@@ -16,10 +17,14 @@ from sluice.edge.metrics import send_gauges
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import LOOK, WATCH, leave_word
 from sluice.errors import SluiceError, SourceUnavailable
+from sluice.feed.alerts import Alerts
 from sluice.feed.loading import feeds_root, sound_feeds
 from sluice.feed.model import Feed, Target
 from sluice.feed.rules import OWN_DAGS
 from sluice.wording import counted
+
+if TYPE_CHECKING:
+    from sluice.alerts.desk import Desk
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +73,7 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
     from sluice.alerts import state
     from sluice.alerts import watch as watching
     from sluice.alerts.alert import SILENCE
-    from sluice.edge.channels import desk_for, general_desk
+    from sluice.edge.channels import general_desk
     from sluice.edge.connections import warehouse_dsn
 
     by_warehouse: dict[str, list[Feed]] = defaultdict(list)
@@ -77,7 +82,7 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
     failed: list[SluiceError] = []
     for conn_id, some in by_warehouse.items():
         general = general_desk(conn_id)
-        desks = {"": general, **{feed.feed: desk_for(feed.feed) for feed in some}}
+        desks = {"": general, **_desks(some, general)}
         if conn_id == Target().connection:
             desks |= dict.fromkeys(sorted(OWN_DAGS), general)
         try:
@@ -95,6 +100,20 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
     failed += _look_at_queues(feeds)
     if failed:
         raise failed[0]
+
+
+def _desks(feeds: list[Feed], general: Desk) -> dict[str, Desk]:
+    """Desks of feeds in the warehouse of ``general``. Those with the same channels have the same, so that what is to
+    be told of them is sent at once.
+    """
+    from sluice.edge.channels import desk_of
+
+    made: dict[Alerts, Desk] = {}
+    desks = {}
+    for feed in feeds:
+        settings = feed.alerts.model_copy(update={"silence_hours": None, "late_minutes": None})
+        desks[feed.feed] = made.setdefault(settings, desk_of(settings, general.dsn))
+    return desks
 
 
 def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
