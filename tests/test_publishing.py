@@ -261,10 +261,10 @@ def test_run_expectations_leave_out_what_is_released(ground: Ground, text: str) 
     rule = "run: {expectations: {items: [{expect_table_row_count_to_be_between: {min_value: 2, max_value: 3}}]}}"
     feed = ground.feed(text, more=f"publish: run\n{rule}")
     ground.put("a.xml", items(item("a")))
-    assert "1 is not between 2 and 3" in str(ground.run(feed))
+    assert "1 is too low, not between 2 and 3" in str(ground.run(feed))
     release(ground, "a.xml")
     ground.put("b.xml", items(item("b")))
-    assert "1 is not between 2 and 3" in str(ground.run(feed))
+    assert "1 is too low, not between 2 and 3" in str(ground.run(feed))
     assert states(ground) == ["held", "held"]
     assert ground.run(feed) is None  # a.xml only
     release(ground, "b.xml")

@@ -150,11 +150,16 @@ CREATE TABLE IF NOT EXISTS sluice.alerts (
     feed text NOT NULL, kind text NOT NULL, key text NOT NULL, gist text NOT NULL, subject text NOT NULL, alert jsonb NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT now(), last_seen_at timestamptz NOT NULL DEFAULT now(), times bigint NOT NULL DEFAULT 1,
     sent_at timestamptz NOT NULL DEFAULT now(), unsent text[] NOT NULL DEFAULT '{}', closed_at timestamptz);
+ALTER TABLE sluice.alerts ADD COLUMN IF NOT EXISTS tried_at timestamptz;
+COMMENT ON COLUMN sluice.alerts.tried_at IS 'When the channels in unsent were tried again; null where they never were.';
 COMMENT ON TABLE sluice.alerts IS 'One row per cause of alerts: what is broken, since when, how often it was met and when it was told last; closed once it works again. unsent are the channels that have not got the last message.';
 -- What makes sure that of several that meet the same at once only one tells of it.
 CREATE UNIQUE INDEX IF NOT EXISTS alerts_open_idx ON sluice.alerts (feed, kind, key) WHERE closed_at IS NULL;
 CREATE INDEX IF NOT EXISTS alerts_opened_idx ON sluice.alerts (feed, opened_at);
 CREATE INDEX IF NOT EXISTS alerts_unsent_idx ON sluice.alerts (sent_at) WHERE unsent <> '{}';
+
+CREATE TABLE IF NOT EXISTS sluice.watched (feed text PRIMARY KEY, since timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE sluice.watched IS 'Feeds with silence_hours of which no file has come yet, and when watch looked for one first.';
 
 CREATE OR REPLACE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;

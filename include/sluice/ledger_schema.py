@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from sluice.errors import PermanentError
 
-VERSION = 8
+VERSION = 9
 """Of the ledger's tables. The comment on the schema holds it."""
 _MARK = "Sluice: ledger, quarantine and tombstones; version "
 

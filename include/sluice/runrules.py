@@ -41,11 +41,15 @@ def _judge_one(conn: psycopg.Connection, feed: Feed, run: Run, table: str, expec
     if expectation.type not in RUN_EXPECTATIONS:
         return f"cannot be judged on a run; known are {', '.join(RUN_EXPECTATIONS)}"
     if expectation.type != "expect_column_sum_to_be_between":
-        return _compare(_observe(conn, feed, run, table, "count(*)"), arguments)
+        found = _observe(conn, feed, run, table, "count(*)")
+        return _compare(found, arguments, f"{found:,}")
     column = feed.tables[table].columns.get(str(arguments.get("column")))
     if column is None or column.column_type.kind not in SUMMED or column.column_type.is_list:
         return f"needs `column`, a column of numbers; {arguments.get('column')!r} is none"
-    return _compare(_observe(conn, feed, run, table, f'coalesce(sum("{arguments["column"]}"), 0)'), arguments)
+    # of a run of one record the sum is its value, which alerts must not hold
+    return _compare(
+        _observe(conn, feed, run, table, f'coalesce(sum("{arguments["column"]}"), 0)'), arguments, "the sum"
+    )
 
 
 def _is_all_released(conn: psycopg.Connection, run: Run) -> bool:
@@ -71,12 +75,14 @@ def _observe(conn: psycopg.Connection, feed: Feed, run: Run, table: str, measure
     return Decimal(row[0] if row else 0)
 
 
-def _compare(found: Decimal, arguments: dict[str, Any]) -> str | None:
-    """What is wrong with ``found``, if anything is; the arguments are Great Expectations'."""
+def _compare(found: Decimal, arguments: dict[str, Any], name: str) -> str | None:
+    """What is wrong with ``found``, if anything is, which goes by ``name``; the arguments are Great Expectations'."""
     low, high = (arguments.get("value", arguments.get(name)) for name in ("min_value", "max_value"))
     is_low = low is not None and (found <= _exact(low) if arguments.get("strict_min") else found < _exact(low))
     is_high = high is not None and (found >= _exact(high) if arguments.get("strict_max") else found > _exact(high))
-    return f"failed: {found:,} is not between {low} and {high}" if is_low or is_high else None
+    if not is_low and not is_high:
+        return None
+    return f"failed: {name} is too {'low' if is_low else 'high'}, not between {low} and {high}"
 
 
 def _exact(number: Any) -> Decimal:

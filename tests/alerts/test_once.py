@@ -123,6 +123,20 @@ def test_without_the_warehouse_an_alert_is_sent_all_the_same(
     assert "s3cret" not in caplog.text
 
 
+def test_without_the_warehouse_what_is_looked_at_every_few_minutes_is_not_told(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else it would be told every few minutes."""
+    desk = Desk("host=127.0.0.1 port=9 user=u", lambda: [recorder])
+    desk.tell(SAMPLES["silence"])
+    desk.tell(FAILED, was_met_before=True)
+    assert recorder.sent == []
+    assert [message.rpartition("so it is not told now: ")[2] for message in caplog.messages] == [
+        SAMPLES["silence"].subject,
+        FAILED.subject,
+    ]
+
+
 def test_a_warehouse_that_is_stuck_keeps_nobody_waiting(
     ground: Ground, desk: Desk, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.alerts.listeners import Recorder
@@ -12,7 +14,7 @@ from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice import warehouse
 from sluice.alerts import state, watch
-from sluice.alerts.alert import SILENCE
+from sluice.alerts.alert import SILENCE, Cause
 from sluice.alerts.desk import Desk
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-dead"
@@ -36,7 +38,9 @@ class Watcher:
 
     def again(self, hours_later: float = 0) -> int:
         self.ground.sql(
-            "UPDATE sluice.alerts SET sent_at = sent_at - make_interval(mins => %s)", round(hours_later * 60)
+            "UPDATE sluice.alerts SET sent_at = sent_at - age, tried_at = tried_at - age, closed_at = closed_at - age"
+            " FROM make_interval(mins => %s) AS age",
+            round(hours_later * 60),
         )
         with state.connect(self.ground.dsn) as connection:
             return watch.tell_again(connection, {"orders": self.desk}, self.desk)
@@ -94,12 +98,21 @@ def test_a_feed_that_never_got_a_file_is_silent_since_its_first_run(
     ground.run(ground.feed(ITEMS))
     watcher.silence(hours_later=25)
     (alert,) = recorder.sent
-    assert "no new file has been listed ever; its first run was at " in alert.reason
+    assert "no new file has been listed ever (looked for since " in alert.reason
 
 
-def test_a_feed_that_never_ran_is_not_silent(watcher: Watcher, recorder: Recorder) -> None:
-    watcher.silence(hours_later=1000)
+def test_a_feed_that_never_ran_is_silent_since_it_was_looked_for(
+    ground: Ground, watcher: Watcher, recorder: Recorder
+) -> None:
+    """One that runs on arrivals only, of a bucket that announces nothing."""
+    watcher.silence(hours_later=1000, silence_hours=None)
+    watcher.silence(hours_later=0)
+    ground.sql("UPDATE sluice.watched SET since = since - interval '20 hours'")
+    watcher.silence(hours_later=3)
     assert recorder.sent == []
+    for _ in range(2):
+        watcher.silence(hours_later=5)
+    assert recorder.subjects == ["Sluice: items is silent: no new file for 25 hours"]
 
 
 def test_who_sets_no_limit_any_more_is_not_silent(ground: Ground, watcher: Watcher, recorder: Recorder) -> None:
@@ -167,6 +180,70 @@ def test_a_channel_that_answers_again_gets_what_it_missed(ground: Ground, caplog
     assert (good.subjects, bad.subjects) == ([FAILED.subject], [FAILED.subject])
     assert len([message for message in caplog.messages if "could not be sent" in message]) == 1
     assert f"sent at last: {FAILED.subject}" in caplog.messages
+
+
+def test_a_broken_channel_keeps_the_others_from_no_repeat(ground: Ground) -> None:
+    good, bad = Recorder("mail"), Recorder("slack", error=ConnectionRefusedError("refused"))
+    watcher = Watcher(ground, good, bad)
+    watcher.desk.tell(FAILED)
+    for _ in range(5):
+        watcher.again(hours_later=6)
+    assert len(good.sent) == 2
+    bad.error = None
+    watcher.again(hours_later=0.1)
+    assert (len(good.sent), len(bad.sent)) == (2, 1)
+
+
+def test_a_repeat_is_not_sent_twice_to_the_channel_that_missed_the_last(ground: Ground) -> None:
+    channel = Recorder("mail", error=ConnectionRefusedError("refused"))
+    watcher = Watcher(ground, channel)
+    watcher.desk.tell(FAILED)
+    channel.error = None
+    assert watcher.again(hours_later=25) == 1
+    assert len(channel.sent) == 1
+
+
+def test_what_was_not_sent_is_sent_all_at_once(ground: Ground) -> None:
+    """A channel that does not answer costs its time once, and not once for each message."""
+
+    class Counting(Desk):
+        def send(self, messages: Sequence[state.Open], *, is_retry: bool = False) -> None:
+            sent.append((self.repeat_hours, len(messages)))
+
+    sent: list[tuple[float, int]] = []
+    watcher = Watcher(ground, Recorder("mail", error=ConnectionRefusedError("refused")))
+    elsewhere = replace(FAILED, cause=replace(FAILED.cause, feed="gone"))
+    watcher.desk.tell(FAILED, SAMPLES["silence"], elsewhere, replace(elsewhere, cause=Cause("gone too", "failed")))
+    ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '1 hour'")
+    own, general = (Counting(ground.dsn, list, hours) for hours in (24, 48))
+    with state.connect(ground.dsn) as connection:
+        assert watch.tell_again(connection, {"orders": own}, general) == 4
+    assert [one for one in sent if one[1]] == [(24, 2), (48, 2)]
+
+
+def test_what_is_told_again_is_sent_all_at_once(ground: Ground, watcher: Watcher) -> None:
+    """Of all feeds of a desk."""
+
+    class Counting(Desk):
+        def announce(self, due: Sequence[state.Open]) -> None:
+            told.append(len(due))
+
+    told: list[int] = []
+    watcher.desk.tell(FAILED, replace(FAILED, cause=replace(FAILED.cause, feed="prices")))
+    ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '25 hours'")
+    shared = Counting(ground.dsn, list)
+    with state.connect(ground.dsn) as connection:
+        assert watch.tell_again(connection, {"orders": shared, "prices": shared}, watcher.desk) == 2
+    assert told == [2]
+
+
+def test_a_recovery_is_given_up_after_a_day(ground: Ground) -> None:
+    channel = Recorder("mail")
+    watcher = Watcher(ground, channel)
+    watcher.desk.tell(FAILED)
+    channel.error = ConnectionRefusedError("refused")
+    watcher.desk.recover("orders", lambda _: True, "orders works again")
+    assert [watcher.again(hours_later=hours) for hours in (12, 11, 2)] == [1, 1, 0]
 
 
 def test_a_recovery_that_could_not_be_sent_is_sent_later(ground: Ground) -> None:

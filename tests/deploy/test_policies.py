@@ -216,13 +216,7 @@ def test_workers_may_do_what_tasks_do_and_no_more(bucket: Landing, calls: list[C
     metrics._depths(bucket.queue, "aws_default")
     metrics._to_cloudwatch(metrics.MetricsSettings(connection="aws_default"), [measured("heartbeat", 1)])
     check(calls, statements("WorkerPolicy"))
-    assert unused(calls, "WorkerPolicy") == {
-        "s3:GetObjectVersion",  # of sources that read versions
-        # tests/edge/test_task_logs.py
-        "logs:CreateLogStream",
-        "logs:DescribeLogGroups",
-        "logs:PutLogEvents",
-    }
+    assert unused(calls, "WorkerPolicy") == {"s3:GetObjectVersion"}  # of sources that read versions
     foreign = Call("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", "AWS/SQS"),))
     assert not any(allows(statement, foreign) for statement in statements("WorkerPolicy"))
     elsewhere = Call("s3:GetObject", "arn:aws:s3:::landing/bills/a.xml")
@@ -257,6 +251,23 @@ def test_alerts_may_be_published_to_their_topic_only(bucket: Landing, calls: lis
     assert unused(calls, "AlertsPolicy") == set()
     other = Call("sns:Publish", f"arn:aws:sns:eu-west-1:{ACCOUNT}:others")
     assert not any(allows(statement, other) for statement in statements("AlertsPolicy"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "processes"),
+    [("AlertsPolicy", {"workers", "triggerer", "DAG processor"}), ("TaskLogsPolicy", {"workers", "triggerer"})],
+)
+def test_the_page_says_which_processes_need_a_policy(policy: str, processes: set[str]) -> None:
+    """Each of them tells of something, or writes logs."""
+    page = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
+    head, row = (
+        [
+            cell.strip()
+            for cell in re.findall(r"[^|]+", next(line for line in page.splitlines() if line.startswith(start)))
+        ]
+        for start in ("| policy |", f"| `{policy}`")
+    )
+    assert {name for name, cell in zip(head[2:], row[2:], strict=True) if cell == "yes"} == processes
 
 
 def test_connections_may_be_read_from_secrets_manager(

@@ -137,7 +137,7 @@ def test_iam_takes_the_policies(aws: Any, given: dict[str, str], optional: set[s
     """Without a topic or a database to sign in to there are no policies for them."""
     parameters = {"LandingBucket": "acme-landing", "WorkBucket": "acme-work", **given}
     outputs = deploy(aws, Template("access", **parameters), "access", **parameters)
-    made = {"ConnectionsPolicy", "WorkerPolicy", "TriggererPolicy", "ApiServerPolicy"} | optional
+    made = {"ConnectionsPolicy", "WorkerPolicy", "TaskLogsPolicy", "TriggererPolicy", "ApiServerPolicy"} | optional
     names = {policy["Arn"]: policy["PolicyName"] for policy in aws("iam").list_policies(Scope="Local")["Policies"]}
     assert {names[arn].split("-")[1] for key, arn in outputs.items() if key.endswith("Arn")} == made
     (group,) = aws("logs").describe_log_groups()["logGroups"]

@@ -17,6 +17,7 @@ from sluice.alerts import Problem
 from sluice.alerts.alert import Alert, Cause
 from sluice.alerts.problems import ADVICE, GENERAL_ADVICE
 
+RUN = "scheduled__2026-03-06T05:00:00+00:00"
 START = dt.datetime(2026, 3, 5, 5, tzinfo=dt.UTC)
 
 
@@ -105,6 +106,28 @@ def test_the_barest_context_still_makes_an_alert(caplog: pytest.LogCaptureFixtur
     assert "timed_out" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "before", "is_told"),
+    [("watch", "failed", False), ("watch", "success", True), ("watch", None, True), ("orders", "failed", True)],
+)
+def test_that_watch_fails_is_told_once_where_its_state_is_not_known(
+    dag_id: str, before: str | None, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs every five minutes. Of a feed every run is told then."""
+    from sluice.edge.alerting import FailureAlert
+
+    class Earlier(FakeTaskInstance):
+        def get_previous_dagrun(self) -> Any:
+            return SimpleNamespace(state=before) if before else None
+
+    problem = Problem("look", "WarehouseUnavailable", "the warehouse does not answer")
+    context = context_with(Earlier([problem], {"look": "failed"}))
+    with web_server() as server:
+        monkeypatch.setenv("SLUICE_ALERT_WEBHOOK", f"http://127.0.0.1:{server.port}/")
+        FailureAlert()({**context, "dag": SimpleNamespace(dag_id=dag_id)})
+    assert len(server.received) == int(is_told)
+
+
 def test_the_callback_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     """Airflow would count it as a fault of the DAG, on top of the failure itself."""
     from sluice.edge.alerting import FailureAlert
@@ -138,6 +161,15 @@ def test_a_run_that_is_over_is_not_late(state: str, caplog: pytest.LogCaptureFix
     assert caplog.messages == []
 
 
+def test_a_backfill_is_never_late(caplog: pytest.LogCaptureFixture) -> None:
+    """One of thirty days would be thirty alerts, and nobody waits for it."""
+    from sluice.edge.alerting import tell_late
+
+    context = late_context("running")
+    asyncio.run(tell_late("orders", 30, {"dag_run": {**context["dag_run"], "run_type": "backfill"}}))
+    assert caplog.messages == []
+
+
 def test_a_late_run_that_cannot_be_told_of_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The triggerer runs it beside all else that it does."""
     from sluice.edge.alerting import tell_late
@@ -164,7 +196,7 @@ def test_the_deadline_is_that_of_the_feed() -> None:
 @pytest.fixture
 def told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     """A warehouse in which everything of ``orders`` is open: three failures, of fetch, of a task that reads files, and
-    one of replay, a gate, a limit, and two late runs; and a listener for what is told from there on.
+    one of replay, a gate, a limit, and a late run; and a listener for what is told from there on.
     """
     from sluice.edge.channels import desk_for
 
@@ -175,12 +207,11 @@ def told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
         "load": Cause("orders", "failed", "replay: KeyError"),
         "": Cause("orders", "held"),
         " ": Cause("orders", "limits"),
-        "late": Cause("orders", "late", "scheduled__2026-03-06T05:00:00+00:00"),
-        "later": Cause("orders", "late", "manual__2"),
+        "late": Cause("orders", "late"),
     }
     desk_for("orders").tell(
         *(
-            Alert(cause=cause, headline=f"orders {cause.kind} {cause.key}", stage=stage)
+            Alert(cause=cause, headline=f"orders {cause.kind} {cause.key}", stage=stage, run=RUN)
             for stage, cause in causes.items()
         )
     )
@@ -202,7 +233,7 @@ def test_a_run_that_succeeds_ends_what_runs_of_its_dag_failed_of(ground: Ground,
         ("failed", "KeyError"),
         ("held", ""),
         ("limits", ""),
-        ("late", "scheduled__2026-03-06T05:00:00+00:00"),
+        ("late", ""),
     ]
     assert [message["subject"] for message in told.json()] == ["Sluice: orders works again"]
 
@@ -212,17 +243,53 @@ def test_a_run_without_files_shows_only_that_the_source_answers(ground: Ground, 
     from sluice.edge.alerting import tell_success
 
     tell_success(context_with(None), files=0)
-    assert closed(ground) == [("failed", "SourceMissing"), ("late", "scheduled__2026-03-06T05:00:00+00:00")]
+    assert closed(ground) == [("failed", "SourceMissing"), ("late", "")]
 
 
 def test_a_late_run_that_succeeds_is_done(ground: Ground, told: Listener) -> None:
     from sluice.edge.alerting import tell_success
 
-    tell_success({**context_with(None), "run_id": "manual__2"}, files=0)
-    assert "Sluice: orders works again" in [message["subject"] for message in told.json()]
     ground.sql("UPDATE sluice.alerts SET closed_at = now() WHERE kind <> 'late'")
+    tell_success({**context_with(None), "run_id": "manual__2"}, files=0)
+    assert told.json() == []
     tell_success(context_with(None), files=0)
-    assert told.json()[-1]["subject"] == "Sluice: orders is done, late"
+    assert [message["subject"] for message in told.json()] == ["Sluice: orders is done, late"]
+
+
+def test_a_later_run_that_succeeds_ends_that_one_is_late(ground: Ground, told: Listener) -> None:
+    """Of a late run that was deleted nobody hears again. A backfill, and a run that began before, show nothing."""
+    from airflow.sdk.api.datamodels._generated import DagRunType
+
+    from sluice.edge.alerting import tell_success
+
+    ground.sql("UPDATE sluice.alerts SET closed_at = now() WHERE kind <> 'late'")
+    ((before,), (after,)) = ground.sql(
+        "INSERT INTO sluice.runs (feed, run_key, generation, request, started_at)"
+        " SELECT 'orders', hours::text, 1, '{}', now() + make_interval(hours => hours)"
+        " FROM unnest(ARRAY[-1, 1]) AS hours RETURNING run_id"
+    )
+    later = {**context_with(None), "run_id": "manual__2"}
+    backfill = SimpleNamespace(**{**vars(later["dag_run"]), "run_type": DagRunType.BACKFILL})
+    tell_success(later, before)
+    tell_success({**later, "dag_run": backfill}, after)
+    assert told.json() == []
+    tell_success(later, after)
+    assert [message["subject"] for message in told.json()] == ["Sluice: orders is no longer late"]
+
+
+def test_late_runs_of_a_feed_are_one_cause(ground: Ground, told: Listener) -> None:
+    """It is over with the last of them."""
+    from sluice.edge.alerting import tell_late, tell_success
+
+    ground.sql("DELETE FROM sluice.alerts")
+    for number in range(3):
+        run = {**late_context("running")["dag_run"], "dag_run_id": f"manual__{number}"}
+        asyncio.run(tell_late("orders", 30, {"dag_run": run}))
+    assert [message["run"] for message in told.json()] == ["manual__0"]
+    for number in range(3):
+        assert closed(ground) == []
+        tell_success({**context_with(None), "run_id": f"manual__{number}"})
+    assert closed(ground) == [("late", "")]
 
 
 def test_a_replay_that_succeeds_ends_what_replays_failed_of(ground: Ground, told: Listener) -> None:
@@ -239,7 +306,7 @@ def test_a_run_that_fails_is_not_late_any_more(ground: Ground, told: Listener) -
 
     problem = Problem("fetch", "SourceMissing", "gone")
     FailureAlert()(context_with(FakeTaskInstance([problem], {"fetch": "failed"})))
-    assert closed(ground) == [("late", "scheduled__2026-03-06T05:00:00+00:00")]
+    assert closed(ground) == [("late", "")]
     assert [message["kind"] for message in told.json()] == ["failed"]
 
 

@@ -233,6 +233,23 @@ def test_gauges_of_what_does_not_answer_are_left_out(
     assert "gone cannot be read" in caplog.text
 
 
+def test_gauges_that_take_too_long_begin_no_more(
+    ground: Ground,
+    task: SimpleNamespace,
+    bucket: Landing,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from sluice.edge import metrics
+
+    aws_connection(monkeypatch, bucket.url)
+    s3_feed(ground, "orders", queue=bucket.queue)
+    monkeypatch.setattr(metrics, "GAUGES_SECONDS", -1)
+    metrics.send_gauges()
+    assert sent_to(bucket.url) == {("heartbeat",): 1}
+    assert "cannot be read: others took too long" in caplog.text
+
+
 def test_more_values_than_one_request_takes_are_several_requests() -> None:
     requests: list[dict[str, Any]] = []
     client = SimpleNamespace(put_metric_data=lambda **request: requests.append(request))

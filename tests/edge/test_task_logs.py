@@ -83,8 +83,8 @@ def write_log(*lines: str) -> None:
 def test_what_a_task_logs_is_what_the_ui_reads(aws: Landing, calls: list[Call]) -> None:
     """Nothing but the permissions of the workers to write, and of the API server to read."""
     write_log("load: batch 0: 3 loaded", "done")
-    check(calls, statements("WorkerPolicy"))
-    assert {action for action in unused(calls, "WorkerPolicy") if action.startswith("logs:")} == set()
+    check(calls, statements("TaskLogsPolicy"))
+    assert unused(calls, "TaskLogsPolicy") == set()
     calls.clear()
     instance = SimpleNamespace(end_date=dt.datetime.now(dt.UTC))
     messages, logs = handler().read(STREAM, instance)

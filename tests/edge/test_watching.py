@@ -14,6 +14,7 @@ from tests.alerts.listeners import Listener, web_server
 from tests.arrivals.landing import landing, s3_feed
 from tests.small_feeds import ITEMS, Ground, item, items
 
+from sluice.alerts.alert import Alert, Cause
 from sluice.errors import SourceUnavailable, WarehouseUnavailable
 from sluice.feed.loading import feeds_root, sound_feeds
 
@@ -60,6 +61,42 @@ def test_a_silent_feed_is_told_though_nothing_ran(ground: Ground, surroundings: 
     assert subjects(surroundings)[1:] == ["Sluice: items is no longer silent"]
 
 
+def test_a_failed_run_of_which_nobody_told_is_told_once(ground: Ground, surroundings: Listener) -> None:
+    """The DAG processor died. Dry runs, those at a terminal, and what failed just now or long ago are left alone."""
+    feed = ground.feed(ITEMS)
+    ground.put("a.xml", "<Items><Item")
+    assert ground.run(feed, run_key="manual__dry#0", dry_run=True) is not None
+    assert ground.run(feed, run_key="cli__2026-03-01T12:00:00+00:00#0") is not None
+    ground.put("b.xml", "<Items><Item")
+    assert ground.run(feed, run_key="manual__1#2") is not None
+    ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '2 days'")
+    look(0)
+    ground.sql("UPDATE sluice.runs SET finished_at = now()")
+    look(0)
+    assert subjects(surroundings) == []
+    ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '10 minutes'")
+    for _ in range(2):
+        look(0)
+    assert subjects(surroundings) == ["Sluice: items passed a limit for 2026-03-01"]
+    (alert,) = surroundings.json()
+    assert alert["run"] == "manual__1"
+    assert "b.xml: truncated" in alert["reason"]
+
+
+def test_a_failed_run_of_which_somebody_told_is_not_told_again(ground: Ground, surroundings: Listener) -> None:
+    """Also where that is over, or a run of the feed met the same."""
+    from sluice.edge.channels import desk_for
+
+    feed = ground.feed(ITEMS)
+    ground.put("a.xml", "<Items><Item")
+    assert ground.run(feed, run_key="manual__1#0") is not None
+    ground.sql("UPDATE sluice.runs SET finished_at = now() - interval '10 minutes'")
+    desk_for("items").tell(Alert(cause=Cause("items", "limits"), headline="items passed a limit"))
+    ground.sql("UPDATE sluice.alerts SET closed_at = now()")
+    look(0)
+    assert len(surroundings.received) == 1
+
+
 def test_a_feed_with_mistakes_does_not_take_the_others_with_it(ground: Ground, surroundings: Listener) -> None:
     feed = ground.feed(ITEMS, more="alerts: {silence_hours: 1}")
     (ground.root / "feeds/broken").mkdir()
@@ -101,25 +138,60 @@ def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
     assert sent == ["gauges"]
 
 
+def test_feeds_with_the_same_channels_share_a_desk(ground: Ground, surroundings: Listener) -> None:
+    """Else a channel that does not answer would cost its time for each of them."""
+    from sluice.edge.channels import general_desk
+    from sluice.edge.watching import _desks
+
+    more = {"a": "alerts: {silence_hours: 1}", "b": "alerts: {late_minutes: 9}", "c": "alerts: {mail: [x@example.org]}"}
+    desks = _desks(
+        [ground.feed(ITEMS, name, more=text) for name, text in more.items()], general_desk("sluice_warehouse")
+    )
+    assert desks["a"] is desks["b"] is not desks["c"]
+    assert (desks["a"].names, desks["c"].names) == (["webhook"], ["mail", "webhook"])
+    assert desks["a"].dsn is not None
+
+
+def test_alerts_come_before_gauges(ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long these take."""
+    from sluice.edge import watching
+
+    ground.run(ground.feed(ITEMS, more="alerts: {silence_hours: 1}"))
+    ground.sql("UPDATE sluice.runs SET started_at = now() - interval '2 hours'")
+    told: list[int] = []
+    monkeypatch.setattr(watching, "send_gauges", lambda: told.append(len(surroundings.received)))
+    context = {"dag": SimpleNamespace(dag_id="watch"), "run_id": "manual__1"}
+    monkeypatch.setattr(watching, "get_current_context", lambda: context)
+    watching.look.function()  # type: ignore[attr-defined]
+    assert told == [1]
+
+
+@pytest.mark.parametrize("more", ["", "target: {connection: elsewhere}"])
 def test_dead_letters_are_told_once_and_when_they_are_gone(
-    ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, surroundings: Listener, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
-    """Of a queue that two feeds share, and of one that does not answer."""
+    """Of a queue that two feeds share, also where there is no other warehouse, and of one that does not answer."""
+    if more:
+        monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", connection(ground.dsn))
+        monkeypatch.delenv("AIRFLOW_CONN_SLUICE_WAREHOUSE")
     with landing() as bucket:
         aws = {"conn_type": "aws", "login": "x", "password": "x"}
         extra = {"endpoint_url": bucket.url, "region_name": "eu-west-1"}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**aws, "extra": extra}))
         for name in ("one", "two"):
-            s3_feed(ground, name, queue=bucket.queue)
+            s3_feed(ground, name, queue=bucket.queue, text=more + ITEMS)
         look(0)
         assert subjects(surroundings) == []
         bucket.sqs.send_message(QueueUrl=bucket.dead, MessageBody="no JSON")
         for _ in range(3):
             look(0)
         assert subjects(surroundings) == ["Sluice: 1 dead letter in dead"]
+        ground.sql("UPDATE sluice.alerts SET sent_at = sent_at - interval '25 hours'")
+        look(0)
+        assert "(again: open since" in subjects(surroundings)[1]
         bucket.sqs.purge_queue(QueueUrl=bucket.dead)
         look(0)
-        assert subjects(surroundings)[1:] == ["Sluice: dead holds no dead letters any more"]
-        s3_feed(ground, "three", queue=f"{bucket.queue}-that-is-gone")
+        assert subjects(surroundings)[2:] == ["Sluice: dead holds no dead letters any more"]
+        s3_feed(ground, "three", queue=f"{bucket.queue}-that-is-gone", text=more + ITEMS)
         with pytest.raises(SourceUnavailable, match="does not answer"):
             look(0)

@@ -254,7 +254,7 @@ def test_expectations_on_the_run_fail_it(ground: Ground) -> None:
     feed = ground.feed(ITEMS, more=RULES)
     ground.put("a.xml", items(item("a")))
     error = str(ground.run(feed))
-    assert "items: expect_table_row_count_to_be_between failed: 1 is not between 2 and None" in error
+    assert "items: expect_table_row_count_to_be_between failed: 1 is too low, not between 2 and None" in error
     assert len(ground.tables(feed)["items"]) == 1
     ground.put("b.xml", items(item("b"), item("c")))
     assert ground.run(feed) is None

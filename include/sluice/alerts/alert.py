@@ -127,7 +127,7 @@ class Alert:
 def recovery(feed: str, headline: str, ended: list[Alert], *, run: str = "", page: str = "", note: str = "") -> Alert:
     """The message that closes the causes of ``ended``, at least one."""
     if all(alert.cause.kind == LATE for alert in ended):
-        headline = f"{feed} is done, late"
+        headline = f"{feed} is done, late" if any(alert.run == run for alert in ended) else f"{feed} is no longer late"
     was = [f"{alert.headline}, {alert._standing()}: {_first_line(alert.reason)}" for alert in ended]
     more = [f"and {len(was) - SHOWN} more"] if len(was) > SHOWN else []
     return Alert(

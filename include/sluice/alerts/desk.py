@@ -1,7 +1,8 @@
 """Telling: an alert goes to the log, and by the channels if nobody has told of its cause yet; a recovery closes it.
 
 Nothing here raises. Where the warehouse does not answer, nobody knows what was told, and the alert is sent: better
-twice than never. What could not be sent is said in the log, once for each alert, and the DAG ``watch`` tries it again.
+twice than never; but not what is looked at every few minutes, since it would be sent each time. What could not be sent
+is said in the log, once for each alert, and the DAG ``watch`` tries it again.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class Desk:
     def names(self) -> list[str]:
         return [channel.name for channel in self.channels]
 
-    def tell(self, *alerts: Alert) -> None:
-        """Tell of causes that were met."""
-        self.announce(self._note(alerts))
+    def tell(self, *alerts: Alert, was_met_before: bool = False) -> None:
+        """Tell of causes that were met. ``was_met_before`` says that they were so minutes ago, and told then."""
+        self.announce(self._note(alerts, was_met_before=was_met_before))
 
     def announce(self, due: Sequence[state.Open]) -> None:
         """Put alerts into the log, and send them by all channels."""
@@ -115,7 +116,7 @@ class Desk:
                 log.info("sent at last: %s", one.alert.subject)
         self._settle([(one.alert_id, list(reasons)) for (one, _), reasons in zip(missing, failed, strict=True)])
 
-    def _note(self, alerts: Sequence[Alert]) -> list[state.Open]:
+    def _note(self, alerts: Sequence[Alert], *, was_met_before: bool) -> list[state.Open]:
         """The alerts that are to be told now."""
         due: list[state.Open] = []
         told = 0
@@ -132,8 +133,11 @@ class Desk:
                         log.warning("%s: told before, met %s times by now", standing.subject, standing.times)
         except Exception as error:  # noqa: BLE001 - whatever it is, the alert matters more
             reason = describe_exception(error, "alerts").reason
-            log.warning("whether this was told before is not known (%s), so it is told", reason)
-            due += [state.Open(0, alert, tuple(self.names)) for alert in alerts[told:]]
+            for alert in alerts[told:]:
+                is_told = not was_met_before and alert.cause.kind not in LOOKED_AT
+                outcome = "it is told" if is_told else f"it is not told now: {alert.subject}"
+                log.warning("whether this was told before is not known (%s), so %s", reason, outcome)
+                due += [state.Open(0, alert, tuple(self.names))] if is_told else []
         return due
 
     def _settle(self, unsent: list[tuple[int, list[str]]]) -> None:

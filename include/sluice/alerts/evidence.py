@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
+
 import psycopg
 
 from sluice import drift
-from sluice.alerts.alert import DRIFT, HELD, LIMITS, Alert, Cause, some
+from sluice.alerts.alert import DRIFT, FAILED, HELD, LIMITS, Alert, Cause, some
 from sluice.alerts.causes import UNACCOUNTED, Evidence, Found, RunLinks
 from sluice.quarantine import name_of
 
 SHOWN = 6
+# Of a run that failed its DAG processor has told by then, if it ever does.
+UNTOLD_AFTER = dt.timedelta(minutes=5)
+UNTOLD_UNTIL = dt.timedelta(days=1)
 
 DRIFT_ADVICE = (
     "Add a column for what is new and trigger with `Load again: changed`, list it under `drift: ignore`, or ask the"
     " sender. A new namespace goes under `namespaces`, with its XSD; then replay what is in quarantine."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class UntoldRun:
+    """A run that failed, of which nobody has told."""
+
+    run_key: str
+    is_replay: bool
+    dates: tuple[str, str]
+
+    @property
+    def dag_run_id(self) -> str:
+        return self.run_key.rpartition("#")[0]
+
+
+def find_untold(conn: psycopg.Connection, feed: str) -> list[UntoldRun]:
+    """The runs of a feed that failed some minutes ago, and within a day, since when no alert of its runs was met: the
+    DAG processor has died before it could tell. Of a run at a terminal its user knows.
+    """
+    rows = conn.execute(
+        """SELECT run_key, reload = 'replay', request->>'date_from', request->>'date_to' FROM sluice.runs r
+           WHERE feed = %(feed)s AND state = 'failed' AND NOT dry_run AND NOT starts_with(run_key, 'cli__')
+               AND finished_at BETWEEN now() - %(until)s AND now() - %(after)s
+               AND NOT EXISTS (SELECT FROM sluice.alerts a WHERE a.feed = r.feed AND a.kind = ANY (%(kinds)s)
+                   AND a.last_seen_at >= r.finished_at)
+           ORDER BY run_id""",
+        {"feed": feed, "until": UNTOLD_UNTIL, "after": UNTOLD_AFTER, "kinds": [FAILED, HELD, LIMITS]},
+    ).fetchall()
+    return [UntoldRun(key, is_replay, (first, last)) for key, is_replay, first, last in rows]
 
 
 def read_evidence(conn: psycopg.Connection, feed: str, run_key: str) -> Evidence:

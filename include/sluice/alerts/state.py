@@ -18,6 +18,8 @@ from sluice.alerts.alert import AGAIN, LOOKED_AT, NEW, OVER, Alert
 WAIT_SECONDS = 5
 # So long a message may be under way before somebody else sends it once more.
 UNDER_WAY_SECONDS = 120
+# So long a message is of use though its cause is over.
+OVER_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,15 @@ def keep_recovery(conn: psycopg.Connection, alert_id: int, message: Alert, chann
 
 
 def claim_unsent(conn: psycopg.Connection) -> list[Open]:
-    """What some channel has not got, and nobody is sending at the moment; whoever asks is to send it."""
+    """What some channel has not got, and nobody is sending at the moment; whoever asks is to send it. What is over is
+    given up after a day.
+    """
     rows = conn.execute(
-        f"""UPDATE sluice.alerts a SET sent_at = now()
-            WHERE unsent <> '{{}}' AND sent_at < now() - %s RETURNING {_COLUMNS}""".encode(),
-        [dt.timedelta(seconds=UNDER_WAY_SECONDS)],
+        f"""UPDATE sluice.alerts a SET tried_at = now()
+            WHERE unsent <> '{{}}' AND greatest(sent_at, tried_at) < now() - %s
+                AND (closed_at IS NULL OR closed_at > now() - %s)
+            RETURNING {_COLUMNS}""".encode(),
+        [dt.timedelta(seconds=UNDER_WAY_SECONDS), dt.timedelta(hours=OVER_HOURS)],
     ).fetchall()
     return [_open(row) for row in rows]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,7 +27,9 @@ DEAD_LETTERS_ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class LastFile:
-    """The file version that was listed last; ``uri`` is '' where none ever was, and ``listed_at`` the first run."""
+    """The file version that was listed last; ``uri`` is '' where none ever was, and ``listed_at`` since when one is
+    looked for.
+    """
 
     uri: str
     listed_at: dt.datetime
@@ -48,7 +51,7 @@ def watch_silence(
 
 def silence(feed: str, last: LastFile, silence_hours: float, now: dt.datetime) -> Alert:
     hours = int((now - last.listed_at).total_seconds() // 3600)
-    since = f"since {moment(last.listed_at)}" if last.uri else f"ever; its first run was at {moment(last.listed_at)}"
+    since = f"since {moment(last.listed_at)}" if last.uri else f"ever (looked for since {moment(last.listed_at)})"
     return Alert(
         cause=Cause(feed, SILENCE),
         headline=f"{feed} is silent: no new file for {counted(hours, 'hour')}",
@@ -59,14 +62,21 @@ def silence(feed: str, last: LastFile, silence_hours: float, now: dt.datetime) -
     )
 
 
-def find_last_file(conn: psycopg.Connection, feed: str) -> LastFile | None:
+def find_last_file(conn: psycopg.Connection, feed: str) -> LastFile:
+    """The last file of a feed; that none has come yet is noted, so that it counts from now, or from an earlier run."""
     row = conn.execute(
         "SELECT uri, listed_at FROM sluice.files WHERE feed = %s ORDER BY listed_at DESC LIMIT 1", [feed]
     ).fetchone()
     if row:
         return LastFile(*row)
-    first = conn.execute("SELECT min(started_at) FROM sluice.runs WHERE feed = %s AND NOT dry_run", [feed]).fetchone()
-    return LastFile("", first[0]) if first and first[0] else None
+    conn.execute("INSERT INTO sluice.watched (feed) VALUES (%s) ON CONFLICT DO NOTHING", [feed])
+    first = conn.execute(
+        """SELECT least(since, (SELECT min(started_at) FROM sluice.runs r WHERE r.feed = w.feed AND NOT dry_run))
+           FROM sluice.watched w WHERE feed = %s""",
+        [feed],
+    ).fetchone()
+    assert first is not None
+    return LastFile("", first[0])
 
 
 def tell_dead_letters(desk: Desk, queue: str, count: int, *, feed: str = "", example: str = "") -> None:
@@ -103,12 +113,16 @@ def tell_again(conn: psycopg.Connection, desks: Mapping[str, Desk], general: Des
     ``desks`` are those of the feeds (and of Sluice's own DAGs) whose causes are looked after; what was not sent of
     others goes to ``general``.
     """
-    sent = 0
-    for one in state.claim_unsent(conn):
-        desks.get(one.alert.cause.feed, general).send([one], is_retry=True)
-        sent += 1
+    # all of a desk at once, since each time may take as long as a channel that does not answer
+    repeats: dict[Desk, list[state.Open]] = defaultdict(list)
     for feed, desk in desks.items():
-        due = state.claim_repeats(conn, feed, desk.repeat_hours)
-        desk.announce(due)
-        sent += len(due)
-    return sent
+        repeats[desk] += state.claim_repeats(conn, feed, desk.repeat_hours)
+    for desk, some in repeats.items():
+        desk.announce(some)
+    # after the repeats, which go by all channels
+    unsent: dict[Desk, list[state.Open]] = defaultdict(list)
+    for one in state.claim_unsent(conn):
+        unsent[desks.get(one.alert.cause.feed, general)].append(one)
+    for desk, some in unsent.items():
+        desk.send(some, is_retry=True)
+    return sum(map(len, [*repeats.values(), *unsent.values()]))

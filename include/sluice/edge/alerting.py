@@ -16,18 +16,21 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from sluice.alerts import Problem
 from sluice.alerts.alert import DRIFT, FAILED, HELD, LATE, LIMITS, Alert, Cause
 from sluice.alerts.causes import Evidence, FailedRun, RunLinks, is_of_dag
-from sluice.edge.runs import OWN_TASKS, STAGES, feed_of, problems_of, request_of
+from sluice.edge.runs import OWN_TASKS, REPLAY, STAGES, WATCH, feed_of, problems_of, request_of
 from sluice.feed.loading import feeds_root, load_feed
 from sluice.feed.model import Feed
 from sluice.wording import counted
 
 if TYPE_CHECKING:
+    import psycopg
+
     from sluice.alerts.desk import Desk
     from sluice.records import RunRequest
 
 log = logging.getLogger(__name__)
 
 STAGES_WITHOUT_FILES = ("fetch", "split", "reconcile")
+BACKFILL = "backfill"  # Airflow's type of a run that nobody waits for
 LATE_ADVICE = "Look which task of the run waits or works, and for what: its log, the pool `warehouse`, the workers."
 
 
@@ -46,10 +49,21 @@ class FailureAlert(BaseNotifier):
 
             feed = feed_of(context)
             desk = desk_for(feed)
-            desk.tell(*_failed_run(feed, desk, context).alerts())
+            desk.tell(*_failed_run(feed, desk, context).alerts(), was_met_before=_watch_failed_before(context))
             _end_lateness(desk, feed, context["run_id"])
         except Exception:
             log.exception("the alert of a failed run could not be made")
+
+
+def _watch_failed_before(context: Context) -> bool:
+    """Whether this is a run of ``watch``, and the one before, five minutes ago, has failed as well."""
+    ti = context.get("ti")
+    if context["dag"].dag_id != WATCH or ti is None:
+        return False
+    with suppress(Exception):  # then it is told once more
+        before = ti.get_previous_dagrun()
+        return before is not None and before.state == "failed"
+    return False
 
 
 def _failed_run(feed: str, desk: Desk, context: Context) -> FailedRun:
@@ -60,7 +74,7 @@ def _failed_run(feed: str, desk: Desk, context: Context) -> FailedRun:
     evidence = _evidence(desk, feed, request)
     unknown = Problem("run", "", f"Airflow says no more than {context.get('reason') or 'that it failed'}")
     if evidence.breach:
-        unknown = Problem("reconcile", "RunFailed", evidence.breach[1], breaches=(evidence.breach,))
+        unknown = _of_reconcile(evidence.breach)
     return FailedRun(
         feed=feed,
         links=links_of(context),
@@ -80,6 +94,29 @@ def _evidence(desk: Desk, feed: str, request: RunRequest | None) -> Evidence:
             with state.connect(desk.dsn) as connection:
                 return read_evidence(connection, feed, request.run_key)
     return Evidence()
+
+
+def tell_untold(connection: psycopg.Connection, feed: str, desk: Desk) -> None:
+    """Tell of failed runs of which nobody has told, by what the warehouse knows of them."""
+    from sluice.alerts.evidence import find_untold, read_evidence
+
+    alerts: list[Alert] = []
+    for run in find_untold(connection, feed):
+        evidence = read_evidence(connection, feed, run.run_key)
+        if evidence.breach:
+            alerts += FailedRun(
+                feed=feed,
+                links=_links(REPLAY if run.is_replay else feed, run.dag_run_id),
+                dates=_spell_dates(*run.dates),
+                problems=(_of_reconcile(evidence.breach),),
+                evidence=evidence,
+                data_docs=_data_docs(feed, evidence.run_id),
+            ).alerts()
+    desk.tell(*alerts)
+
+
+def _of_reconcile(breach: tuple[str, str]) -> Problem:
+    return Problem("reconcile", "RunFailed", breach[1], breaches=(breach,))
 
 
 def tell_drift(context: Context, run_id: int, desk: Desk | None = None) -> None:
@@ -105,7 +142,8 @@ def tell_drift(context: Context, run_id: int, desk: Desk | None = None) -> None:
 
 
 def tell_success(context: Context, run_id: int | None = None, desk: Desk | None = None, *, files: int = 1) -> None:
-    """Close what is over now that a run has succeeded: what runs of this DAG failed of, and that this one is late.
+    """Close what is over now that a run has succeeded: what runs of this DAG failed of, and that one is late: this one,
+    or one that was so before this one began.
 
     One that took no ``files`` has shown only that its source and its warehouse answer.
     """
@@ -119,7 +157,8 @@ def tell_success(context: Context, run_id: int | None = None, desk: Desk | None 
         def is_over(alert: Alert) -> bool:
             cause = alert.cause
             if cause.kind == LATE:
-                return cause.key == dag_run_id
+                # with the id of a run, one that began before the cause was last met is not asked about it
+                return alert.run == dag_run_id or (run_id is not None and dag_id == feed and not _is_backfill(context))
             is_shown = files > 0 or (cause.kind == FAILED and alert.stage in STAGES_WITHOUT_FILES)
             return cause.kind in (FAILED, HELD, LIMITS, DRIFT) and is_of_dag(cause.key, feed, dag_id) and is_shown
 
@@ -134,6 +173,10 @@ def tell_success(context: Context, run_id: int | None = None, desk: Desk | None 
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not fail the run
         log.warning("whether alerts are over could not be found out (%s)", type(error).__name__)
+
+
+def _is_backfill(context: Context) -> bool:
+    return context["dag_run"].run_type.value == BACKFILL
 
 
 def _still_held(desk: Desk, feed: str) -> str:
@@ -176,7 +219,7 @@ def _tell_late(feed: str, minutes: int, context: dict[str, Any]) -> None:
     try:
         run = context["dag_run"]
         # Airflow does not take back the deadline of a run that fails before it
-        if run.get("state") not in ("queued", "running"):
+        if run.get("state") not in ("queued", "running") or run.get("run_type") == BACKFILL:
             return
         from sluice.edge.channels import desk_for
 
@@ -187,7 +230,7 @@ def _tell_late(feed: str, minutes: int, context: dict[str, Any]) -> None:
 
 def late(feed: str, minutes: int, dag_run_id: str, links: RunLinks, run_state: str) -> Alert:
     return Alert(
-        cause=Cause(feed, LATE, dag_run_id),
+        cause=Cause(feed, LATE),
         headline=f"{feed} is late: not done after {counted(minutes, 'minute')}",
         run=dag_run_id,
         reason=f"the run is still {run_state}, {counted(minutes, 'minute')} after it was queued",
@@ -198,7 +241,7 @@ def late(feed: str, minutes: int, dag_run_id: str, links: RunLinks, run_state: s
 
 def _end_lateness(desk: Desk, feed: str, dag_run_id: str) -> None:
     """A run that has failed is not late any more; its failure was told."""
-    desk.forget(feed, lambda alert: (alert.cause.kind, alert.cause.key) == (LATE, dag_run_id))
+    desk.forget(feed, lambda alert: (alert.cause.kind, alert.run) == (LATE, dag_run_id))
 
 
 # -- what alerts say of a run -----------------------------------------------------------------------------------------
@@ -219,7 +262,11 @@ def _request(feed: str, context: Context) -> RunRequest | None:
 
 
 def _dates(request: RunRequest | None) -> str:
-    return " to ".join(sorted({str(request.date_from), str(request.date_to)})) if request else ""
+    return _spell_dates(str(request.date_from), str(request.date_to)) if request else ""
+
+
+def _spell_dates(first: str, last: str) -> str:
+    return " to ".join(sorted({first, last}))
 
 
 def _data_docs(feed: str, run_id: int | None) -> str:

@@ -28,11 +28,16 @@ def desk_for(name: str) -> Desk:
     go that are meant for all. Their state is in the feed's warehouse.
     """
     feed = _find_feed(name)
-    target = feed.target if feed else Target()
+    general = general_desk((feed.target if feed else Target()).connection)
+    return desk_of(feed.alerts, general.dsn) if feed else general
+
+
+def general_desk(conn_id: str) -> Desk:
+    """Where those alerts go that are meant for all, with their state in the warehouse of that connection."""
     dsn = None
     with suppress(Exception):  # without its state an alert is still sent
-        dsn = warehouse_dsn(target.connection)
-    return desk_of(feed.alerts if feed else Alerts(), dsn)
+        dsn = warehouse_dsn(conn_id)
+    return desk_of(Alerts(), dsn)
 
 
 def desk_of(settings: Alerts, dsn: str | None) -> Desk:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 SECONDS = 5
 """How long a receiver may take."""
+GAUGES_SECONDS = 60
+"""How long all gauges may take; after that none is begun."""
 TIMELY_RUNS = ("scheduled", "asset_triggered")
 """Runs that take files as they come; others are about old files on purpose, and say nothing about the lag."""
 
@@ -130,10 +132,11 @@ def _gauges(feeds: Iterable[Feed], now: dt.datetime) -> Iterator[Measurement]:
     for feed in feeds:
         by_warehouse[feed.target.connection].append(feed)
         queues |= _queue(feed)
+    end = time.monotonic() + GAUGES_SECONDS
     for conn_id, some in by_warehouse.items():
-        yield from _attempted(f"gauges of the warehouse {conn_id}", _backlog, conn_id, some, now)
+        yield from _attempted(f"gauges of the warehouse {conn_id}", end, _backlog, conn_id, some, now)
     for url, conn_id in queues.items():
-        yield from _attempted(f"gauges of the queue {url}", _depths, url, conn_id)
+        yield from _attempted(f"gauges of the queue {url}", end, _depths, url, conn_id)
 
 
 def _queue(feed: Feed) -> dict[str, str]:
@@ -142,8 +145,10 @@ def _queue(feed: Feed) -> dict[str, str]:
     return {url: connection_of(feed)} if (url := queue_of(feed)) else {}
 
 
-def _attempted(what: str, read: Callable[..., Iterable[Measurement]], *arguments: Any) -> list[Measurement]:
+def _attempted(what: str, end: float, read: Callable[..., Iterable[Measurement]], *arguments: Any) -> list[Measurement]:
     try:
+        if time.monotonic() > end:
+            raise TimeoutError("others took too long")
         return list(read(*arguments))
     except Exception as error:  # noqa: BLE001 - the others are sent all the same
         log.warning("the %s cannot be read: %s", what, _told(error))

@@ -5,21 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from sluice.alerts import describe_exception
-from sluice.edge.alerting import FailureAlert, tell_success
+from sluice.edge.alerting import FailureAlert, tell_success, tell_untold
 from sluice.edge.arrivals import connection_of, queue_of
 from sluice.edge.metrics import send_gauges
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import LOOK, WATCH, leave_word
 from sluice.errors import SluiceError, SourceUnavailable
+from sluice.feed.alerts import Alerts
 from sluice.feed.loading import feeds_root, sound_feeds
 from sluice.feed.model import Feed, Target
 from sluice.feed.rules import OWN_DAGS
 from sluice.wording import counted
+
+if TYPE_CHECKING:
+    from sluice.alerts.desk import Desk
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +56,15 @@ def watch() -> None:
 def look() -> None:
     """Look over all feeds, warehouse by warehouse; one that does not answer fails the task after the others."""
     context = get_current_context()
-    send_gauges()
     try:
         look_over(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC))
+        tell_success(context)
     except SluiceError as error:
         leave_word(context, describe_exception(error, LOOK))
         raise
-    tell_success(context)
+    finally:
+        # last, since they may take long
+        send_gauges()
 
 
 def look_over(feeds: list[Feed], now: dt.datetime) -> None:
@@ -66,7 +73,7 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
     from sluice.alerts import state
     from sluice.alerts import watch as watching
     from sluice.alerts.alert import SILENCE
-    from sluice.edge.channels import desk_for
+    from sluice.edge.channels import general_desk
     from sluice.edge.connections import warehouse_dsn
 
     by_warehouse: dict[str, list[Feed]] = defaultdict(list)
@@ -74,9 +81,10 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
         by_warehouse[feed.target.connection].append(feed)
     failed: list[SluiceError] = []
     for conn_id, some in by_warehouse.items():
-        desks = {feed.feed: desk_for(feed.feed) for feed in some}
+        general = general_desk(conn_id)
+        desks = {"": general, **_desks(some, general)}
         if conn_id == Target().connection:
-            desks |= {name: desk_for(name) for name in ("", *sorted(OWN_DAGS))}
+            desks |= dict.fromkeys(sorted(OWN_DAGS), general)
         try:
             with warehouse.connect(warehouse_dsn(conn_id), WATCH) as connection:
                 warehouse.create_ledger(connection)
@@ -84,7 +92,8 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
                 for feed in some:
                     hours, is_told = feed.alerts.silence_hours, feed.feed in silent
                     watching.watch_silence(connection, desks[feed.feed], feed.feed, hours, now, is_told=is_told)
-                sent = watching.tell_again(connection, desks, desk_for(""))
+                    tell_untold(connection, feed.feed, desks[feed.feed])
+                sent = watching.tell_again(connection, desks, general)
             log.info("%s: looked over %s; %s sent again", conn_id, counted(len(some), "feed"), counted(sent, "message"))
         except SluiceError as error:
             failed.append(error)
@@ -93,11 +102,25 @@ def look_over(feeds: list[Feed], now: dt.datetime) -> None:
         raise failed[0]
 
 
+def _desks(feeds: list[Feed], general: Desk) -> dict[str, Desk]:
+    """Desks of feeds in the warehouse of ``general``. Those with the same channels have the same, so that what is to
+    be told of them is sent at once.
+    """
+    from sluice.edge.channels import desk_of
+
+    made: dict[Alerts, Desk] = {}
+    desks = {}
+    for feed in feeds:
+        settings = feed.alerts.model_copy(update={"silence_hours": None, "late_minutes": None})
+        desks[feed.feed] = made.setdefault(settings, desk_of(settings, general.dsn))
+    return desks
+
+
 def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
     """Tell of dead letters, queue by queue; returns what was wrong with those that do not answer."""
     from sluice.alerts.watch import tell_dead_letters
     from sluice.arrivals.queues import read_depths
-    from sluice.edge.channels import desk_for
+    from sluice.edge.channels import desk_for, general_desk
     from sluice.edge.connections import brief_client
 
     failed: list[SluiceError] = []
@@ -106,12 +129,15 @@ def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
         if url := queue_of(feed):
             by_queue[url].append(feed)
     for url, some in by_queue.items():
-        name = some[0].feed if len(some) == 1 else ""
+        # feeds that share a queue have the same warehouse
+        is_shared, first = len(some) > 1, some[0]
+        desk = general_desk(first.target.connection) if is_shared else desk_for(first.feed)
         try:
-            depths = read_depths(brief_client("sqs", connection_of(some[0]))(), url)
+            depths = read_depths(brief_client("sqs", connection_of(first))(), url)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody must know that nobody watches
             failed.append(SourceUnavailable(f"the queue {url} does not answer: {error}"))
             continue
         if depths.dead is not None:
-            tell_dead_letters(desk_for(name), depths.dead_letters, depths.dead, feed=name)
+            name = "" if is_shared else first.feed
+            tell_dead_letters(desk, depths.dead_letters, depths.dead, feed=name)
     return failed
