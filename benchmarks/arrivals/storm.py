@@ -20,7 +20,7 @@ from sluice.stack.emulator import BUCKET
 from sluice.stack.processes import is_running, start, stop
 
 COMPONENTS = ("triggerer", "scheduler", "api-server", "dag-processor")
-PAUSE_SECONDS = (5, 25)
+PAUSE_SECONDS = (15, 45)
 DOWN_SECONDS = (0, 3)
 
 
