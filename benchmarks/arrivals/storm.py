@@ -22,6 +22,7 @@ from sluice.stack.processes import is_running, start, stop
 COMPONENTS = ("triggerer", "scheduler", "api-server", "dag-processor")
 PAUSE_SECONDS = (15, 45)
 DOWN_SECONDS = (0, 3)
+CALM_SECONDS = 300
 
 
 def _of_s3(time: str, etag: str) -> str:
@@ -55,7 +56,7 @@ class Outcome:
 
 def storm(ground: Ground, files: int, seed: str, limit_seconds: float) -> Outcome:
     """Announce ``files`` files, a tenth of them twice and a hundredth as many malformed messages, and kill processes
-    until all of them are loaded.
+    until all of them are loaded, or for ``limit_seconds``; what is not done then must be done in some minutes of calm.
     """
     pick = random.Random(seed)
     malformed = [pick.choice(STRANGE) % number for number in range(max(1, files // 100))]
@@ -67,15 +68,18 @@ def storm(ground: Ground, files: int, seed: str, limit_seconds: float) -> Outcom
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(ground.send, bodies)
         killer = _Killer(ground, pick, outcome.kills)
-        while not (sending.done() and _is_done(ground, files)):
-            if time.monotonic() - began > limit_seconds:
-                outcome.problems.append(f"not done within {limit_seconds:.0f} s")
-                break
+        while not (sending.done() and _is_done(ground, files)) and time.monotonic() - began < limit_seconds:
             killer.strike_when_due()
             time.sleep(0.2)
         sending.result()
     killer.mend()
     outcome.seconds = time.monotonic() - began
+    calm_until = time.monotonic() + CALM_SECONDS
+    while not _is_done(ground, files):
+        if time.monotonic() > calm_until:
+            outcome.problems.append(f"not done {CALM_SECONDS} s after the last kill")
+            break
+        time.sleep(0.5)
     _wait_for_the_last_runs(ground, limit_seconds)
     _check(ground, outcome, malformed)
     return outcome
