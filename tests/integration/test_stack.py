@@ -86,7 +86,7 @@ def test_the_demo_loads_every_sample_once(home: Home, capsys: pytest.CaptureFixt
 def test_a_file_that_any_client_puts_into_the_bucket_is_loaded_by_itself(home: Home):
     """The demo has switched the feed on; its queue, its inbox and its watcher do the rest."""
     stack = Stack.running(home)
-    sample = max((home.feeds / "exchange_rates/samples").iterdir())
+    sample = max((home.feeds / "exchange_rates/samples").glob("*.xml"))
     client = boto3.client("s3", **{**CLIENT, "endpoint_url": stack.emulator.url})
     client.put_object(Bucket=BUCKET, Key="exchange_rates/2026-01-05.xml", Body=sample.read_bytes())
 
