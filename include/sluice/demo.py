@@ -104,7 +104,8 @@ def demo(home: Home) -> int:
             _show_query(warehouse, title, query, console)
     _print_what_waits(samples, console)
     console.print(f"\n{stack.addresses()}", soft_wrap=True)
-    console.print("All of it stays up; `make down` stops it.")
+    console.print("A file that you put there loads by itself: make drop FEED=bank_statements FILE=statement.xml")
+    console.print("All of it stays up; `sluice status` shows how the feeds are doing, `make down` stops it.")
     return 1 if failed else 0
 
 

@@ -47,7 +47,11 @@ def today(feed: Feed) -> dt.date:
 def how_to_load(feed: Feed, day: dt.date) -> str:
     """What a person does next to have the files of ``day`` loaded."""
     if feed.source.arrivals is not None:
-        return f"It is announced: a run of {feed.feed} takes it within seconds (switch the DAG on if it is paused)."
+        status = Path(sys.executable).with_name("sluice")
+        return (
+            f"It is announced: a run of {feed.feed} takes it within seconds (switch the DAG on if it is paused).\n"
+            f"What came of it: {status} status"
+        )
     has_date = UriPattern(feed.source.uri, {**os.environ, "SLUICE_LANDING": LANDING}).has_date
     conf = f" --conf '{json.dumps({'date': day.isoformat()})}'" if has_date else ""
     date = f" with the date {day}" if has_date else ""
