@@ -20,6 +20,7 @@ from sluice.errors import RunFailed
 from sluice.feed.keys import keys_table, quoted_keys_table
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
+from sluice.manifest import read_manifest
 from sluice.pipeline import run_feed
 from sluice.publishing import Published
 from sluice.records import Cut, RunRequest, Selection
@@ -137,7 +138,7 @@ class Ground:
     def cut(self, run_id: int, cuts: Mapping[str, Iterable[Cut]]) -> None:
         """Cut new files of a run by hand, as split would if they were larger."""
         with psycopg.connect(self.dsn) as connection:
-            for file, part_count in ledger.read_manifest(connection, run_id):
+            for file, part_count in read_manifest(connection, run_id):
                 name = file.uri.removeprefix(self.uri(""))
                 if name in cuts and part_count is None:
                     ledger.store_cuts(connection, file, list(cuts[name]))

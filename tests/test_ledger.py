@@ -13,6 +13,7 @@ from tests.small_feeds import DAY, ITEMS, MOMENT, Ground, cut_items, item, items
 
 from sluice import holds, ledger, ledger_schema, warehouse
 from sluice.feed.model import Feed
+from sluice.manifest import keep_listing, manifest_size, read_manifest, register_listed
 from sluice.records import Batch, Cut, LoadCounts, Run, RunRequest, SourceFile
 
 
@@ -87,19 +88,19 @@ def start(conn: psycopg.Connection, *files: SourceFile, key: str = "k", generati
     def work(c: psycopg.Connection) -> Run:
         run = ledger.insert_run(c, request, generation)
         assert run is not None
-        ledger.keep_listing(c, files)
-        ledger.register_listed(c, run)
+        keep_listing(c, files)
+        register_listed(c, run)
         return run
 
     return warehouse.transact(conn, work)
 
 
 def listed(conn: psycopg.Connection, run: Run) -> list[tuple[str, int | None]]:
-    return [(file.uri[7:], parts) for file, parts in ledger.read_manifest(conn, run.run_id)]
+    return [(file.uri[7:], parts) for file, parts in read_manifest(conn, run.run_id)]
 
 
 def split_whole(conn: psycopg.Connection, run: Run) -> list[int]:
-    ledger.store_whole_files(conn, [file.file_id for file, _ in ledger.read_manifest(conn, run.run_id)])
+    ledger.store_whole_files(conn, [file.file_id for file, _ in read_manifest(conn, run.run_id)])
     return [part.part_id for part in ledger.read_open_parts(conn, run)]
 
 
@@ -124,9 +125,9 @@ def test_editions_name_what_may_be_loaded_once(conn: psycopg.Connection) -> None
 def test_what_comes_back_of_a_file_is_what_was_listed(conn: psycopg.Connection) -> None:
     file = SourceFile("s3://b/ü 'x'\\N.xml", "v\t1", 1 << 40, MOMENT.replace(microsecond=1), dt.date(2026, 3, 1))
     run = start(conn, file)
-    ((found, parts),) = ledger.read_manifest(conn, run.run_id)
+    ((found, parts),) = read_manifest(conn, run.run_id)
     assert (found.as_source_file(), parts) == (file, None)
-    assert ledger.manifest_size(conn, run.run_id) == (1, 1 << 40)
+    assert manifest_size(conn, run.run_id) == (1, 1 << 40)
 
 
 def test_files_stay_on_manifests_until_all_their_parts_are_loaded(conn: psycopg.Connection) -> None:
@@ -195,8 +196,8 @@ def test_listing_costs_what_is_listed_however_much_the_ledger_holds(conn: psycop
     for reload in ("no", "changed"):
         again = Run(run.run_id, "f", "k0", 2, "", reload, dry_run=False)
         with conn.transaction():
-            ledger.keep_listing(conn, files)
-            assert ledger.register_listed(conn, again) == (0 if reload == "no" else 9)
+            keep_listing(conn, files)
+            assert register_listed(conn, again) == (0 if reload == "no" else 9)
             assert conn.execute(read).fetchone() == (0,)
 
 
@@ -205,7 +206,7 @@ def test_listing_costs_what_is_listed_however_much_the_ledger_holds(conn: psycop
 
 def test_the_first_cuts_of_a_file_stand(conn: psycopg.Connection) -> None:
     run = start(conn, source_file("a"))
-    ((file, _),) = ledger.read_manifest(conn, run.run_id)
+    ((file, _),) = read_manifest(conn, run.run_id)
     cuts = [
         Cut("m", 0, 100, b"", b"</a>\xff", 1, 1, None),
         Cut("m", 100, None, b"\x00<a>", b"", 8, 12, "somewhere"),

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from sluice import ledger
+from sluice.manifest import manifest_size, read_manifest
 from sluice.records import LoadCounts, Run, Totals, to_json
 
 SHOWN = 5  # of the files that something is wrong with
@@ -168,9 +169,9 @@ def read_batch_totals(conn: psycopg.Connection, run: Run) -> Totals:
     rows = conn.execute(
         "SELECT cardinality(parts), totals FROM sluice.batches WHERE run_id = %s", [run.run_id]
     ).fetchall()
-    unsplit = sum(part_count is None for _, part_count in ledger.read_manifest(conn, run.run_id))
+    unsplit = sum(part_count is None for _, part_count in read_manifest(conn, run.run_id))
     unpacked = 0 if rows else len(ledger.read_open_parts(conn, run))
-    total = Totals(files=ledger.manifest_size(conn, run.run_id)[0], unaccounted_parts=unsplit + unpacked)
+    total = Totals(files=manifest_size(conn, run.run_id)[0], unaccounted_parts=unsplit + unpacked)
     for parts, totals in rows:
         counts = LoadCounts(**totals["counts"]) if totals else LoadCounts()
         total += Totals(**{**totals, "counts": counts}) if totals else Totals(unaccounted_parts=parts)

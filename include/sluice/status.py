@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import LiteralString
 
 import psycopg
 
-from sluice.arrivals import inbox
+from sluice.backlog import count_held, count_open, read_announced
 from sluice.feed.model import Feed
-from sluice.sources import PatternInvalid, UriPattern
+from sluice.sources import PatternInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +45,26 @@ class FeedStatus:
 
 
 _RUN_COLUMNS = "run_id, feed, state, started_at, finished_at, files, found, loaded, quarantined, held, error"
-_LAST_RUNS = f"SELECT DISTINCT ON (feed) {_RUN_COLUMNS} FROM sluice.runs ORDER BY feed, run_id DESC"
-_OPEN_FILES = """
-    SELECT f.feed, count(*) FROM sluice.files f
-    WHERE f.part_count IS NULL OR EXISTS (
-        SELECT FROM sluice.parts p WHERE p.file_id = f.file_id
-            AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = p.part_id)
-            AND NOT EXISTS (SELECT FROM sluice.holds h WHERE h.part_id = p.part_id))
-    GROUP BY f.feed"""
-_HELD_FILES = """
-    SELECT f.feed, count(DISTINCT f.file_id) FROM sluice.holds JOIN sluice.parts USING (part_id)
-    JOIN sluice.files f USING (file_id) GROUP BY f.feed"""
+_LAST_RUNS = f"SELECT DISTINCT ON (feed) {_RUN_COLUMNS} FROM sluice.runs ORDER BY feed, started_at DESC, run_id DESC"
 _QUARANTINED = "SELECT feed, sum(records)::bigint FROM sluice.quarantine WHERE state = 'open' GROUP BY feed"
 
 
 def read_feeds(conn: psycopg.Connection, feeds: Mapping[str, Feed]) -> list[FeedStatus]:
     """The status of the declared feeds, and of those that are declared no more but have run, by name."""
     last = {run.feed: run for run in (RunLine(*row) for row in conn.execute(_LAST_RUNS.encode()))}
-    open_files, held, quarantined = (_by_feed(conn, query) for query in (_OPEN_FILES, _HELD_FILES, _QUARANTINED))
+    open_files, held = count_open(conn), count_held(conn)
+    quarantined: dict[str, int] = dict(conn.execute(_QUARANTINED).fetchall())
     return [
         FeedStatus(
             name,
             last.get(name),
             open_files.get(name, 0),
             held.get(name, 0),
-            count_announced(conn, feeds[name]) if name in feeds else 0,
+            _count_announced(conn, feeds[name]) if name in feeds else 0,
             quarantined.get(name, 0),
         )
         for name in sorted({*feeds, *last})
     ]
-
-
-def _by_feed(conn: psycopg.Connection, query: LiteralString) -> dict[str, int]:
-    return dict(conn.execute(query).fetchall())
 
 
 def read_runs(conn: psycopg.Connection, number: int) -> list[RunLine]:
@@ -107,12 +93,8 @@ def read_alerts(conn: psycopg.Connection) -> list[AlertLine]:
     return [AlertLine(*row) for row in rows]
 
 
-def count_announced(conn: psycopg.Connection, feed: Feed) -> int:
-    """How many announcements wait in the inbox for a feed; 0 for one without arrivals."""
-    if feed.source.arrivals is None:
-        return 0
+def _count_announced(conn: psycopg.Connection, feed: Feed) -> int:
     try:
-        pattern = UriPattern(feed.source.uri)
+        return read_announced(conn, feed).count
     except PatternInvalid:  # a variable that is set for Airflow, but not here
         return 0
-    return sum(1 for _ in inbox.waiting(conn, feed.feed, pattern))

@@ -21,6 +21,7 @@ from sluice.feed import ddl
 from sluice.feed.keys import KEYS_SCHEMA
 from sluice.feed.model import Feed
 from sluice.sessions import LockWatch, open_session
+from sluice.wording import first_line
 
 Result = TypeVar("Result")
 
@@ -74,10 +75,6 @@ def transact(connection: psycopg.Connection, work: Callable[[psycopg.Connection]
                 ) from None  # its details may show what is in a row
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - spreads the retries, no secret
     raise AssertionError("unreachable")
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _without_values(error: psycopg.DatabaseError) -> str:

@@ -1,6 +1,11 @@
-"""Words with numbers, for people."""
+"""Words for people."""
 
 from __future__ import annotations
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def counted(number: int, one: str, many: str = "") -> str:

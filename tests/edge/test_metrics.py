@@ -19,6 +19,7 @@ from tests.arrivals.landing import Landing, landing, s3_feed
 from tests.small_feeds import ITEMS, Ground, item, items
 
 from sluice.errors import RunFailed, WarehouseUnavailable
+from sluice.feed.loading import feeds_root, sound_feeds
 from sluice.metrics.catalog import METRICS, Measurement, measured
 from sluice.metrics.cloudwatch import AT_ONCE, put
 
@@ -188,18 +189,16 @@ def test_without_the_setting_nothing_is_even_read(task: SimpleNamespace, monkeyp
 
     monkeypatch.delenv("SLUICE_METRICS")
     monkeypatch.setattr(metrics, "get_current_context", lambda: pytest.fail("it was read"))
-    monkeypatch.setattr(metrics, "sound_feeds", lambda root: pytest.fail("it was read"))
+    monkeypatch.setattr(metrics, "_gauges", lambda feeds, now: pytest.fail("it was read"))
     with metrics.run_is_measured({"run_id": 1}):
         pass
-    metrics.send_gauges()
+    send_all_gauges()
 
 
 def test_gauges_tell_of_queue_dead_letters_inbox_and_ledger(
     ground: Ground, task: SimpleNamespace, bucket: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits in the dead-letter queue is counted by the name of the queue that it comes from."""
-    from sluice.edge.metrics import send_gauges
-
     aws_connection(monkeypatch, bucket.url)
     s3_feed(ground, "orders", queue=bucket.queue)
     (ground.root / "feeds" / "broken").mkdir()
@@ -207,7 +206,7 @@ def test_gauges_tell_of_queue_dead_letters_inbox_and_ledger(
     before = bucket.depth(bucket.queue)
     bucket.put("orders/a.xml", "<a/>")
     bucket.sqs.send_message(QueueUrl=bucket.dead, MessageBody="poison")
-    send_gauges()
+    send_all_gauges()
     found = sent_to(bucket.url)
     assert found["heartbeat",] == 1
     assert found["queue_messages", "landing"] == before + 1
@@ -222,12 +221,10 @@ def test_gauges_of_what_does_not_answer_are_left_out(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from sluice.edge.metrics import send_gauges
-
     aws_connection(monkeypatch, bucket.url)
     s3_feed(ground, "orders", queue=f"{bucket.url}/123456789012/gone")
     monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", "postgres://nobody@127.0.0.1:9/nothing")
-    send_gauges()
+    send_all_gauges()
     assert sent_to(bucket.url) == {("heartbeat",): 1}
     assert "gauges of the warehouse sluice_warehouse cannot be read" in caplog.text
     assert "gone cannot be read" in caplog.text
@@ -245,7 +242,7 @@ def test_gauges_that_take_too_long_begin_no_more(
     aws_connection(monkeypatch, bucket.url)
     s3_feed(ground, "orders", queue=bucket.queue)
     monkeypatch.setattr(metrics, "GAUGES_SECONDS", -1)
-    metrics.send_gauges()
+    send_all_gauges()
     assert sent_to(bucket.url) == {("heartbeat",): 1}
     assert "cannot be read: others took too long" in caplog.text
 
@@ -386,3 +383,9 @@ def test_opentelemetry_gets_them_with_attributes(stats: Any, monkeypatch: pytest
 
 def test_every_overall_metric_has_dimensions_to_be_without() -> None:
     assert {name for name, metric in METRICS.items() if metric.is_overall and not metric.dimensions} == set()
+
+
+def send_all_gauges() -> None:
+    from sluice.edge.metrics import send_gauges
+
+    send_gauges(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC))

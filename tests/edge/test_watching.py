@@ -130,7 +130,7 @@ def test_the_task_sends_the_gauges_also_where_a_warehouse_does_not_answer(
 
     ground.feed(ITEMS)
     sent: list[str] = []
-    monkeypatch.setattr(watching, "send_gauges", lambda: sent.append("gauges"))
+    monkeypatch.setattr(watching, "send_gauges", lambda feeds, now: sent.append("gauges"))
     monkeypatch.setattr(watching, "get_current_context", lambda: {"ti": SimpleNamespace(xcom_push=lambda **_: None)})
     monkeypatch.setenv("AIRFLOW_CONN_SLUICE_WAREHOUSE", "postgres://nobody@127.0.0.1:9/nothing")
     with pytest.raises(WarehouseUnavailable):
@@ -159,7 +159,7 @@ def test_alerts_come_before_gauges(ground: Ground, surroundings: Listener, monke
     ground.run(ground.feed(ITEMS, more="alerts: {silence_hours: 1}"))
     ground.sql("UPDATE sluice.runs SET started_at = now() - interval '2 hours'")
     told: list[int] = []
-    monkeypatch.setattr(watching, "send_gauges", lambda: told.append(len(surroundings.received)))
+    monkeypatch.setattr(watching, "send_gauges", lambda feeds, now: told.append(len(surroundings.received)))
     context = {"dag": SimpleNamespace(dag_id="watch"), "run_id": "manual__1"}
     monkeypatch.setattr(watching, "get_current_context", lambda: context)
     watching.look.function()  # type: ignore[attr-defined]

@@ -137,7 +137,7 @@ def test_a_load_that_is_killed_is_simply_tried_again(ground: Ground, at: str, wh
     ("stage", "at", "when"),
     [
         ("fetch", "sluice.ledger.insert_run", "after"),
-        ("fetch", "sluice.ledger.register_listed", "after"),
+        ("fetch", "sluice.manifest.register_listed", "after"),
         ("fetch", "sluice.warehouse.transact", "after"),
         ("split", "sluice.ledger.store_whole_files", "after"),
         ("split", "sluice.ledger.store_batches", "before"),

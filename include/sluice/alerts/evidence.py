@@ -93,17 +93,6 @@ def read_evidence(conn: psycopg.Connection, feed: str, run_key: str) -> Evidence
     )
 
 
-def count_held(conn: psycopg.Connection, feed: str) -> int:
-    """How many files of a feed wait behind a gate and were never loaded."""
-    row = conn.execute(
-        """SELECT count(DISTINCT p.file_id) FROM sluice.holds h JOIN sluice.parts p USING (part_id)
-           JOIN sluice.files f USING (file_id) WHERE f.feed = %s AND NOT h.is_released
-           AND NOT EXISTS (SELECT FROM sluice.loads l WHERE l.part_id = h.part_id)""",
-        [feed],
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
 def drift_of(feed: str, run_id: int, new: list[drift.Finding], links: RunLinks, dates: str, log: str) -> Alert:
     first = new[0]
     more = f" and {len(new) - 1:,} more" if len(new) > 1 else ""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.arrivals.announcements import Announcement, NotAnAnnouncement, read_message
+from sluice.wording import first_line
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ async def collect(queue: str, connect: Connect, keep: Keep) -> AsyncIterator[lis
         except Exception as error:  # noqa: BLE001 - whatever it is, the messages are still in the queue
             is_inbox_shut = is_inbox_shut or isinstance(error, _NotKept)
             if not failures:
-                log.warning("the queue %s cannot be read now, it is tried again: %s", queue, _told(error))
+                log.warning("the queue %s cannot be read now, it is tried again: %s", queue, first_line(error))
             pause = PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS) - 1)]
             failures += 1
         await asyncio.sleep(pause)
@@ -118,7 +119,7 @@ class _Reader:
         try:
             await self.keep(announcements)
         except Exception as error:
-            raise _NotKept(_told(error)) from error
+            raise _NotKept(first_line(error)) from error
         self.has_kept = True
 
     async def _settle(self, understood: Sequence[Message], strange: Sequence[Message]) -> None:
@@ -150,7 +151,3 @@ def _entries(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 def _by(size: int, items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-def _told(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -37,20 +37,18 @@ class Announced:
     uri: str
 
 
-def record(conn: psycopg.Connection, announcements: Iterable[Announcement]) -> list[str]:
-    """Keep announcements for good; what is there already is no new entry. Returns the URIs of the new ones."""
+def record(conn: psycopg.Connection, announcements: Iterable[Announcement]) -> int:
+    """Keep announcements for good; what is there already is no new entry. Returns how many are new."""
     rows = sorted({(a.uri, a.etag, a.sequencer): a.announced_at for a in announcements}.items())
     if not rows:
-        return []
-    keys, moments = [key for key, _ in rows], [moment for _, moment in rows]
-    columns = [list(column) for column in zip(*keys, strict=True)]
-    found = conn.execute(
+        return 0
+    columns = zip(*((*key, moment) for key, moment in rows), strict=True)
+    return conn.execute(
         """INSERT INTO sluice.arrivals (uri, etag, sequencer, announced_at)
            SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[])
-           ON CONFLICT (uri, etag, sequencer) DO NOTHING RETURNING uri""",
-        [*columns, moments],
-    )
-    return [uri for (uri,) in found]
+           ON CONFLICT (uri, etag, sequencer) DO NOTHING""",
+        list(map(list, columns)),
+    ).rowcount
 
 
 def waiting(conn: psycopg.Connection, feed: str, pattern: UriPattern, run_key: str = "") -> Iterator[Announced]:

@@ -181,11 +181,11 @@ def _is_backfill(context: Context) -> bool:
 
 def _still_held(desk: Desk, feed: str) -> str:
     from sluice.alerts import state
-    from sluice.alerts.evidence import count_held
+    from sluice.backlog import count_held
 
     with suppress(Exception):
         with state.connect(desk.dsn or "") as connection:
-            held = count_held(connection, feed)
+            held = count_held(connection).get(feed, 0)
         if held:
             return f"{counted(held, 'file')} of before still held: sluice quarantine {feed} --state held"
     return ""

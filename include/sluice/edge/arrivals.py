@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,6 +42,15 @@ def queue_of(feed: Feed) -> str:
         return expand_variables(arrivals.queue, os.environ) if arrivals else ""
     except PatternInvalid:
         return ""
+
+
+def by_queue(feeds: Iterable[Feed]) -> dict[str, list[Feed]]:
+    """The feeds with arrivals, by the URL of their queue; those of one queue have the same warehouse and connection."""
+    found: dict[str, list[Feed]] = defaultdict(list)
+    for feed in feeds:
+        if url := queue_of(feed):
+            found[url].append(feed)
+    return found
 
 
 def pattern_of(feed: Feed) -> UriPattern | None:

@@ -22,9 +22,10 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import STAGES, feed_of
-from sluice.feed.loading import feeds_root, load_feed, sound_feeds
+from sluice.feed.loading import feeds_root, load_feed
 from sluice.feed.model import Feed
 from sluice.metrics.catalog import NAMESPACE, Measurement, measured
+from sluice.wording import first_line
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +69,9 @@ def run_is_measured(manifest: Mapping[str, Any] | None) -> Iterator[None]:
     _send_run(manifest, time.monotonic() - started, None)
 
 
-def send_gauges() -> None:
-    """Send what waits in queues, inbox and ledger, for all feeds without mistakes. Raises nothing."""
-    _send(lambda: _gauges(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC)))
+def send_gauges(feeds: Sequence[Feed], now: dt.datetime) -> None:
+    """Send what waits in queues, inbox and ledger for these feeds. Raises nothing."""
+    _send(lambda: _gauges(feeds, now))
 
 
 def _is_tried_again(error: BaseException, context: Context) -> bool:
@@ -111,7 +112,7 @@ def _from_ledger(context: Context, feed: str, run_id: int, seconds: float) -> It
             connection.execute(_PATIENCE)
             yield from warehouse.transact(connection, lambda conn: measure_run(conn, run_id, spent, with_lag=with_lag))
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is over
-        log.warning("the metrics of run %s cannot be read: %s", run_id, _told(error))
+        log.warning("the metrics of run %s cannot be read: %s", run_id, first_line(error))
 
 
 def _stage_seconds(context: Context) -> dict[str, float]:
@@ -126,23 +127,17 @@ def _stage_seconds(context: Context) -> dict[str, float]:
 
 def _gauges(feeds: Iterable[Feed], now: dt.datetime) -> Iterator[Measurement]:
     """What does not answer is said, and left out."""
+    from sluice.edge.arrivals import by_queue, connection_of
+
     yield measured("heartbeat", 1)
     by_warehouse: dict[str, list[Feed]] = defaultdict(list)
-    queues: dict[str, str] = {}
     for feed in feeds:
         by_warehouse[feed.target.connection].append(feed)
-        queues |= _queue(feed)
     end = time.monotonic() + GAUGES_SECONDS
     for conn_id, some in by_warehouse.items():
         yield from _attempted(f"gauges of the warehouse {conn_id}", end, _backlog, conn_id, some, now)
-    for url, conn_id in queues.items():
-        yield from _attempted(f"gauges of the queue {url}", end, _depths, url, conn_id)
-
-
-def _queue(feed: Feed) -> dict[str, str]:
-    from sluice.edge.arrivals import connection_of, queue_of
-
-    return {url: connection_of(feed)} if (url := queue_of(feed)) else {}
+    for url, some in by_queue(feeds).items():
+        yield from _attempted(f"gauges of the queue {url}", end, _depths, url, connection_of(some[0]))
 
 
 def _attempted(what: str, end: float, read: Callable[..., Iterable[Measurement]], *arguments: Any) -> list[Measurement]:
@@ -151,7 +146,7 @@ def _attempted(what: str, end: float, read: Callable[..., Iterable[Measurement]]
             raise TimeoutError("others took too long")
         return list(read(*arguments))
     except Exception as error:  # noqa: BLE001 - the others are sent all the same
-        log.warning("the %s cannot be read: %s", what, _told(error))
+        log.warning("the %s cannot be read: %s", what, first_line(error))
         return []
 
 
@@ -182,7 +177,7 @@ def _send(read: Callable[[], Iterable[Measurement]]) -> None:
     try:
         measurements = list(read())
     except Exception as error:  # noqa: BLE001 - metrics are no reason to fail
-        log.warning("the metrics cannot be read: %s", _told(error))
+        log.warning("the metrics cannot be read: %s", first_line(error))
         return
     for receiver in settings.receivers:
         try:
@@ -191,7 +186,7 @@ def _send(read: Callable[[], Iterable[Measurement]]) -> None:
             else:
                 log.warning("SLUICE_METRICS: %r is none of %s", receiver, ", ".join(_SENDERS))
         except Exception as error:  # noqa: BLE001 - metrics are no reason to fail
-            log.warning("%d metrics were not sent to %s: %s", len(measurements), receiver, _told(error))
+            log.warning("%d metrics were not sent to %s: %s", len(measurements), receiver, first_line(error))
 
 
 def _to_cloudwatch(settings: MetricsSettings, measurements: Sequence[Measurement]) -> None:
@@ -249,10 +244,6 @@ def _within(seconds: float, action: Callable[[], Any]) -> Any:
     if "error" in outcome:
         raise outcome["error"]
     return outcome["answer"]
-
-
-def _told(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 _PATIENCE = b"SET lock_timeout = '2s'; SET statement_timeout = '30s'"

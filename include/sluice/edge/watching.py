@@ -12,7 +12,7 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from sluice.alerts import describe_exception
 from sluice.edge.alerting import FailureAlert, tell_success, tell_untold
-from sluice.edge.arrivals import connection_of, queue_of
+from sluice.edge.arrivals import by_queue, connection_of
 from sluice.edge.metrics import send_gauges
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import LOOK, WATCH, leave_word
@@ -55,16 +55,16 @@ def watch() -> None:
 @task(execution_timeout=dt.timedelta(minutes=4))
 def look() -> None:
     """Look over all feeds, warehouse by warehouse; one that does not answer fails the task after the others."""
-    context = get_current_context()
+    context, feeds, now = get_current_context(), sound_feeds(feeds_root()), dt.datetime.now(dt.UTC)
     try:
-        look_over(sound_feeds(feeds_root()), dt.datetime.now(dt.UTC))
+        look_over(feeds, now)
         tell_success(context)
     except SluiceError as error:
         leave_word(context, describe_exception(error, LOOK))
         raise
     finally:
         # last, since they may take long
-        send_gauges()
+        send_gauges(feeds, now)
 
 
 def look_over(feeds: list[Feed], now: dt.datetime) -> None:
@@ -124,12 +124,7 @@ def _look_at_queues(feeds: list[Feed]) -> list[SluiceError]:
     from sluice.edge.connections import brief_client
 
     failed: list[SluiceError] = []
-    by_queue: dict[str, list[Feed]] = defaultdict(list)
-    for feed in feeds:
-        if url := queue_of(feed):
-            by_queue[url].append(feed)
-    for url, some in by_queue.items():
-        # feeds that share a queue have the same warehouse
+    for url, some in by_queue(feeds).items():
         is_shared, first = len(some) > 1, some[0]
         desk = general_desk(first.target.connection) if is_shared else desk_for(first.feed)
         try:

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
 from sluice.sources.pattern import UriPattern
-from sluice.sources.stretch import Stretch
+from sluice.sources.stretch import Guarded
 from sluice.sources.walking import Entry, walk
 
 _URI_START = "file://"
@@ -55,52 +55,37 @@ class FileSource:
             raise SourceChanged(f"{file.uri} is gone since it was listed") from error
         except OSError as error:
             raise _unavailable(file.uri, error) from error
-        return _VersionedStretch(descriptor, file, start, file.size_bytes if end is None else end).buffered()
+        return _LocalStretch(descriptor, file, start, file.size_bytes if end is None else end).buffered()
 
 
-class _VersionedStretch(Stretch):
-    """A range of a file that must stay as it was listed. Owns ``descriptor``."""
+class _LocalStretch(Guarded):
+    """A range of a file on this machine. Owns ``descriptor``."""
 
     def __init__(self, descriptor: int, file: SourceFile, start: int, end: int) -> None:
         super().__init__(start, min(end, file.size_bytes))
+        self.file = file
         self._descriptor = descriptor
-        self._file = file
-        try:
-            self._check_version()
-        except Exception:
-            self._release()
-            raise
+        self._begin()
 
     def _read_at(self, offset: int, buffer: memoryview) -> int:
         try:
             count = os.preadv(self._descriptor, [buffer], offset)
         except OSError as error:
-            raise _unavailable(self._file.uri, error) from error
+            raise _unavailable(self.file.uri, error) from error
         if count == 0:
-            raise SourceChanged(f"{self._file.uri} became shorter while it was being read")
+            raise SourceChanged(f"{self.file.uri} became shorter while it was being read")
         if offset + count == self._start + self._size:
             self._check_version()
         return count
 
-    def _check_version(self) -> None:
+    def _present_version(self) -> str:
         try:
-            version = _version_of(os.fstat(self._descriptor))
+            return _version_of(os.fstat(self._descriptor))
         except OSError as error:
-            raise _unavailable(self._file.uri, error) from error
-        if version != self._file.version:
-            raise SourceChanged(f"{self._file.uri} was changed after it was listed")
+            raise _unavailable(self.file.uri, error) from error
 
-    def _release(self) -> None:
+    def _let_go(self) -> None:
         os.close(self._descriptor)
-        super().close()
-
-    def close(self) -> None:
-        if self.closed:
-            return
-        try:
-            self._check_version()
-        finally:
-            self._release()
 
 
 class _Folders:

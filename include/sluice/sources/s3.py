@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sluice.errors import SluiceError, SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import Refused, SourceFile
 from sluice.sources.pattern import UriPattern, glob_regex, literal_prefix
-from sluice.sources.stretch import Stretch
+from sluice.sources.stretch import BlockStretch
 
 READ_AHEAD_BYTES = 8 << 20
 LOOKERS = 10  # as many connections as a client keeps
@@ -115,38 +115,27 @@ def _listings(globs: Iterable[str]) -> list[_Listing]:
     return found
 
 
-class _ObjectStretch(Stretch):
-    """A range of an object, read in blocks of ``READ_AHEAD_BYTES``; only the last block is kept."""
+class _ObjectStretch(BlockStretch):
+    """A range of an object; each request insists on the listed version."""
 
     def __init__(self, client: Any, file: SourceFile, start: int, end: int) -> None:
-        super().__init__(start, end)
+        super().__init__(start, end, READ_AHEAD_BYTES)
         self._client = client
         self._file = file
-        self._block = memoryview(b"")
-        self._block_start = 0
 
-    def _read_at(self, offset: int, buffer: memoryview) -> int:
-        if not self._block_start <= offset < self._block_start + len(self._block):
-            self._fetch_block(offset)
-        data = self._block[offset - self._block_start :][: len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _fetch_block(self, offset: int) -> None:
-        self._block = memoryview(b"")  # frees the old one before the next is there
-        end = min(offset + READ_AHEAD_BYTES, self._start + self._size)
+    def _fetch(self, start: int, end: int) -> bytes:
         bucket, key = _split(self._file.uri)
         try:
             answer = self._client.get_object(
-                Bucket=bucket, Key=key, IfMatch=f'"{self._file.version}"', Range=f"bytes={offset}-{end - 1}"
+                Bucket=bucket, Key=key, IfMatch=f'"{self._file.version}"', Range=f"bytes={start}-{end - 1}"
             )
             with answer["Body"] as body:
-                data = body.read()
+                data = bytes(body.read())
         except (BotoCoreError, ClientError) as error:
             raise _reading_error(self._file.uri, error) from error
-        if len(data) != end - offset:
-            raise SourceUnavailable(f"{self._file.uri}: asked for {end - offset} bytes, got {len(data)}")
-        self._block, self._block_start = memoryview(data), offset
+        if len(data) != end - start:
+            raise SourceUnavailable(f"{self._file.uri}: asked for {end - start} bytes, got {len(data)}")
+        return data
 
 
 def _head(client: Any, uri: str) -> dict[str, Any] | Refused | None:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
 from sluice.sources.pattern import UriPattern
-from sluice.sources.stretch import Stretch
+from sluice.sources.stretch import BlockStretch, Guarded
 from sluice.sources.walking import Entry, walk
 
 READ_AHEAD_BYTES = 4 << 20
@@ -96,13 +96,12 @@ class _Tree:
                 raise
 
 
-class _RemoteStretch(Stretch):
-    """A range of a remote file that must stay as it was listed, read in blocks; only the last block is kept."""
+class _RemoteStretch(Guarded, BlockStretch):
+    """A range of a remote file."""
 
     def __init__(self, client: Any, file: SourceFile, start: int, end: int) -> None:
-        super().__init__(start, end)
-        self._file = file
-        self._block, self._block_start = b"", 0
+        super().__init__(start, end, READ_AHEAD_BYTES)
+        self.file = file
         with _told(file.uri):
             try:
                 self._remote = client.open(_split(file.uri)[1], "rb")
@@ -110,48 +109,25 @@ class _RemoteStretch(Stretch):
                 if error.errno in _GONE:
                     raise SourceChanged(f"{file.uri} is gone since it was listed") from error
                 raise
-        try:
-            self._check_version()
-        except Exception:
-            self._release()
-            raise
+        self._begin()
 
-    def _read_at(self, offset: int, buffer: memoryview) -> int:
-        if not self._block_start <= offset < self._block_start + len(self._block):
-            self._fetch_block(offset)
-        data = memoryview(self._block)[offset - self._block_start :][: len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _fetch_block(self, offset: int) -> None:
+    def _fetch(self, start: int, end: int) -> bytes:
         """Many requests at once: one after the other would wait for the network each time."""
-        end = min(offset + READ_AHEAD_BYTES, self._start + self._size)
-        requests = [(at, min(_REQUEST_BYTES, end - at)) for at in range(offset, end, _REQUEST_BYTES)]
-        with _told(self._file.uri):
+        requests = [(at, min(_REQUEST_BYTES, end - at)) for at in range(start, end, _REQUEST_BYTES)]
+        with _told(self.file.uri):
             data = b"".join(self._remote.readv(requests))
-        if len(data) != end - offset:
-            raise SourceChanged(f"{self._file.uri} became shorter while it was being read")
-        self._block, self._block_start = data, offset
+        if len(data) != end - start:
+            raise SourceChanged(f"{self.file.uri} became shorter while it was being read")
         if end == self._start + self._size:
             self._check_version()
+        return data
 
-    def _check_version(self) -> None:
-        with _told(self._file.uri):
-            version = _version_of(self._remote.stat())
-        if version != self._file.version:
-            raise SourceChanged(f"{self._file.uri} was changed after it was listed")
+    def _present_version(self) -> str:
+        with _told(self.file.uri):
+            return _version_of(self._remote.stat())
 
-    def _release(self) -> None:
+    def _let_go(self) -> None:
         self._remote.close()
-        super().close()
-
-    def close(self) -> None:
-        if self.closed:
-            return
-        try:
-            self._check_version()
-        finally:
-            self._release()
 
 
 def _describe(uri: str, status: Any, date: dt.date | None) -> SourceFile:

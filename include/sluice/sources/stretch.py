@@ -8,6 +8,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from sluice.errors import SourceChanged
+from sluice.records import SourceFile
+
 _BUFFER_BYTES = 64 << 10
 
 
@@ -53,6 +56,68 @@ class Stretch(io.RawIOBase):
         count = self._read_at(self._start + self._position, view)
         self._position += count
         return count
+
+
+class BlockStretch(Stretch):
+    """Reads in blocks of ``block_bytes``, since each request costs; only the last block is kept."""
+
+    def __init__(self, start: int, end: int, block_bytes: int) -> None:
+        super().__init__(start, end)
+        self._block_bytes = block_bytes
+        self._block, self._block_start = memoryview(b""), start
+
+    @abstractmethod
+    def _fetch(self, start: int, end: int) -> bytes:
+        """All bytes from ``start`` to ``end`` of the whole, an end that is not beyond that of the range."""
+
+    def _read_at(self, offset: int, buffer: memoryview) -> int:
+        if not self._block_start <= offset < self._block_start + len(self._block):
+            self._block = memoryview(b"")  # frees the old one before the next is there
+            end = min(offset + self._block_bytes, self._start + self._size)
+            self._block, self._block_start = memoryview(self._fetch(offset, end)), offset
+        data = self._block[offset - self._block_start :][: len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class Guarded(Stretch):
+    """Something that must stay as it was listed: its version is checked at opening, at the range's end and at closing.
+
+    Subclasses open it, then call ``_begin``, and ``_check_version`` when they have read up to the end.
+    """
+
+    file: SourceFile
+
+    @abstractmethod
+    def _present_version(self) -> str:
+        """The version of what is open. Raises ``SourceUnavailable``."""
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """Close what was opened."""
+
+    def _begin(self) -> None:
+        try:
+            self._check_version()
+        except Exception:
+            self._release()
+            raise
+
+    def _check_version(self) -> None:
+        if self._present_version() != self.file.version:
+            raise SourceChanged(f"{self.file.uri} was changed after it was listed")
+
+    def _release(self) -> None:
+        self._let_go()
+        super().close()
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self._check_version()
+        finally:
+            self._release()
 
 
 class FileStretch(Stretch):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from sluice import holds, ledger, replay, warehouse
+from sluice import holds, ledger, manifest, replay, warehouse
 from sluice.arrivals import inbox
 from sluice.errors import PermanentError
 from sluice.feed.mapping import mapping_document, mapping_hash
@@ -61,7 +61,7 @@ def fetch(tools: Tools, request: RunRequest) -> FetchSummary:
             if request.reload != "replay":
                 found = _find(connection, tools, request)
             run = warehouse.transact(connection, lambda conn: _register(conn, tools, request, found))
-        count, size_bytes = ledger.manifest_size(connection, run.run_id)
+        count, size_bytes = manifest.manifest_size(connection, run.run_id)
     left = (found.unsettled, found.vanished, found.refused)
     return FetchSummary(run.run_id, count, size_bytes, _spell_dates(request), *left)
 
@@ -83,7 +83,7 @@ def _find(connection: psycopg.Connection, tools: Tools, request: RunRequest) -> 
     pattern, found = UriPattern(tools.feed.source.uri), _Found()
     if request.takes_arrivals:
         found.announced = list(inbox.waiting(connection, request.feed, pattern, request.run_key))
-    ledger.keep_listing(connection, _find_files(tools, request, pattern, found))
+    manifest.keep_listing(connection, _find_files(tools, request, pattern, found))
     return found
 
 
@@ -148,10 +148,10 @@ def _register(conn: psycopg.Connection, tools: Tools, request: RunRequest, found
     if run.is_replay:
         replay.register(conn, run, request.selection or Selection())
     else:
-        ledger.register_listed(conn, run)
+        manifest.register_listed(conn, run)
         inbox.take(conn, run, found.announced)
         if request.takes_left:
-            ledger.register_left(conn, run)
+            manifest.register_left(conn, run)
             holds.register_released(conn, run)
     return run
 

@@ -19,6 +19,7 @@ import psycopg
 from sluice import ledger, replay, warehouse
 from sluice.batches import check_mapping, write_batch
 from sluice.cutting import cut_file, may_be_packed, spool_parts
+from sluice.manifest import read_manifest
 from sluice.records import Batch, LedgerFile, Part, Run
 from sluice.tools import Tools
 
@@ -64,7 +65,7 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
     with warehouse.connect(tools.dsn, f"split {tools.feed.feed} run {run_id}") as connection:
         run = ledger.read_run(connection, run_id)
         check_mapping(tools.feed, ledger.read_mapping_hash(connection, run))
-        manifest = ledger.read_manifest(connection, run_id)
+        manifest = read_manifest(connection, run_id)
         target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
         _cut_new_files(tools, connection, [file for file, part_count in manifest if part_count is None], target)
         parts = {part.part_id: part for part in _open_parts(connection, run)}
