@@ -345,6 +345,7 @@ KILLER = """
 import os, signal, sys
 from pathlib import Path
 from sluice.feed.loading import load_feed
+from sluice import batch_parser
 from sluice.stages import parse
 from sluice.sources import Clients
 from sluice.tools import Tools
@@ -358,7 +359,7 @@ def deadly(parse_it):
         return parse_it(self, section, *arguments)
     return parse_or_die
 for way in ("_leap", "_parse_piece"):
-    setattr(parse._BatchParser, way, deadly(getattr(parse._BatchParser, way)))
+    setattr(batch_parser.BatchParser, way, deadly(getattr(batch_parser.BatchParser, way)))
 parse.parse(Tools(load_feed(Path(feed_folder)), "", WorkFiles(work), Clients()), int(run_id), int(number))
 """
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from sluice import scanner
 from sluice.charsets import check_same_encoding
-from sluice.compiled.lines import lines_of
 from sluice.errors import MalformedXML
 from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
 from sluice.scanner import PathTable
+from sluice.stream_buffer import StreamBuffer
 
 # Measured best for lxml (the tree stays in the processor's cache): 256 to 512 KiB.
 PIECE_BYTES = 512 << 10
@@ -28,7 +27,6 @@ FEW_EVENTS = 32
 # libxml2 goes no deeper, not even where it is told to take documents of any size.
 MAX_DEPTH = 2048
 
-_TAG_NAME = re.compile(rb"<([^\s/>]+)")
 _NO_RECORDS = np.array([], np.int64)
 _NO_EVENTS = np.empty((0, 4), np.int64)
 
@@ -79,11 +77,9 @@ class PieceReader:
     leaper: Leaper | None = None
     bytes_read: int = 0
     records_seen: int = 0
-    ends_line: int = field(init=False)  # line at which the buffer begins, that is where the last piece ended
     fault: MalformedXML | None = None
-    _buffer: bytes = b""
-    _base: int = field(init=False)  # stream position of _buffer[0]
-    _scanned: int = 0  # index in _buffer
+    _buffer: StreamBuffer = field(init=False)  # begins where the last piece ended
+    _scanned: int = 0  # index in the buffer
     _documents: int = 0
     _prolog: bytes = b""
     _opened: Chain = ()  # the ancestors of the next piece; none for the first of a document
@@ -105,7 +101,7 @@ class PieceReader:
     def __iter__(self) -> Iterator[Piece | OversizeRecord]:
         self._state, self._stack = self.paths.new_state()
         self._events = _NO_EVENTS
-        self._base, self.ends_line = self.first_byte - len(self.context), self.first_line
+        self._buffer = StreamBuffer(self.first_byte - len(self.context), self.first_line)
         self._may_be_whole = self.leaper is not None and not self.context
         try:
             if self.context:
@@ -118,23 +114,23 @@ class PieceReader:
                 with suppress(MalformedXML):
                     yield from self._catch_up()
             yield from self._rest(fault.code)
-            self._buffer, self._events = b"", _NO_EVENTS  # the fault holds on to the reader
+            self._buffer.data, self._events = b"", _NO_EVENTS  # the fault holds on to the reader
             raise
 
     def _enter(self) -> Iterator[Piece | OversizeRecord]:
         """Open the ancestors in which the stream begins; what they hold from here on is no part of their leads."""
-        self._buffer = self.context
+        self._buffer.data = self.context
         yield from self._scan()
         self._freeze_lead(self.first_byte)
         self._opened = tuple(self._ancestors)
         self._drop_until(self.first_byte)
-        self.ends_line = self.first_line
+        self._buffer.line = self.first_line
 
     def _read(self) -> Iterator[Piece | OversizeRecord]:
         # Reads grow with the buffer: a large record would be copied over and over else.
         while chunk := self.stream.read(max(READ_BYTES, len(self._buffer) // 2)):
             self.bytes_read += len(chunk)
-            self._buffer += chunk
+            self._buffer.data += chunk
             self._may_be_whole &= len(self._buffer) < min(READ_BYTES, self.piece_bytes)
             if self._may_be_whole or self._leap():
                 continue
@@ -165,7 +161,7 @@ class PieceReader:
             self._events = np.empty((scanner.EVENT_CAPACITY, 4), np.int64)
         count = -1
         while count:
-            view = np.frombuffer(self._buffer, np.uint8)
+            view = np.frombuffer(self._buffer.data, np.uint8)
             self._scanned, count = scanner.scan(self.paths, view, self._scanned, self._state, self._stack, self._events)
             yield from self._follow(self._events[:count])
             if self._record_tag:
@@ -179,13 +175,16 @@ class PieceReader:
             return False
         if len(self._buffer) < self.piece_bytes:
             return True
-        end = self._buffer.rfind(self._record_tag)
+        end = self._buffer.data.rfind(self._record_tag)
         taken = 0
         if end > 0:
-            piece = Piece(
-                self.open_context(), self._buffer[:end], closing(self._opened), self._base, _NO_RECORDS, _NO_RECORDS,
-                self._next, self.ends_line, self._prolog, self._opened,
-            )  # fmt: skip
+            piece = self._unscanned(
+                self._buffer.data[:end],
+                context=self.open_context(),
+                tail=closing(self._opened),
+                prolog=self._prolog,
+                chain=self._opened,
+            )
             taken = self.leaper(piece)
         if not taken:
             self._misses += 1
@@ -193,17 +192,15 @@ class PieceReader:
             return False
         self._misses = 0
         self.records_seen += taken
-        self._drop_until(self._base + end)
+        self._drop_until(self._buffer.begin + end)
         self._scanned = 0
         return True
 
     def _leap_over_all(self) -> bool:
         """Hand over a whole stream, if what stands above records in it may be as long as it is."""
-        if self.leaper is None or not self._buffer or len(self._buffer) > self.max_header_bytes:
+        if self.leaper is None or not self._buffer.data or len(self._buffer) > self.max_header_bytes:
             return False
-        piece = Piece(
-            b"", self._buffer, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line, is_stream=True
-        )
+        piece = self._unscanned(self._buffer.data, is_stream=True)
         self.records_seen = self.leaper(piece)
         return bool(self.records_seen)
 
@@ -218,7 +215,7 @@ class PieceReader:
 
     def _follow(self, events: np.ndarray) -> Iterator[Piece | OversizeRecord]:
         """Most events are those of records, one after another in the same ancestors: these are taken in runs."""
-        events[:, 1:3] += self._base  # cuts move the buffer, so positions are made stream positions first
+        events[:, 1:3] += self._buffer.begin  # cuts move the buffer, so positions are made stream positions first
         if len(events) < FEW_EVENTS:
             yield from self._follow_each(events.tolist())
             return
@@ -239,7 +236,7 @@ class PieceReader:
         is_start = run[:, 0] == scanner.RECORD_START
         starts, ends = run[is_start, 1], run[~is_start, 2]
         while len(starts) or len(ends):
-            full = int(np.searchsorted(ends, self._base + self.piece_bytes)) if self._ancestors else len(ends)
+            full = int(np.searchsorted(ends, self._buffer.begin + self.piece_bytes)) if self._ancestors else len(ends)
             if full == len(ends):
                 self._begin_records(starts.tolist())
                 self._ends += ends.tolist()
@@ -255,7 +252,7 @@ class PieceReader:
 
     def _cut_behind_record(self, end: int) -> Iterator[Piece]:
         """Cut where a record ended; what comes then need not be scanned where leaps may be tried."""
-        tag = self._tag_at(self._starts[0])
+        tag = self._buffer.tag_at(self._starts[0])
         yield self._cut(end)
         if self.leaper is not None and self._misses < MAX_MISSES:
             self._go_back(tag)
@@ -270,7 +267,7 @@ class PieceReader:
                 self._ends.append(end)
                 if self._oversize is not None:
                     yield self._close_oversize(end)
-                elif end - self._base >= self.piece_bytes and self._ancestors:
+                elif end - self._buffer.begin >= self.piece_bytes and self._ancestors:
                     yield from self._cut_behind_record(end)
                     if self._record_tag:
                         return
@@ -279,39 +276,41 @@ class PieceReader:
                 self._begin_document(start, end)
             elif kind == scanner.ANCESTOR_START:
                 self._freeze_lead(start)
-                self._open_ancestor(start, self._slice(start, end))
+                self._open_ancestor(start, self._buffer.slice(start, end))
             elif kind == scanner.ANCESTOR_END:
                 self._ancestors.pop()
                 self._chain = None
             elif kind == scanner.DECLARATION:
                 self._declaration = start
             else:
-                if end > self._base:  # else its only record was too large, and is gone
+                if end > self._buffer.begin:  # else its only record was too large, and is gone
                     yield self._cut(end)
                 self._in_document = False
 
     def _leave_gap(self) -> Iterator[Piece]:
         """What stands before an XML declaration here (comments, white space) belongs to no document."""
         declaration, self._declaration = self._declaration, None
-        if declaration is not None and self._documents and declaration > self._base:
+        if declaration is not None and self._documents and declaration > self._buffer.begin:
             yield from self._take_gap(declaration)
 
     def _take_gap(self, end: int) -> Iterator[Piece]:
-        body, offset, line = self._slice(self._base, end), self._base, self.ends_line
+        gap = self._unscanned(
+            self._buffer.slice(self._buffer.begin, end), context=b"<_>", tail=b"</_>", is_remnant=True
+        )
         self._drop_until(end)
-        if strip_lead(body):
-            yield Piece(b"<_>", body, b"</_>", offset, _NO_RECORDS, _NO_RECORDS, self._next, line, is_remnant=True)
+        if strip_lead(gap.body):
+            yield gap
 
     def _begin_document(self, start: int, end: int) -> None:
         self._documents += 1
-        self._prolog = strip_lead(self._slice(self._base, start))
+        self._prolog = strip_lead(self._buffer.slice(self._buffer.begin, start))
         self._in_document = True
-        line = self._line_of(start)
+        line = self._buffer.line_of(start)
         if len(self._prolog) > self.max_header_bytes:
             message = f"more bytes stand before the root element than {self._header_quota}"
             raise MalformedXML("too_large", message, offset=start, line=line)
-        tag = self._slice(start, end)
-        closing_tag = b"" if tag.endswith(b"/>") else b"</" + self._name_at(start) + b">"
+        tag = self._buffer.slice(start, end)
+        closing_tag = b"" if tag.endswith(b"/>") else b"</" + self._buffer.name_at(start) + b">"
         try:
             if self._documents > 1:
                 check_same_encoding(self.stream, self._prolog)
@@ -321,7 +320,7 @@ class PieceReader:
             raise MalformedXML(error.code, error.message, offset=start, line=line) from None
 
     def _open_ancestor(self, start: int, tag: bytes) -> None:
-        ancestor = Ancestor(start, self._name_at(start), tag, None if self.keep_leads else tag)
+        ancestor = Ancestor(start, self._buffer.name_at(start), tag, None if self.keep_leads else tag)
         if len(tag) > self.max_header_bytes:
             raise self._header_too_large(ancestor)
         self._ancestors.append(ancestor)
@@ -342,7 +341,7 @@ class PieceReader:
         """The innermost open ancestor has got its first child on the path: what it holds so far is its lead."""
         if self._ancestors and self._ancestors[-1].lead is None:
             ancestor = self._ancestors[-1]
-            ancestor.lead = self._slice(ancestor.start, position)
+            ancestor.lead = self._buffer.slice(ancestor.start, position)
             if len(ancestor.lead) > self.max_header_bytes:
                 raise self._header_too_large(ancestor)
 
@@ -354,13 +353,13 @@ class PieceReader:
         done = len(self._ends)
         piece = Piece(
             context=self.open_context(),
-            body=self._slice(self._base, end),
+            body=self._buffer.slice(self._buffer.begin, end),
             tail=closing(chain),
-            offset=self._base,
+            offset=self._buffer.begin,
             starts=np.array(self._starts[:done], np.int64),
             ends=np.array(self._ends, np.int64),
             first_record=self._next,
-            first_line=self.ends_line,
+            first_line=self._buffer.line,
             prolog=self._prolog,
             chain=self._opened,
             families=tuple(self._families),
@@ -371,6 +370,11 @@ class PieceReader:
         self._drop_until(end)
         self._opened = chain
         return piece
+
+    def _unscanned(self, body: bytes, *, context: bytes = b"", tail: bytes = b"", **more: Any) -> Piece:
+        """A piece that begins where the last one ended, of which no records are known (yet)."""
+        buffer = self._buffer
+        return Piece(context, body, tail, buffer.begin, _NO_RECORDS, _NO_RECORDS, self._next, buffer.line, **more)
 
     def open_context(self) -> bytes:
         """What a piece that begins where the last one ended must be preceded by; nothing between two documents."""
@@ -386,6 +390,11 @@ class PieceReader:
         return self.first_record + self.records_seen
 
     @property
+    def ends_line(self) -> int:
+        """The line in which the last piece ended."""
+        return self._buffer.line
+
+    @property
     def is_inside_record(self) -> bool:
         """Whether a record was open where the last piece ended (it was cut off to make room for an oversize one)."""
         return len(self._starts) > len(self._ends)
@@ -393,29 +402,29 @@ class PieceReader:
     def _make_room(self) -> Iterator[Piece]:
         """Keep the buffer within its bound where no record ended for long."""
         if self._oversize is not None:
-            self._drop_until(self._base + self._scanned)
+            self._drop_until(self._buffer.begin + self._scanned)
         elif len(self._buffer) <= self.piece_bytes:
             return
         elif self.is_inside_record:
-            if self._base + len(self._buffer) - self._starts[-1] > self.max_record_bytes:
-                yield from self._open_oversize(self._base + self._scanned)
+            if self._buffer.end - self._starts[-1] > self.max_record_bytes:
+                yield from self._open_oversize(self._buffer.begin + self._scanned)
         elif self._ancestors and self._ancestors[-1].lead is None:
-            if self._base + self._scanned - self._ancestors[-1].start > self.max_header_bytes:
+            if self._buffer.begin + self._scanned - self._ancestors[-1].start > self.max_header_bytes:
                 raise self._header_too_large(self._ancestors[-1])
         elif self._state[scanner.LAST_CHILD_END] > 0:
-            yield self._cut(self._base + int(self._state[scanner.LAST_CHILD_END]))
+            yield self._cut(self._buffer.begin + int(self._state[scanner.LAST_CHILD_END]))
         if len(self._buffer) > self.max_record_bytes + self.max_header_bytes + self.piece_bytes:
             message = f"a tag, comment or stretch without records passes max_record_bytes ({self.max_record_bytes})"
-            raise MalformedXML("too_large", message, offset=self._base, line=self.ends_line)
+            raise MalformedXML("too_large", message, offset=self._buffer.begin, line=self._buffer.line)
 
     def _open_oversize(self, seen: int, levels: int | None = None) -> Iterator[Piece]:
         """Cut before the record that is open, and let go of it up to ``seen``, a place in the stream."""
         start = self._starts[-1]
-        if start > self._base and self._ancestors:
+        if start > self._buffer.begin and self._ancestors:
             yield self._cut(start)
         self._drop_until(start)
-        raw, chain = self._buffer[: min(RAW_CAP_BYTES, seen - start)], self._families[-1][1]
-        self._oversize = OversizeRecord(start, start, self._next, self.ends_line, raw, self._prolog, chain, levels)
+        raw, chain = self._buffer.data[: min(RAW_CAP_BYTES, seen - start)], self._families[-1][1]
+        self._oversize = OversizeRecord(start, start, self._next, self._buffer.line, raw, self._prolog, chain, levels)
         self._drop_until(seen)
 
     def _close_oversize(self, end: int) -> OversizeRecord:
@@ -434,13 +443,11 @@ class PieceReader:
         if is_open or self._scanned < len(self._buffer):
             raise self._truncated()
         if not self._documents:
-            if strip_lead(self._buffer):
+            if strip_lead(self._buffer.data):
                 message = "the file ends before its root element begins"
-                raise MalformedXML(
-                    "truncated", message, offset=self._base + len(self._buffer), line=self._line_of(None)
-                )
+                raise MalformedXML("truncated", message, offset=self._buffer.end, line=self._buffer.line_of(None))
             raise MalformedXML("empty_file", "the file is empty", offset=0, line=1)
-        yield from self._take_gap(self._base + len(self._buffer))
+        yield from self._take_gap(self._buffer.end)
 
     def _rest(self, code: str) -> Iterator[Piece]:
         """At a fault: the whole records before it; where the stream ends early, also what then is left."""
@@ -451,14 +458,11 @@ class PieceReader:
             yield self._cut(self._ends[-1], next(chain for first, chain in reversed(self._families) if first < done))
         if code == "truncated" and self._state[scanner.MODE] == scanner.CONTENT:
             # Not within a tag that is not whole: a value may hold such a character.
-            body = self._buffer[: self._buffer.rfind(b">", 0, self._scanned) + 1]
-            yield Piece(
-                self.open_context(), body, b"", self._base, _NO_RECORDS, _NO_RECORDS, self._next, self.ends_line,
-                is_remnant=True,
-            )  # fmt: skip
+            body = self._buffer.data[: self._buffer.data.rfind(b">", 0, self._scanned) + 1]
+            yield self._unscanned(body, context=self.open_context(), is_remnant=True)
 
     def _truncated(self) -> MalformedXML:
-        end, line = self._base + len(self._buffer), self._line_of(None)
+        end, line = self._buffer.end, self._buffer.line_of(None)
         if self.is_inside_record:
             inside = f"inside record {self._next + len(self._ends)}, which begins at byte {self._starts[-1]}"
         elif self._ancestors:
@@ -468,8 +472,8 @@ class PieceReader:
         return MalformedXML("truncated", f"the XML ends at byte {end}, line {line}, {inside}", offset=end, line=line)
 
     def _scan_error(self) -> MalformedXML:
-        offset = self._base + self._scanned
-        line = self._line_of(offset)
+        offset = self._buffer.begin + self._scanned
+        line = self._buffer.line_of(offset)
         if not self._documents:
             return MalformedXML("not_xml", "the file does not begin like XML", offset=offset, line=line)
         message = f"something other than a comment stands after the root element, at byte {offset}, line {line}"
@@ -482,32 +486,9 @@ class PieceReader:
     def _header_too_large(self, ancestor: Ancestor) -> MalformedXML:
         name = ancestor.name.decode(errors="replace")
         message = f"<{name}> holds more bytes before its first record than {self._header_quota}"
-        return MalformedXML("too_large", message, offset=ancestor.start, line=self._line_of(ancestor.start))
+        return MalformedXML("too_large", message, offset=ancestor.start, line=self._buffer.line_of(ancestor.start))
 
-    # -- the buffer ---------------------------------------------------------------------------------------------------
-
-    def _slice(self, start: int, end: int) -> bytes:
-        return self._buffer[start - self._base : end - self._base]
-
-    def _line_of(self, position: int | None) -> int:
-        """The line at a place in the buffer; at its end for None."""
-        return self.ends_line + self._buffer.count(b"\n", 0, None if position is None else position - self._base)
-
-    def _drop_until(self, position: int) -> None:
-        size = position - self._base
-        if size <= 0:
-            return
-        self.ends_line = int(lines_of(self._buffer, np.array([size]), self.ends_line)[0])
-        self._buffer = self._buffer[size:]
-        self._base = position
-        self._scanned -= size
-        self._state[scanner.LAST_CHILD_END] = max(int(self._state[scanner.LAST_CHILD_END]) - size, -1)
-
-    def _tag_at(self, start: int) -> bytes:
-        """How the start tag there begins: its name, and what stands behind it."""
-        index = start - self._base
-        return self._buffer[index : index + len(self._name_at(start)) + 2]
-
-    def _name_at(self, start: int) -> bytes:
-        match = _TAG_NAME.match(self._buffer, start - self._base)
-        return match.group(1) if match else b""
+    def _drop_until(self, place: int) -> None:
+        if size := self._buffer.drop_until(place):
+            self._scanned -= size
+            self._state[scanner.LAST_CHILD_END] = max(int(self._state[scanner.LAST_CHILD_END]) - size, -1)

@@ -127,7 +127,13 @@ class Splitter:
     """Scanner and pieces. An input is a shape of record paths, the size of pieces, that of reads, and a stream."""
 
     name = "splitter"
-    files = ("sluice/scanner.py", "sluice/pieces.py", "sluice/piece_reader.py", "sluice/xmlio.py")
+    files = (
+        "sluice/scanner.py",
+        "sluice/pieces.py",
+        "sluice/piece_reader.py",
+        "sluice/stream_buffer.py",
+        "sluice/xmlio.py",
+    )
     mutator = SPLITTER
     _scan = staticmethod(_interpreted())
 
@@ -231,7 +237,8 @@ class Parser:
 
     name = "parser"
     files = (
-        "sluice/charsets.py", "sluice/reading.py", "sluice/cutting.py", "sluice/stages/parse.py", "sluice/plan.py",
+        "sluice/charsets.py", "sluice/reading.py", "sluice/cutting.py", "sluice/stages/parse.py",
+        "sluice/batch_parser.py", "sluice/plan.py",
         "sluice/walk.py", "sluice/convert.py", "sluice/values.py", "sluice/dates.py", "sluice/tabulate.py",
         "sluice/rejects.py",
     )  # fmt: skip

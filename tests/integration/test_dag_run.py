@@ -220,8 +220,8 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
     run_dag: RunDag, landing: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its batch goes on without it. Here a dead worker is one that leaves no word in Sluice's notes."""
+    from sluice import batch_parser
     from sluice.attempts import Attempts
-    from sluice.stages import parse
 
     class Killed(OSError):
         pass
@@ -241,7 +241,7 @@ def test_a_file_that_kills_its_workers_is_quarantined_within_the_tries_of_the_ta
             leave(self, kind, error, trace)
 
     for way in ways:
-        monkeypatch.setattr(parse._BatchParser, way, deadly(getattr(parse._BatchParser, way)))
+        monkeypatch.setattr(batch_parser.BatchParser, way, deadly(getattr(batch_parser.BatchParser, way)))
     monkeypatch.setattr(Attempts, "__exit__", leave_alive)
     for name, number in (("a", 1), ("b", 666), ("c", 666), ("d", 2)):
         drop(landing, f"{name}.xml", ORDER.format(id=number, total="1"))

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from tests.parsed import Parsed, ledger_file, parse_parts, tools_for
 
-from sluice import piece_reader, tabulate
+from sluice import batch_parser, piece_reader, tabulate
 from sluice.feed.model import Feed
 from sluice.kernel.tier import FastTier
 from sluice.records import Cut, Part
-from sluice.stages import parse as parse_stage
 
 
 @contextmanager
@@ -30,7 +29,7 @@ def reference_only() -> Iterator[None]:
 def small_pieces(piece_bytes: int, read_bytes: int) -> Iterator[None]:
     """Cut pieces of a few records, so that short documents have many, and leaps lead into them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parse_stage, "PIECE_BYTES", piece_bytes)
+        patch.setattr(batch_parser, "PIECE_BYTES", piece_bytes)
         patch.setattr(piece_reader, "READ_BYTES", read_bytes)
         yield
 

@@ -20,7 +20,7 @@ from tests.hostile.cases import PATTERN
 from tests.parsed import NUMBER, RUN_ID, Parsed, cut_parts, ledger_file, parse_cut, parse_data, parse_parts, tools_for
 from tests.parsed import write_feed as write
 
-from sluice import validity
+from sluice import batch_parser, validity
 from sluice.errors import REJECT_CODES, PermanentError, WorkFilesUnavailable
 from sluice.feed.model import Feed
 from sluice.pieces import RAW_CAP_BYTES
@@ -121,7 +121,7 @@ def test_a_record_beyond_the_limit_is_rejected_wherever_it_stands(limit: int, re
 def test_blocks_are_written_as_they_fill(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rejects and child rows find their records across blocks and pieces."""
     monkeypatch.setattr("sluice.tabulate.BLOCK_RECORDS", 3)
-    monkeypatch.setattr(parse_stage, "PIECE_BYTES", 100)
+    monkeypatch.setattr(batch_parser, "PIECE_BYTES", 100)
     records = [rec(number, "<l/>" * (number % 3)) if number % 4 else "<rec/>\n" for number in range(50)]
     parsed = parse_data(feed, tmp_path, document(*records))
     expected = [number for number in range(50) if number % 4]
@@ -369,11 +369,11 @@ def test_errors_in_a_cut_part_have_their_place_in_the_file(feed: Feed, tmp_path:
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where the feed keeps what it can: the records may be of two versions."""
     feed = write(tmp_path, KEEP)
-    monkeypatch.setattr(parse_stage, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(batch_parser, "PIECE_BYTES", 1000)
     data = document(*(rec(number, "<n>1</n>") for number in range(20_000)))
     (tmp_path / "file.xml").write_bytes(data)
     part = Part(1, ledger_file(tmp_path / "file.xml"), Cut())
-    take = parse_stage._BatchParser._parse_piece
+    take = batch_parser.BatchParser._parse_piece
     pieces = itertools.count()
 
     def change_after_the_first(self: Any, *args: Any) -> Any:
@@ -382,7 +382,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
             (tmp_path / "file.xml").write_bytes(data[:-1] + b" ")
         return taken
 
-    monkeypatch.setattr(parse_stage._BatchParser, "_parse_piece", change_after_the_first)
+    monkeypatch.setattr(batch_parser.BatchParser, "_parse_piece", change_after_the_first)
     parsed = parse_parts(tools_for(feed, tmp_path), [part])
     assert set(parsed.codes) == {"source_changed"}
     assert parsed.outcomes[0]["failed"]
@@ -407,7 +407,7 @@ def feed_of(paths: tuple[tuple[str, ...], ...], folder: Path, options: str = "")
 def test_each_record_of_a_sound_stream_is_a_row(stream: Stream, piece_bytes: int, tmp_path: Path) -> None:
     """With its place, its ordinal and its content."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parse_stage, "PIECE_BYTES", piece_bytes)
+        patch.setattr(batch_parser, "PIECE_BYTES", piece_bytes)
         parsed = parse_data(feed_of(stream.paths, tmp_path), tmp_path, stream.data)
     assert parsed.rejects == []
     rows = sorted((row for name in parsed.feed.tables for row in parsed.rows(name)), key=lambda row: row["_record"])
@@ -462,7 +462,7 @@ def test_what_is_not_well_formed_is_never_taken_for_sound(
     data = mutated(sound, mutations)
     options = "malformed: keep_records" if keeps else ""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parse_stage, "PIECE_BYTES", piece_bytes)
+        patch.setattr(batch_parser, "PIECE_BYTES", piece_bytes)
         parsed = parse_data(feed_of(stream.paths, tmp_path, options), tmp_path, data)
     assert parsed.is_conserved()
     whole = [reject for reject in parsed.rejects if reject.ordinal is None]
