@@ -19,9 +19,9 @@ SILENCE_ADVICE = (
     " come less often now, raise `alerts: silence_hours` in the feed file."
 )
 DEAD_LETTERS_ADVICE = (
-    "Look at the messages in the queue: each was received several times and could not be read. The files that they"
-    " announce are found by the feed's next scheduled run. Delete them, or move them back once"
-    " what was wrong is mended."
+    "Look at the messages in the queue: each was received several times and could not be read. Move back what announces"
+    " files, once what was wrong is mended, and delete the rest. A scheduled run finds only files of the days that it"
+    " lists."
 )
 
 

@@ -73,11 +73,11 @@ def lineage_of(feed: Feed, dsn: str, totals: Totals) -> OperatorLineage[Any, Any
 
 
 def _source(feed: Feed) -> InputDataset:
-    """By the literal part of its pattern: files are many, and come and go."""
+    """By the literal part of its pattern: files come and go. Never by all of it: that may hold a password."""
     base = UriPattern(feed.source.uri).base
     parts = urlsplit(base)
     namespace = "file" if parts.scheme == "file" else f"{parts.scheme}://{parts.hostname or ''}"
-    about = documentation_dataset.DocumentationDatasetFacet(description=feed.source.uri)
+    about = documentation_dataset.DocumentationDatasetFacet(description=feed.description.strip() or feed.feed)
     return InputDataset(namespace, parts.path.strip("/") or "/", facets={"documentation": about})
 
 
