@@ -1,0 +1,107 @@
+"""What a feed has loaded, asked for by element path, so that one set of questions fits every feed over the same samples.
+
+A path is that of ``count.py``: local names from the root of the document, ``/Invoice/TaxTotal/@currencyID``. A column is
+found by its table's path and its own; a feed that names its tables and columns in another way gives the same answers.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from tests.feeds.tables import as_text
+
+from sluice.feed.model import Feed
+from sluice.feed.paths import Path, parse_path
+
+
+class Loaded:
+    """The tables of ``feed`` in the database at ``dsn``."""
+
+    def __init__(self, feed: Feed, dsn: str) -> None:
+        self.feed, self._dsn = feed, dsn
+        self._tables = {name: _table_path(feed, name) for name in feed.tables}
+        self._columns: dict[str, tuple[str, str]] = {}
+        for name, table in feed.tables.items():
+            for column, declared in table.columns.items():
+                for path in declared.path:
+                    self._columns.setdefault(_below(self._tables[name], parse_path(path)), (name, column))
+
+    def count_rows(self) -> dict[str, int]:
+        """Rows of each table, by the path of the elements that they are made of."""
+        return {path: self._ask("SELECT count(*) FROM {}", name)[0][0] for name, path in self._tables.items()}
+
+    def sum(self, path: str) -> Decimal:
+        return self._ask_column("SELECT coalesce(sum({1}), 0) FROM {0}", path)[0][0]
+
+    def count_distinct(self, path: str) -> int:
+        return self._ask_column("SELECT count(DISTINCT {1}) FROM {0}", path)[0][0]
+
+    def values(self, path: str) -> list[str]:
+        """All that is not NULL, the items of lists one by one, as texts in the order of their characters."""
+        found = self._ask_column("SELECT {1} FROM {0} WHERE {1} IS NOT NULL", path)
+        items = (item for (value,) in found for item in (value if isinstance(value, list) else [value]))
+        return sorted(map(as_text, items))
+
+    def row(self, table: str, where: dict[str, str], wanted: dict[str, Any]) -> dict[str, Any]:
+        """The values at the paths of ``wanted`` in the one row of ``table`` with the values of ``where``."""
+        name = next(name for name, path in self._tables.items() if path == table)
+        condition = sql.SQL(" AND ").join(
+            sql.SQL("{}::text = {}").format(sql.Identifier(self._column(path, name)), sql.Literal(value))
+            for path, value in where.items()
+        )
+        columns = sql.SQL(", ").join(sql.Identifier(self._column(path, name)) for path in wanted)
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(columns, self._identifier(name), condition)
+        rows = self._fetch(query)
+        assert len(rows) == 1, f"{len(rows)} rows of {table} have {where}"
+        return dict(zip(wanted, map(as_text, rows[0]), strict=True))
+
+    def unmapped(self) -> list[str]:
+        """What the samples hold and no column reads."""
+        query = sql.SQL("SELECT path FROM sluice.drift WHERE feed = {} AND kind <> 'empty' ORDER BY path")
+        return [path for (path,) in self._fetch(query.format(sql.Literal(self.feed.feed)))]
+
+    def _column(self, path: str, table: str | None = None) -> str:
+        if table is not None:
+            for column, declared in self.feed.tables[table].columns.items():
+                if path in (_below(self._tables[table], parse_path(own)) for own in declared.path):
+                    return column
+        return self._columns[path][1]
+
+    def _identifier(self, name: str) -> sql.Identifier:
+        return sql.Identifier(self.feed.schema_name, name)
+
+    def _ask(self, statement: str, table: str) -> list[tuple[Any, ...]]:
+        return self._fetch(sql.SQL(statement).format(self._identifier(table)))
+
+    def _ask_column(self, statement: str, path: str) -> list[tuple[Any, ...]]:
+        table, column = self._columns[path]
+        return self._fetch(sql.SQL(statement).format(self._identifier(table), sql.Identifier(column)))
+
+    def _fetch(self, query: sql.Composed) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self._dsn) as connection:
+            return connection.execute(query).fetchall()
+
+
+def _table_path(feed: Feed, name: str) -> str:
+    table = feed.tables[name]
+    if table.parent is None:
+        return _below("/", parse_path(table.record or ""))
+    return _below(_table_path(feed, table.parent), parse_path(table.rows or ""))
+
+
+def _below(base: str, path: Path) -> str:
+    """Where ``path`` ends, from ``base``; names without their prefixes, predicates as they are told apart by."""
+    place = PurePosixPath(base)
+    for _ in range(path.up):
+        place = place.parent
+    for step in path.steps:
+        tests = "".join(
+            f"[{'/'.join([*(name.local for name in p.steps), *([f'@{p.attribute.local}'] if p.attribute else [])])}='{p.value}']"
+            for p in step.predicates
+        )
+        place /= f"{step.name.local}{tests}"
+    return str(place / f"@{path.attribute.local}") if path.attribute else str(place)

@@ -1,0 +1,161 @@
+"""Six standards that nobody prepared Sluice for: their samples, loaded by feeds written by hand, against scripts that count.
+
+Each folder beside this file is a standard: ``samples/`` and what is wrong on purpose in ``broken/``, written by
+``make_samples.py`` after the public specification; ``xsd/`` of our own for the part that the samples use; ``feed.yaml``,
+written by hand; and ``count.py``, which says what must come of the samples without any part of Sluice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import importlib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+
+import psycopg
+import pytest
+from lxml import etree
+from tests.feeds.tables import read_rejects
+from tests.standards.loaded import Loaded
+from tests.standards.write_samples import HERE, STANDARDS, make
+
+from sluice.errors import RunFailed
+from sluice.feed.loading import load_feed
+from sluice.feed.model import Feed
+from sluice.pipeline import run_feed
+from sluice.records import RunRequest, Totals
+from sluice.sources import Clients
+from sluice.tools import Tools
+from sluice.workfiles import WorkFiles
+
+WITH_XSD = [name for name in STANDARDS if (HERE / name / "xsd").is_dir()]
+
+
+class Case:
+    """A standard whose samples are loaded."""
+
+    def __init__(self, name: str, dsn: str, work: Path) -> None:
+        self.folder = HERE / name
+        self.feed = load_feed(self.folder)
+        self.dsn = dsn
+        self._tools = Tools(self.feed, dsn, WorkFiles(str(work)), Clients())
+        self.totals = self.run("samples")
+        self.loaded = Loaded(self.feed, dsn)
+
+    def run(self, folder: str) -> Totals:
+        """Load one folder of the standard; where the feed tells files by date, all dates that there are."""
+        pattern = "{date:%Y-%m-%d}/*" if "{date:" in self.feed.source.uri else "**"
+        first, last = dt.date(2026, 1, 1), dt.date(2026, 6, 30)
+        request = RunRequest(self.feed.feed, folder, first, last, uri=f"{self.folder}/{folder}/{pattern}")
+        return run_feed(self._tools, request).totals
+
+
+def counts_of(name: str) -> ModuleType:
+    return importlib.import_module(f"tests.standards.{name}.count")
+
+
+@pytest.fixture(scope="module", params=STANDARDS)
+def case(
+    request: pytest.FixtureRequest, shared_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Case]:
+    yield Case(request.param, shared_database, tmp_path_factory.mktemp("work"))
+
+
+def test_all_that_is_found_is_loaded(case: Case) -> None:
+    """Conservation: as many records as an independent script counts, each of them loaded, none quarantined."""
+    totals = case.totals
+    found = counts_of(case.feed.feed).expected()["found"]
+    assert (totals.found, totals.loaded, totals.quarantined, totals.files_quarantined) == (found, found, 0, 0)
+    assert sum(asdict(totals.counts).values()) == found
+
+
+def test_every_table_has_its_rows(case: Case) -> None:
+    """One row for each element of the newest version of each key, and no table that nobody counted."""
+    assert case.loaded.count_rows() == counts_of(case.feed.feed).expected()["tables"]
+
+
+def test_values_are_exact(case: Case) -> None:
+    expected = counts_of(case.feed.feed).expected()
+    loaded = case.loaded
+    assert {path: loaded.sum(path) for path in expected["sums"]} == expected["sums"]
+    assert {path: loaded.count_distinct(path) for path in expected["distinct"]} == expected["distinct"]
+    assert {path: loaded.values(path) for path in expected["sorted"]} == expected["sorted"]
+    for table, where, wanted in expected["rows"]:
+        assert loaded.row(table, where, wanted) == wanted
+
+
+def test_nothing_is_left_unread(case: Case) -> None:
+    """All elements and attributes of the samples are read by a column, but for those that the feed says it ignores."""
+    assert case.loaded.unmapped() == []
+
+
+def test_what_is_broken_is_quarantined_and_no_more(case: Case) -> None:
+    """Where something is planted: it, its place and its reason, while the tables stay as they were."""
+    planted = counts_of(case.feed.feed).PLANTED
+    if not planted:
+        pytest.skip("nothing is planted in this standard")
+    before = case.loaded.count_rows()
+    try:
+        case.run("broken")
+    except RunFailed as failed:
+        assert "quarantined" in str(failed)
+    with psycopg.connect(case.dsn) as connection:
+        rejects = read_rejects(connection, case.feed, f"file://{case.folder}/broken/")
+    assert rejects == planted
+    assert case.loaded.count_rows() == before
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_the_samples_are_what_their_script_writes(name: str) -> None:
+    """Compared unpacked: two versions of zlib need not compress alike."""
+    folder = HERE / name
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.parent != folder and path.parts[len(folder.parts)] in ("samples", "broken")
+    ]
+    kept = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
+    assert {path: unpacked(data) for path, data in kept.items()} == {
+        path: unpacked(data) for path, data in make(name).items()
+    }
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_the_samples_are_enough_and_not_too_much(name: str) -> None:
+    """At least three files and sixty records, in 10 to 300 KB."""
+    files = [path for path in (HERE / name / "samples").rglob("*") if path.is_file()]
+    assert len(files) >= 3
+    assert counts_of(name).expected()["found"] >= 60
+    assert 10_000 <= sum(path.stat().st_size for path in files) <= 300_000
+
+
+@pytest.mark.parametrize("name", WITH_XSD)
+def test_the_samples_fit_their_xsd(name: str) -> None:
+    """libxml2 finds each document valid against the schema of its root's namespace."""
+    feed = load_feed(HERE / name)
+    schemas = schemas_of(feed)
+    checked = 0
+    for path in sorted((HERE / name / "samples").rglob("*")):
+        for data in unpacked(path.read_bytes()) if path.is_file() else ():
+            root = etree.fromstring(data)
+            schemas[etree.QName(root).namespace].assertValid(root)
+            checked += 1
+    assert checked
+
+
+def schemas_of(feed: Feed) -> dict[str | None, etree.XMLSchema]:
+    parsed = [etree.parse(feed.folder / file) for file in feed.xsd.files] if feed.xsd else []
+    return {document.getroot().get("targetNamespace"): etree.XMLSchema(document) for document in parsed}
+
+
+def unpacked(data: bytes) -> list[bytes]:
+    """The file, what it decompresses to, or the members of the archive."""
+    if data.startswith(b"PK"):
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            return [archive.read(name) for name in archive.namelist()]
+    return [gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data]
