@@ -1,7 +1,7 @@
-"""What a feed has loaded, asked for by element path, so that one set of questions fits every feed over the same samples.
+"""What a feed has loaded, asked for by element path, so that the same questions fit every feed over the same samples.
 
-A path is that of ``count.py``: local names from the root of the document, ``/Invoice/TaxTotal/@currencyID``. A column is
-found by its table's path and its own; a feed that names its tables and columns in another way gives the same answers.
+A path is that of ``count.py``: local names from the root of the document, ``/Invoice/TaxTotal/@currencyID``. A column
+is found by its table's path and its own; a feed that names tables and columns in another way gives the same answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg import sql
 from tests.feeds.tables import as_text
 
 from sluice.feed.model import Feed
-from sluice.feed.paths import Path, parse_path
+from sluice.feed.paths import Path, Predicate, parse_path
 
 
 class Loaded:
@@ -99,9 +99,13 @@ def _below(base: str, path: Path) -> str:
     for _ in range(path.up):
         place = place.parent
     for step in path.steps:
-        tests = "".join(
-            f"[{'/'.join([*(name.local for name in p.steps), *([f'@{p.attribute.local}'] if p.attribute else [])])}='{p.value}']"
-            for p in step.predicates
-        )
+        tests = "".join(map(_spell, step.predicates))
         place /= f"{step.name.local}{tests}"
     return str(place / f"@{path.attribute.local}") if path.attribute else str(place)
+
+
+def _spell(predicate: Predicate) -> str:
+    names = [name.local for name in predicate.steps]
+    if predicate.attribute:
+        names.append(f"@{predicate.attribute.local}")
+    return f"[{'/'.join(names)}='{predicate.value}']"

@@ -1,4 +1,4 @@
-"""What the samples are written with: elements, texts and marks as XML, and files that are the same whenever they are made.
+"""What the samples are written with: elements and texts as XML, and files that are the same whenever they are made.
 
 The samples in the repository are what ``make_samples.py`` of each standard has written::
 
