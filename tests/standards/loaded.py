@@ -24,11 +24,16 @@ class Loaded:
     def __init__(self, feed: Feed, dsn: str) -> None:
         self.feed, self._dsn = feed, dsn
         self._tables = {name: _table_path(feed, name) for name in feed.tables}
+        # what a column takes in the first place counts before what another takes for want of better
+        taken = sorted(
+            (rank, name, column, path)
+            for name, table in feed.tables.items()
+            for column, declared in table.columns.items()
+            for rank, path in enumerate(declared.path, len(declared.path) > 1)
+        )
         self._columns: dict[str, tuple[str, str]] = {}
-        for name, table in feed.tables.items():
-            for column, declared in table.columns.items():
-                for path in declared.path:
-                    self._columns.setdefault(_below(self._tables[name], parse_path(path)), (name, column))
+        for _, name, column, path in taken:
+            self._columns.setdefault(_below(self._tables[name], parse_path(path)), (name, column))
 
     def count_rows(self) -> dict[str, int]:
         """Rows of each table, by the path of the elements that they are made of."""

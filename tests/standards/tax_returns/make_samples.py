@@ -104,11 +104,11 @@ def header(number: int, year: int, kind: str, sent: str, rng: random.Random) -> 
 def officer(index: int, rng: random.Random) -> Node:
     return node(
         "Form990PartVIISectionAGrp",
-        node("PersonNm", rng.choice(PEOPLE)) if index % 6 else name_of("BusinessName", "First Trust Co", "TRUSTEE"),
+        node("PersonNm", rng.choice(PEOPLE)) if index % 5 else name_of("BusinessName", "First Trust Co", "TRUSTEE"),
         node("TitleTxt", rng.choice(["DIRECTOR", "PRESIDENT/CEO", "CFO", ""])),
         node("AverageHoursPerWeekRt", rng.choice(["40.00", "2.5", "0", "1.75"])),
         node("AverageHoursPerWeekRltdOrgRt", "0.5") if rng.random() < 0.2 else None,
-        node("IndividualTrusteeOrDirectorInd", "X") if index % 6 else node("InstitutionalTrusteeInd", "X"),
+        node("IndividualTrusteeOrDirectorInd", "X") if index % 5 else node("InstitutionalTrusteeInd", "X"),
         node("OfficerInd", "X") if rng.random() < 0.5 else None,
         node("FormerOfcrDirectorTrusteeInd", "X") if rng.random() < 0.1 else None,
         node("ReportableCompFromOrgAmt", rng.choice([0, 0, 84_250, 311_000])),
