@@ -35,6 +35,10 @@ class Loaded:
         for _, name, column, path in taken:
             self._columns.setdefault(_below(self._tables[name], parse_path(path)), (name, column))
 
+    @property
+    def root_paths(self) -> list[str]:
+        return [self._tables[name] for name in self.feed.roots]
+
     def count_rows(self) -> dict[str, int]:
         """Rows of each table, by the path of the elements that they are made of."""
         return {path: self._ask("SELECT count(*) FROM {}", name)[0][0] for name, path in self._tables.items()}

@@ -20,7 +20,7 @@ from types import ModuleType
 import psycopg
 import pytest
 from lxml import etree
-from tests.feeds.tables import read_rejects
+from tests.feeds.tables import read_rejects, read_totals
 from tests.standards.loaded import Loaded
 from tests.standards.write_samples import HERE, STANDARDS, make
 
@@ -93,17 +93,19 @@ def test_nothing_is_left_unread(case: Case) -> None:
 
 
 def test_what_is_broken_is_quarantined_and_no_more(case: Case) -> None:
-    """Where something is planted: it, its place and its reason, while the tables stay as they were."""
-    planted = counts_of(case.feed.feed).PLANTED
-    if not planted:
-        pytest.skip("nothing is planted in this standard")
+    """Where something is planted: it, its place and its reason, while the sound records beside it are loaded."""
+    counts = counts_of(case.feed.feed)
     before = case.loaded.count_rows()
     with suppress(RunFailed):  # it fails where a whole file is quarantined
         case.run("broken")
     with psycopg.connect(case.dsn) as connection:
         rejects = read_rejects(connection, case.feed, f"file://{case.folder}/broken/")
-    assert rejects == planted
-    assert case.loaded.count_rows() == before
+        totals = read_totals(connection, case.feed)
+    assert rejects == counts.PLANTED
+    assert totals.found == totals.loaded + totals.quarantined
+    assert totals.loaded - case.totals.loaded == counts.SOUND_BESIDE
+    after = case.loaded.count_rows()
+    assert sum(after[path] - before[path] for path in case.loaded.root_paths) == counts.SOUND_BESIDE
 
 
 @pytest.mark.parametrize("name", STANDARDS)

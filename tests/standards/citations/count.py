@@ -59,12 +59,7 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
         "PubmedData/ReferenceList/Reference/ArticleIdList/ArticleId",
         f"{MEDLINE}/ChemicalList/Chemical/RegistryNumber",
     ]
-    dois = [
-        e.text
-        for a in articles
-        for e in walk(a, "PubmedData/ArticleIdList/ArticleId")
-        if e.get("IdType") == "doi"
-    ]
+    dois = [e.text for a in articles for e in walk(a, "PubmedData/ArticleIdList/ArticleId") if e.get("IdType") == "doi"]
     third = next(a for a in articles if first(a, f"{MEDLINE}/PMID") == "38003027")
     return {
         "found": found,
@@ -76,7 +71,11 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
         "distinct": {
             f"{ROOT}/{MEDLINE}/PMID": len({first(a, f"{MEDLINE}/PMID") for a in articles}),
             f"{ROOT}/{MEDLINE}/MeshHeadingList/MeshHeading/DescriptorName/@UI": len(
-                {e.get("UI") for a in articles for e in walk(a, f"{MEDLINE}/MeshHeadingList/MeshHeading/DescriptorName")}
+                {
+                    e.get("UI")
+                    for a in articles
+                    for e in walk(a, f"{MEDLINE}/MeshHeadingList/MeshHeading/DescriptorName")
+                }
             ),
         },
         "sorted": {
@@ -88,8 +87,12 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
                 ROOT,
                 {f"{ROOT}/{MEDLINE}/PMID": "38003027"},
                 {
-                    f"{ROOT}/{ARTICLE}/Journal/JournalIssue/Volume": first(third, f"{ARTICLE}/Journal/JournalIssue/Volume"),
-                    f"{ROOT}/{MEDLINE}/MedlineJournalInfo/NlmUniqueID": first(third, f"{MEDLINE}/MedlineJournalInfo/NlmUniqueID"),
+                    f"{ROOT}/{ARTICLE}/Journal/JournalIssue/Volume": first(
+                        third, f"{ARTICLE}/Journal/JournalIssue/Volume"
+                    ),
+                    f"{ROOT}/{MEDLINE}/MedlineJournalInfo/NlmUniqueID": first(
+                        third, f"{MEDLINE}/MedlineJournalInfo/NlmUniqueID"
+                    ),
                     f"{ROOT}/{ARTICLE}/Language": texts(third, f"{ARTICLE}/Language"),
                 },
             )
@@ -99,3 +102,6 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
 
 PLANTED = [{"file": "2026-01-08/pubmed26n1304.xml.gz", "reasons": ["truncated"]}]
 """A file that ends too early."""
+
+SOUND_BESIDE = 0
+"""Records of the folder of broken files that load all the same."""

@@ -11,7 +11,13 @@ DOCTYPE = (
     ' "https://dtd.nlm.nih.gov/ncbi/pubmed/out/pubmed_250101.dtd">\n'
 )
 MONTHS = ["Jan", "Feb", "Mar", "04", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-PEOPLE = [("Müller", "Jörg", "J"), ("O'Connor", "Síle M", "SM"), ("Zhang", "伟", "W"), ("van der Berg", "A", "A"), ("Ñuñez", "José", "J")]
+PEOPLE = [
+    ("Müller", "Jörg", "J"),
+    ("O'Connor", "Síle M", "SM"),
+    ("Zhang", "伟", "W"),
+    ("van der Berg", "A", "A"),
+    ("Ñuñez", "José", "J"),
+]
 JOURNALS = [
     ("0028-0836", "Print", "Journal of Invented Results", "J Invent Res", "0410462", "England"),
     ("1476-468X", "Electronic", "Annals of Sample Medicine", "Ann Sample Med", "9808127", "United States"),
@@ -20,7 +26,12 @@ JOURNALS = [
 DESCRIPTORS = [
     ("D006801", "Humans", "N", []),
     ("D000818", "Animals", "N", []),
-    ("D003924", "Diabetes Mellitus, Type 2", "N", [("Q000188", "drug therapy", "Y"), ("Q000150", "complications", "N")]),
+    (
+        "D003924",
+        "Diabetes Mellitus, Type 2",
+        "N",
+        [("Q000188", "drug therapy", "Y"), ("Q000150", "complications", "N")],
+    ),
     ("D009369", "Neoplasms", "Y", []),
     ("D008297", "Male", "N", []),
 ]
@@ -75,8 +86,15 @@ def abstract(index: int, note: str) -> Node | None:
         return None
     if index % 3 == 0:
         sections = [
-            node("AbstractText", Markup(f"{note}Why <i>n</i> = {index}?"), Label="BACKGROUND", NlmCategory="BACKGROUND"),
-            node("AbstractText", Markup("<b>p</b> &lt; 0.05, x<sup>2</sup>."), Label="RESULTS AND COSTS", NlmCategory="RESULTS"),
+            node(
+                "AbstractText", Markup(f"{note}Why <i>n</i> = {index}?"), Label="BACKGROUND", NlmCategory="BACKGROUND"
+            ),
+            node(
+                "AbstractText",
+                Markup("<b>p</b> &lt; 0.05, x<sup>2</sup>."),
+                Label="RESULTS AND COSTS",
+                NlmCategory="RESULTS",
+            ),
             node("AbstractText", "None.", Label="CONCLUSION"),
         ]
     else:
@@ -127,7 +145,12 @@ def pmid(number: int, version: int = 1) -> Node:
 
 def article(index: int, rng: random.Random, note: str = "", version: int = 1) -> Node:
     number = 38_000_000 + index * 1009 if index != 5 else 12
-    ids = [("pubmed", str(number)), ("doi", f"10.1000/{index:03d}.a<b>&c"), ("pii", f"00{index}"), ("pmc", f"PMC0{index:06d}")]
+    ids = [
+        ("pubmed", str(number)),
+        ("doi", f"10.1000/{index:03d}.a<b>&c"),
+        ("pii", f"00{index}"),
+        ("pmc", f"PMC0{index:06d}"),
+    ]
     title = TITLES[index % len(TITLES)]
     return node(
         "PubmedArticle",
@@ -140,17 +163,29 @@ def article(index: int, rng: random.Random, note: str = "", version: int = 1) ->
                 "Article",
                 journal(index),
                 node("ArticleTitle", Markup(title)),
-                node("Pagination", node("StartPage", f"e0{index}"), node("EndPage"), node("MedlinePgn", f"e0{index}-9")) if index % 4 else None,
+                node("Pagination", node("StartPage", f"e0{index}"), node("EndPage"), node("MedlinePgn", f"e0{index}-9"))
+                if index % 4
+                else None,
                 node("ELocationID", f"10.1000/{index:03d}.a<b>&c", EIdType="doi", ValidYN="Y") if index % 3 else None,
                 abstract(index, note),
-                node("AuthorList", *(author(index, place) for place in range(index % 4 + 1)), CompleteYN="Y" if index % 7 else "N")
+                node(
+                    "AuthorList",
+                    *(author(index, place) for place in range(index % 4 + 1)),
+                    CompleteYN="Y" if index % 7 else "N",
+                )
                 if index % 8
                 else None,
                 node("Language", "eng" if index % 3 != 2 else "ger"),
                 node("Language", "fre") if index % 10 == 3 else None,
                 node(
                     "GrantList",
-                    node("Grant", node("GrantID", f"R01 0{index}"), node("Acronym", "HL"), node("Agency", "NHLBI NIH HHS"), node("Country", "United States")),
+                    node(
+                        "Grant",
+                        node("GrantID", f"R01 0{index}"),
+                        node("Acronym", "HL"),
+                        node("Agency", "NHLBI NIH HHS"),
+                        node("Country", "United States"),
+                    ),
                     node("Grant", node("Agency", "Wellcome Trust"), node("Country")),
                     CompleteYN="Y",
                 )
@@ -180,13 +215,24 @@ def article(index: int, rng: random.Random, note: str = "", version: int = 1) ->
             if index % 7 == 2
             else None,
             node("CitationSubset", "IM") if index % 2 else None,
-            node("CommentsCorrectionsList", node("CommentsCorrections", node("RefSource", "J Invent Res. 2024;1:2"), pmid(37_000_000 + index), RefType="ErratumIn"))
+            node(
+                "CommentsCorrectionsList",
+                node(
+                    "CommentsCorrections",
+                    node("RefSource", "J Invent Res. 2024;1:2"),
+                    pmid(37_000_000 + index),
+                    RefType="ErratumIn",
+                ),
+            )
             if index % 9 == 1
             else None,
             mesh(index),
             node(
                 "KeywordList",
-                *(node("Keyword", word, MajorTopicYN="N") for word in ("samples", "β-blocker", "x > y")[: index % 3 + 1]),
+                *(
+                    node("Keyword", word, MajorTopicYN="N")
+                    for word in ("samples", "β-blocker", "x > y")[: index % 3 + 1]
+                ),
                 Owner="NOTNLM",
             )
             if index % 4 == 1
@@ -213,14 +259,21 @@ def article(index: int, rng: random.Random, note: str = "", version: int = 1) ->
                 *([day("PubMedPubDate", 2025, 6, 1, PubStatus="medline")] if index % 2 else []),
             ),
             node("PublicationStatus", "ppublish" if index % 2 else "epublish"),
-            node("ArticleIdList", *(node("ArticleId", value, IdType=kind) for kind, value in ids[: rng.choice([2, 3, 4])])),
+            node(
+                "ArticleIdList",
+                *(node("ArticleId", value, IdType=kind) for kind, value in ids[: rng.choice([2, 3, 4])]),
+            ),
             node(
                 "ReferenceList",
                 *(
                     node(
                         "Reference",
                         node("Citation", Markup(f"Doe J. <i>Nature</i>. {1990 + ref};{ref}:1&#x2013;2.")),
-                        node("ArticleIdList", node("ArticleId", 20_000_000 + ref, IdType="pubmed"), node("ArticleId", f"10.1/{ref}", IdType="doi") if ref % 2 else None)
+                        node(
+                            "ArticleIdList",
+                            node("ArticleId", 20_000_000 + ref, IdType="pubmed"),
+                            node("ArticleId", f"10.1/{ref}", IdType="doi") if ref % 2 else None,
+                        )
                         if ref % 3
                         else None,
                     )

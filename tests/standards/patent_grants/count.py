@@ -75,3 +75,6 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
 
 PLANTED = [{"file": "ipg260127.xml", "record": "1", "reasons": ["not_a_date patents application_date"]}]
 """The 31st of February."""
+
+SOUND_BESIDE = 2
+"""Records of the folder of broken files that load all the same."""

@@ -105,7 +105,7 @@ def citation(number: int, index: int) -> Node:
 def claim(number: int, index: int) -> Node:
     if number == 1:
         text = Markup(
-            f"1. A device of SiO<sub>{index % 5 + 1}</sub>, comprising: <claim-text>a body (<b>10</b>); and</claim-text>"
+            f"1. A device of SiO<sub>{index % 5 + 1}</sub>: <claim-text>a body (<b>10</b>); and</claim-text>"
             ' <claim-text>a lid, wherein <?in-line-formulae description="In-line Formulae" end="lead"?>'
             "a &#x2264; b<sup>2</sup>.</claim-text>"
         )
@@ -152,7 +152,7 @@ def grant(index: int, published: str, produced: str, rng: random.Random, note: s
         node(
             "p",
             Markup(
-                f"{note}A mix of CO<sub>2</sub> and N<sub>2</sub> at 10<sup>5</sup> Pa &#x2014; see <b>FIG. {index % 7}</b>."
+                f"{note}A mix of CO<sub>2</sub> and N<sub>2</sub> at 10<sup>5</sup> Pa &#x2014; see <b>FIG. {index}</b>."
             ),
             id="p-0001",
             num="0000",

@@ -92,3 +92,6 @@ PLANTED = [
     {"file": "cut_off.xml", "reasons": ["truncated"]},
 ]
 """A word where the standard has a boolean, and a file that ends too early."""
+
+SOUND_BESIDE = 0
+"""Records of the folder of broken files that load all the same."""

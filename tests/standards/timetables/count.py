@@ -64,9 +64,7 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
         },
         "distinct": {
             f"{root}/{JOURNEY}/@id": len({j.get("id") for j in journeys}),
-            f"{root}/{PATTERN}/pointsInSequence/StopPointInJourneyPattern/ScheduledStopPointRef/@ref": len(
-                set(refs)
-            ),
+            f"{root}/{PATTERN}/pointsInSequence/StopPointInJourneyPattern/ScheduledStopPointRef/@ref": len(set(refs)),
         },
         "sorted": {
             f"{root}/{JOURNEY}/{times}/DepartureTime": sorted(
@@ -87,4 +85,8 @@ def expected(folder: Path = Path(__file__).parent / "samples") -> dict[str, Any]
     }
 
 
-PLANTED: list[dict[str, Any]] = []
+PLANTED = [{"file": "unknown_type.xml", "record": "1", "reasons": ["xsd_invalid"]}]
+"""An xsi:type that no schema knows."""
+
+SOUND_BESIDE = 1
+"""Records of the folder of broken files that load all the same."""

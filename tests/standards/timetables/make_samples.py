@@ -1,7 +1,7 @@
 """A network timetable in NeTEx: a file for what all lines share, and one for each line, as operators export them.
 
-What belongs together refers to each other by id and version; everything has a version of its own, and the same stop stands
-in the files of all lines that call there.
+What belongs together refers to each other by id and version; everything has a version of its own, and the same stop
+stands in the files of all lines that call there.
 """
 
 from __future__ import annotations
@@ -9,8 +9,21 @@ from __future__ import annotations
 from tests.standards.writing import Line, Markup, Node, Samples, document, gzipped, node, zipped
 
 NETEX = "http://www.netex.org.uk/netex"
-STOPS = ["Bjørvika", "Ås stasjon", "Sørumsand", "Øvre Ullern", "Gáivuotna / Kåfjord", "St. John's & Abbey", "Łódź Fabryczna"]
-LINES = [("0021", "Harbour – Hill", "bus"), ("7", "Night line", "bus"), ("R10", "Airport", "rail"), ("F1", "Call & ride", "bus")]
+STOPS = [
+    "Bjørvika",
+    "Ås stasjon",
+    "Sørumsand",
+    "Øvre Ullern",
+    "Gáivuotna / Kåfjord",
+    "St. John's & Abbey",
+    "Łódź Fabryczna",
+]
+LINES = [
+    ("0021", "Harbour – Hill", "bus"),
+    ("7", "Night line", "bus"),
+    ("R10", "Airport", "rail"),
+    ("F1", "Call & ride", "bus"),
+]
 DAYS = ["Monday Tuesday Wednesday Thursday Friday", "Saturday", "Sunday", ""]
 
 
@@ -26,7 +39,11 @@ def operator(index: int, version: int = 1) -> Node:
     contact = "OperatorContactStructure" if index % 2 else "ContactStructure"
     return node(
         "Operator",
-        node("keyList", node("KeyValue", node("Key", "OrgNr"), node("Value", f"00{index}2345678")), node("KeyValue", node("Key", "Note"), node("Value")))
+        node(
+            "keyList",
+            node("KeyValue", node("Key", "OrgNr"), node("Value", f"00{index}2345678")),
+            node("KeyValue", node("Key", "Note"), node("Value")),
+        )
         if index % 2
         else None,
         node("CompanyNumber", f"0{index}7654321"),
@@ -53,7 +70,11 @@ def stop(index: int, version: int = 1) -> Node:
     )
     return node(
         "ScheduledStopPoint",
-        node("ValidBetween", node("FromDate", "2026-01-01T00:00:00"), node("ToDate", "2026-12-31T23:59:59+01:00") if index % 2 else None),
+        node(
+            "ValidBetween",
+            node("FromDate", "2026-01-01T00:00:00"),
+            node("ToDate", "2026-12-31T23:59:59+01:00") if index % 2 else None,
+        ),
         node("Name", STOPS[index % len(STOPS)], lang="no" if index % 2 else None),
         node("Location", *location) if index % 5 else None,
         node("PublicCode", f"{index:04d}"),
@@ -64,7 +85,11 @@ def stop(index: int, version: int = 1) -> Node:
 def line(index: int, version: int = 1) -> Node:
     code, name, mode = LINES[index]
     is_flexible = code == "F1"
-    booking = [node("FlexibleLineType", "corridor"), node("MinimumBookingPeriod", "PT1H30M"), node("BookingNote", Markup("<![CDATA[Call < 1 h & wait]]>"))]
+    booking = [
+        node("FlexibleLineType", "corridor"),
+        node("MinimumBookingPeriod", "PT1H30M"),
+        node("BookingNote", Markup("<![CDATA[Call < 1 h & wait]]>")),
+    ]
     return node(
         "FlexibleLine" if is_flexible else "Line",
         node("Name", name),
@@ -95,7 +120,11 @@ def pattern(index: int, direction: int) -> Node:
                     node("ForAlighting", "false") if order == 1 else None,
                     node("ForBoarding", "false") if order == len(stops) else None,
                     node("RequestStop", "true") if order % 3 == 0 else None,
-                    at={"order": str(order), "version": "1", "id": ident("StopPointInJourneyPattern", f"{index}-{direction}-{order}")},
+                    at={
+                        "order": str(order),
+                        "version": "1",
+                        "id": ident("StopPointInJourneyPattern", f"{index}-{direction}-{order}"),
+                    },
                 )
                 for order, number in enumerate(stops, 1)
             ),
@@ -113,7 +142,11 @@ def passing_times(index: int, direction: int, hour: int) -> Node:
         times.append(
             node(
                 "TimetabledPassingTime",
-                node("StopPointInJourneyPatternRef", ref=ident("StopPointInJourneyPattern", f"{index}-{direction}-{order}"), version=1),
+                node(
+                    "StopPointInJourneyPatternRef",
+                    ref=ident("StopPointInJourneyPattern", f"{index}-{direction}-{order}"),
+                    version=1,
+                ),
                 node("ArrivalTime", clock) if order > 1 else None,
                 node("ArrivalDayOffset", offset) if order > 1 and offset else None,
                 node("WaitingTime", "PT2M30S") if order == 3 else None,
@@ -155,11 +188,20 @@ def dead_run(index: int, hour: int) -> Node:
 
 def day_type(index: int, version: int = 1) -> Node:
     days = node("properties", node("PropertyOfDay", node("DaysOfWeek", DAYS[index]))) if DAYS[index] else None
-    return node("DayType", node("Name", "Holidays") if not days else None, days, at={"version": str(version), "id": ident("DayType", index)})
+    return node(
+        "DayType",
+        node("Name", "Holidays") if not days else None,
+        days,
+        at={"version": str(version), "id": ident("DayType", index)},
+    )
 
 
 def assignment(order: int, period: bool, available: bool = True) -> Node:
-    when = node("OperatingPeriodRef", ref=ident("OperatingPeriod", "H26"), version=1) if period else node("Date", f"2026-05-{order:02d}")
+    when = (
+        node("OperatingPeriodRef", ref=ident("OperatingPeriod", "H26"), version=1)
+        if period
+        else node("Date", f"2026-05-{order:02d}")
+    )
     return node(
         "DayTypeAssignment",
         when,
@@ -185,9 +227,17 @@ def delivery(name: str, created: str, *frames: Node) -> Node:
                 "CompositeFrame",
                 node(
                     "validityConditions",
-                    node("AvailabilityCondition", node("FromDate", "2026-01-01T00:00:00"), node("ToDate", "2026-12-31T00:00:00"), at={"version": "1", "id": ident("AvailabilityCondition", 1)}),
+                    node(
+                        "AvailabilityCondition",
+                        node("FromDate", "2026-01-01T00:00:00"),
+                        node("ToDate", "2026-12-31T00:00:00"),
+                        at={"version": "1", "id": ident("AvailabilityCondition", 1)},
+                    ),
                 ),
-                node("FrameDefaults", node("DefaultLocale", node("TimeZone", "Europe/Oslo"), node("DefaultLanguage", "no"))),
+                node(
+                    "FrameDefaults",
+                    node("DefaultLocale", node("TimeZone", "Europe/Oslo"), node("DefaultLanguage", "no")),
+                ),
                 node("frames", *frames),
                 at={"created": created, "version": "1", "id": ident("CompositeFrame", 1)},
             ),
@@ -230,20 +280,34 @@ def make() -> Samples:
         frame(
             "ServiceCalendar",
             node("dayTypes", *(day_type(index) for index in range(4))),
-            node("dayTypeAssignments", assignment(1, True), assignment(17, False, False), assignment(2, False), assignment(3, True)),
+            node(
+                "dayTypeAssignments",
+                assignment(1, True),
+                assignment(17, False, False),
+                assignment(2, False),
+                assignment(3, True),
+            ),
         ),
     )
     newer = delivery(
         "Changes",
         "2026-03-01T03:00:00.123+01:00",
         frame("Resource", node("organisations", operator(2, version=10))),
-        frame("Service", node("scheduledStopPoints", stop(3, version=9), stop(4, version=2)), node("lines", line(0, version=2))),
+        frame(
+            "Service",
+            node("scheduledStopPoints", stop(3, version=9), stop(4, version=2)),
+            node("lines", line(0, version=2)),
+        ),
         frame("Timetable", node("vehicleJourneys", journey(0, 1, 5, version=2), journey(0, 0, 30, version=1))),
     )
     newest = delivery(
         "More changes", "2026-03-02T03:00:00Z", frame("Service", node("scheduledStopPoints", stop(3, version=10)))
     )
+    typed = document(
+        delivery("Unknown type", created, frame("Resource", node("organisations", operator(3), operator(4))))
+    )
     return {
+        "broken/unknown_type.xml": typed.replace(b"OperatorContactStructure", b"AgencyContactStructure"),
         "samples/network.zip": zipped(
             {
                 "_SMP_shared_data.xml": document(shared),

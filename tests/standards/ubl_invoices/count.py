@@ -79,3 +79,6 @@ PLANTED = [
     {"file": "INV-000900.xml", "record": "1", "reasons": ["xsd_invalid", "not_a_number invoices payable_amount"]}
 ]
 """A comma in an amount."""
+
+SOUND_BESIDE = 0
+"""Records of the folder of broken files that load all the same."""
