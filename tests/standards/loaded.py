@@ -6,7 +6,8 @@ is found by its table's path and its own; a feed that names tables and columns i
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -43,11 +44,14 @@ class Loaded:
         """Rows of each table, by the path of the elements that they are made of."""
         return {path: self._ask("SELECT count(*) FROM {}", name)[0][0] for name, path in self._tables.items()}
 
-    def sum(self, path: str) -> Decimal:
-        return self._ask_column("SELECT coalesce(sum({1}), 0) FROM {0}", path)[0][0]
+    def sum(self, path: str) -> Decimal | str:
+        try:
+            return sum(map(Decimal, self.values(path)), Decimal(0))
+        except InvalidOperation:
+            return "not all are numbers"
 
     def count_distinct(self, path: str) -> int:
-        return self._ask_column("SELECT count(DISTINCT {1}) FROM {0}", path)[0][0]
+        return len(set(self.values(path)))
 
     def values(self, path: str) -> list[str]:
         """All that is not NULL, the items of lists one by one, as texts in the order of their characters."""
@@ -55,30 +59,55 @@ class Loaded:
         items = (item for (value,) in found for item in (value if isinstance(value, list) else [value]))
         return sorted(map(as_text, items))
 
-    def row(self, table: str, where: dict[str, str], wanted: dict[str, Any]) -> dict[str, Any]:
-        """The values at the paths of ``wanted`` in the one row of ``table`` with the values of ``where``."""
-        name = next(name for name, path in self._tables.items() if path == table)
+    def row(self, table: str, where: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[str, Any] | str:
+        """The values at the paths of ``wanted`` in the one row of ``table`` that has those of ``where``."""
+        name = next((name for name, path in self._tables.items() if path == table), None)
+        if name is None:
+            return "no table"
+        columns = {path: self._column_in(name, path) for path in (*where, *wanted)}
+        if missing := [path for path, column in columns.items() if column is None]:
+            return f"no column for {', '.join(missing)}"
         condition = sql.SQL(" AND ").join(
-            sql.SQL("{}::text = {}").format(sql.Identifier(self._column(path, name)), sql.Literal(value))
+            sql.SQL("{}::text = {}").format(sql.Identifier(columns[path] or ""), sql.Literal(value))
             for path, value in where.items()
         )
-        columns = sql.SQL(", ").join(sql.Identifier(self._column(path, name)) for path in wanted)
-        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(columns, self._identifier(name), condition)
+        selected = sql.SQL(", ").join(sql.Identifier(columns[path] or "") for path in wanted)
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(selected, self._identifier(name), condition)
         rows = self._fetch(query)
-        assert len(rows) == 1, f"{len(rows)} rows of {table} have {where}"
-        return dict(zip(wanted, map(as_text, rows[0]), strict=True))
+        return dict(zip(wanted, map(as_text, rows[0]), strict=True)) if len(rows) == 1 else f"{len(rows)} rows"
+
+    def differences(self, expected: Mapping[str, Any]) -> list[str]:
+        """Where the tables are not what ``count.py`` expects, a line each; there may be others that it does not name."""
+        found = []
+        rows = self.count_rows()
+        asked: list[tuple[str, Callable[[str], Any]]] = [
+            ("tables", lambda path: rows.get(path, "no table")),
+            ("sums", self.sum),
+            ("distinct", self.count_distinct),
+            ("sorted", self.values),
+        ]
+        for kind, ask in asked:
+            for path, wanted in expected[kind].items():
+                is_known = kind == "tables" or path in self._columns
+                got = ask(path) if is_known else "no column"
+                if got != wanted:
+                    found.append(f"{path}: {kind}: expected {_short(wanted)}, found {_short(got)}")
+        for table, where, wanted in expected["rows"]:
+            got = self.row(table, where, wanted)
+            if got != wanted:
+                found.append(f"{table}: row {where}: expected {wanted}, found {got}")
+        return found
 
     def unmapped(self) -> list[str]:
         """What the samples hold and no column reads."""
         query = sql.SQL("SELECT path FROM sluice.drift WHERE feed = {} AND kind <> 'empty' ORDER BY path")
         return [path for (path,) in self._fetch(query.format(sql.Literal(self.feed.feed)))]
 
-    def _column(self, path: str, table: str | None = None) -> str:
-        if table is not None:
-            for column, declared in self.feed.tables[table].columns.items():
-                if path in (_below(self._tables[table], parse_path(own)) for own in declared.path):
-                    return column
-        return self._columns[path][1]
+    def _column_in(self, table: str, path: str) -> str | None:
+        for column, declared in self.feed.tables[table].columns.items():
+            if path in (_below(self._tables[table], parse_path(own)) for own in declared.path):
+                return column
+        return None
 
     def _identifier(self, name: str) -> sql.Identifier:
         return sql.Identifier(self.feed.schema_name, name)
@@ -118,3 +147,8 @@ def _spell(predicate: Predicate) -> str:
     if predicate.attribute:
         names.append(f"@{predicate.attribute.local}")
     return f"[{'/'.join(names)}='{predicate.value}']"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"

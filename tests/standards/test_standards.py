@@ -7,84 +7,63 @@ Each folder beside this file is a standard: ``samples/`` and what is wrong on pu
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
-import importlib
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
-from pathlib import Path
-from types import ModuleType
 
 import psycopg
 import pytest
 from lxml import etree
 from tests.feeds.tables import read_rejects, read_totals
-from tests.standards.loaded import Loaded
+from tests.standards.case import Case, counts_of
 from tests.standards.write_samples import HERE, STANDARDS, make
 
 from sluice.errors import RunFailed
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
-from sluice.pipeline import run_feed
-from sluice.records import RunRequest, Totals
-from sluice.sources import Clients
-from sluice.tools import Tools
-from sluice.workfiles import WorkFiles
 
 WITH_XSD = [name for name in STANDARDS if (HERE / name / "xsd").is_dir()]
 
 
-class Case:
-    """A standard whose samples are loaded."""
-
-    def __init__(self, name: str, dsn: str, work: Path) -> None:
-        self.folder = HERE / name
-        self.feed = load_feed(self.folder)
-        self.dsn = dsn
-        self._tools = Tools(self.feed, dsn, WorkFiles(str(work)), Clients())
-        self.totals = self.run("samples")
-        self.loaded = Loaded(self.feed, dsn)
-
-    def run(self, folder: str) -> Totals:
-        """Load one folder of the standard; where the feed tells files by date, all dates that there are."""
-        pattern = "{date:%Y-%m-%d}/*" if "{date:" in self.feed.source.uri else "**"
-        first, last = dt.date(2026, 1, 1), dt.date(2026, 6, 30)
-        request = RunRequest(self.feed.feed, folder, first, last, uri=f"{self.folder}/{folder}/{pattern}")
-        return run_feed(self._tools, request).totals
-
-
-def counts_of(name: str) -> ModuleType:
-    return importlib.import_module(f"tests.standards.{name}.count")
-
-
 @pytest.fixture(scope="module", params=STANDARDS)
 def case(request: pytest.FixtureRequest, shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(request.param, shared_database, tmp_path_factory.mktemp("work"))
+    name = request.param
+    return Case(name, load_feed(HERE / name), shared_database, tmp_path_factory.mktemp(name))
 
 
 def test_all_that_is_found_is_loaded(case: Case) -> None:
     """Conservation: as many records as an independent script counts, each of them loaded, none quarantined."""
     totals = case.totals
-    found = counts_of(case.feed.feed).expected()["found"]
+    found = case.counts.expected()["found"]
     assert (totals.found, totals.loaded, totals.quarantined, totals.files_quarantined) == (found, found, 0, 0)
     assert sum(asdict(totals.counts).values()) == found
 
 
 def test_every_table_has_its_rows(case: Case) -> None:
     """One row for each element of the newest version of each key, and no table that nobody counted."""
-    assert case.loaded.count_rows() == counts_of(case.feed.feed).expected()["tables"]
+    assert case.loaded.count_rows() == case.counts.expected()["tables"]
 
 
 def test_values_are_exact(case: Case) -> None:
-    expected = counts_of(case.feed.feed).expected()
-    loaded = case.loaded
-    assert {path: loaded.sum(path) for path in expected["sums"]} == expected["sums"]
-    assert {path: loaded.count_distinct(path) for path in expected["distinct"]} == expected["distinct"]
-    assert {path: loaded.values(path) for path in expected["sorted"]} == expected["sorted"]
-    for table, where, wanted in expected["rows"]:
-        assert loaded.row(table, where, wanted) == wanted
+    """Sums, numbers of distinct values, whole columns in order, and a row here and there."""
+    assert case.loaded.differences(case.counts.expected()) == []
+
+
+def test_another_value_is_a_difference(case: Case) -> None:
+    """What the comparison is worth: each thing that it looks at is missed, and told by its path."""
+    expected = case.counts.expected()
+    table, where, wanted = expected["rows"][0]
+    expected |= {
+        "tables": {path: count + 1 for path, count in expected["tables"].items()},
+        "sums": {path: total + 1 for path, total in expected["sums"].items()},
+        "distinct": {"/nowhere": 1},
+        "sorted": {path: [*items, "one more"] for path, items in expected["sorted"].items()},
+        "rows": [(table, where, dict.fromkeys(wanted, "another"))],
+    }
+    told = [line.split(": ", 1)[0] for line in case.loaded.differences(expected)]
+    assert told == [*expected["tables"], *expected["sums"], "/nowhere", *expected["sorted"], table]
 
 
 def test_nothing_is_left_unread(case: Case) -> None:
@@ -94,7 +73,7 @@ def test_nothing_is_left_unread(case: Case) -> None:
 
 def test_what_is_broken_is_quarantined_and_no_more(case: Case) -> None:
     """Where something is planted: it, its place and its reason, while the sound records beside it are loaded."""
-    counts = counts_of(case.feed.feed)
+    counts = case.counts
     before = case.loaded.count_rows()
     with suppress(RunFailed):  # it fails where a whole file is quarantined
         case.run("broken")

@@ -151,9 +151,7 @@ def grant(index: int, published: str, produced: str, rng: random.Random, note: s
         "abstract",
         node(
             "p",
-            Markup(
-                f"{note}A mix of CO<sub>2</sub> and N<sub>2</sub> at 10<sup>5</sup> Pa &#x2014; see <b>FIG. {index}</b>."
-            ),
+            Markup(f"{note}CO<sub>2</sub> and N<sub>2</sub> at 10<sup>5</sup> Pa &#x2014; see <b>FIG. {index}</b>."),
             id="p-0001",
             num="0000",
         ),

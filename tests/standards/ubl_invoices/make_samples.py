@@ -289,6 +289,7 @@ def make() -> Samples:
         files[f"samples/CN-{number}.xml"] = document(
             make_document("CreditNote", number, rng, "2026-03-11", "12:00:00", number % 4),
             '<?xml-stylesheet type="text/xsl" href="view.xsl"?>\n<!-- from a test system -->\n',
+            encoding="UTF-16" if number == 104 else "UTF-8",
         )
     members = {}
     for number in range(41, 57):
