@@ -77,7 +77,7 @@ class Loaded:
         return dict(zip(wanted, map(as_text, rows[0]), strict=True)) if len(rows) == 1 else f"{len(rows)} rows"
 
     def differences(self, expected: Mapping[str, Any]) -> list[str]:
-        """Where the tables are not what ``count.py`` expects, a line each; there may be others that it does not name."""
+        """Where the tables are not what ``count.py`` expects, a line each; it need not name all tables."""
         found = []
         rows = self.count_rows()
         asked: list[tuple[str, Callable[[str], Any]]] = [
