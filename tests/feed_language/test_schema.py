@@ -8,11 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import TypeAdapter
 from tests.feed_language.conftest import ORDERS
 
+from sluice.feed import fields
 from sluice.feed.document import read_document
 from sluice.feed.loading import feed_names, feeds_root
-from sluice.feed.schema import json_schema
+from sluice.feed.schema import SCHEMA_FILE, json_schema, schema_text
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,19 @@ def validator() -> jsonschema.protocols.Validator:
 def test_sound_feed(validator: jsonschema.protocols.Validator, write_feed: Callable[..., Path]) -> None:
     """A feed with all short forms fits."""
     validator.validate(read_document(write_feed() / "feed.yaml").data)
+
+
+def test_file() -> None:
+    """The file that feed files refer to is what `make reference` makes of the model."""
+    assert (feeds_root() / SCHEMA_FILE).read_text() == schema_text()
+
+
+@pytest.mark.parametrize("name", feed_names(feeds_root()))
+def test_own_feeds_refer_to_it(name: str) -> None:
+    """The first line of a feed file leads editors to the schema."""
+    folder = feeds_root() / name
+    reference = (folder / "feed.yaml").read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (folder / reference).resolve() == (feeds_root() / SCHEMA_FILE).resolve()
 
 
 @pytest.mark.parametrize("name", feed_names(feeds_root()))
@@ -69,6 +84,53 @@ def test_descriptions() -> None:
     """Every key has a description that an editor can show."""
     missing = [place for place, schema in _properties(json_schema()) if not _described(schema)]
     assert missing == []
+
+
+def test_every_value_of_a_map_is_described() -> None:
+    """So that names that the feed chooses, and those of Great Expectations, say something, too."""
+    maps = [inner for inner in _schemas(json_schema()) if "patternProperties" in inner]
+    assert len(maps) == 4
+    assert [values for inner in maps for values in inner["patternProperties"].values() if not _described(values)] == []
+
+
+def test_no_empty_defaults() -> None:
+    """An editor completes a key with its default: null would be a line to delete."""
+    defaults = [inner["default"] for inner in _schemas(json_schema()) if "default" in inner and "description" in inner]
+    assert defaults
+    assert [default for default in defaults if default in (None, [], {}, "")] == []
+
+
+def test_examples() -> None:
+    """What a description gives as an example is one: the loader takes it."""
+    shown = [(inner, example) for inner in _schemas(json_schema()) for example in inner.get("examples", ())]
+    assert len(shown) > 20
+    for schema, example in shown:
+        assert jsonschema.Draft202012Validator({**schema, "$defs": json_schema()["$defs"]}).is_valid(example)
+    for example_of, kind in EXAMPLES.items():
+        examples = [example for inner, example in shown if inner.get("title") == example_of]
+        assert examples, example_of
+        for example in examples:
+            TypeAdapter(kind).validate_python(example)
+
+
+EXAMPLES = {
+    "URI pattern": fields.Uri,
+    "cron expression": fields.Cron,
+    "time zone": fields.Zone,
+    "encoding": fields.Encoding,
+    "path": fields.ColumnPath,
+    "path from the root": fields.RecordPath,
+    "path from the parent's row": fields.RowPath,
+    "format": fields.TimeFormat,
+}
+
+
+def _schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """All schemas in one another."""
+    if isinstance(schema, dict):
+        yield schema
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _schemas(inner)
 
 
 def _properties(schema: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
