@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,9 @@ from sluice import warehouse
 from sluice.feed.checking import check_expectations
 from sluice.feed.document import read_document
 from sluice.feed.layout import PLACE, column_layout, primary_key
-from sluice.feed.loading import load_feed
+from sluice.feed.loading import feeds_root, load_feed
 from sluice.feed.model import Feed
-from sluice.feed.schema import json_schema
+from sluice.feed.schema import SCHEMA_FILE
 from sluice.feed.types import ColumnType
 
 RECIPES = read_recipes(PAGE.read_text())
@@ -151,7 +152,8 @@ def test_questions(kitchen: Kitchen, recipe: Recipe) -> None:
 def test_feed_fits_the_json_schema(recipe: Recipe, tmp_path: Path) -> None:
     """So an editor finds no fault in what is copied from the page."""
     document = read_document(write_feed(recipe, tmp_path, "/landing") / "feed.yaml")
-    jsonschema.Draft202012Validator(json_schema()).validate(document.data)
+    schema = json.loads((feeds_root() / SCHEMA_FILE).read_text())
+    jsonschema.Draft202012Validator(schema).validate(document.data)
 
 
 def test_the_page_lists_its_recipes() -> None:

@@ -142,8 +142,12 @@ def _check(chosen: argparse.Namespace) -> int:
 def _schema(chosen: argparse.Namespace) -> int:
     from sluice.feed.reference import reference_page
     from sluice.feed.schema import schema_text
+    from sluice.gate import catalog
 
-    print(reference_page() if chosen.reference else schema_text(), end="")
+    if chosen.reference:
+        print(reference_page(catalog.page_section()), end="")
+    else:
+        print(schema_text({offer.name: offer.json_schema() for offer in catalog.offers()}), end="")
     return 0
 
 

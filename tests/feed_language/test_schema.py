@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,21 @@ import pytest
 from pydantic import TypeAdapter
 from tests.feed_language.conftest import ORDERS
 
+from sluice import gate
+from sluice.errors import PermanentError
 from sluice.feed import fields
+from sluice.feed.checking import check_expectations
 from sluice.feed.document import read_document
-from sluice.feed.loading import feed_names, feeds_root
+from sluice.feed.loading import feed_names, feeds_root, load_feed
 from sluice.feed.schema import SCHEMA_FILE, json_schema, schema_text
+from sluice.gate import catalog
+
+
+def file_validator() -> jsonschema.protocols.Validator:
+    """By the file that editors read."""
+    schema = json.loads((feeds_root() / SCHEMA_FILE).read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +42,48 @@ def test_sound_feed(validator: jsonschema.protocols.Validator, write_feed: Calla
 
 def test_file() -> None:
     """The file that feed files refer to is what `make reference` makes of the model."""
-    assert (feeds_root() / SCHEMA_FILE).read_text() == schema_text()
+    expectations = {offer.name: offer.json_schema() for offer in catalog.offers()}
+    assert (feeds_root() / SCHEMA_FILE).read_text() == schema_text(expectations)
+
+
+UNEXPECTED = {
+    "unknown expectation": ("expect_table_row_count_to_be_between", "expect_tabel_row_count_to_be_between"),
+    "unknown argument": ("{column: total, min_value: 0}", "{column: total, minimum: 0}"),
+    "missing argument": ("{column: ordered_on}", "{}"),
+    "uniqueness": ("expect_column_values_to_not_be_null", "expect_column_values_to_be_unique"),
+    "types": (
+        "{column: total, min_value: 0}",
+        "{column: total, min_value: 0}\n      - expect_column_to_exist: {column: id}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), UNEXPECTED.values(), ids=UNEXPECTED)
+def test_expectations(write_feed: Callable[..., Path], old: str, new: str) -> None:
+    """The file knows the expectations by name, and their arguments, as `sluice check` does."""
+    for text, is_sound in ((ORDERS, True), (ORDERS.replace(old, new), False)):
+        document = read_document(write_feed(text) / "feed.yaml").data
+        assert file_validator().is_valid(document) == is_sound
+        assert bool(_problems(write_feed(text))) != is_sound
+
+
+def _problems(folder: Path) -> list[str]:
+    """What `sluice check` finds."""
+    try:
+        feed = load_feed(folder)
+        if problems := check_expectations(feed):
+            return [str(problem) for problem in problems]
+        gate.check_feed(feed)
+    except PermanentError as error:
+        return [str(error)]
+    return []
+
+
+def test_every_argument_is_described() -> None:
+    """Of each expectation, in words of this project; and nothing else is."""
+    taken = {name for offer in catalog.offers() for name in offer.arguments}
+    assert taken - catalog.ARGUMENTS.keys() == {"description", "notes", "meta"}
+    assert catalog.ARGUMENTS.keys() - taken == set()
 
 
 @pytest.mark.parametrize("name", feed_names(feeds_root()))
@@ -43,8 +96,10 @@ def test_own_feeds_refer_to_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", feed_names(feeds_root()))
 def test_own_feeds(validator: jsonschema.protocols.Validator, name: str) -> None:
-    """The feeds that come with Sluice fit."""
-    validator.validate(read_document(feeds_root() / name / "feed.yaml").data)
+    """The feeds that come with Sluice fit, and what they expect, too."""
+    document = read_document(feeds_root() / name / "feed.yaml").data
+    validator.validate(document)
+    file_validator().validate(document)
 
 
 BAD = {

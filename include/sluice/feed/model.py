@@ -39,7 +39,7 @@ from sluice.feed.fields import (
     Zone,
 )
 from sluice.feed.paths import Namespaces
-from sluice.feed.rules import broken_rules
+from sluice.feed.rules import RUN_EXPECTATIONS, broken_rules
 from sluice.feed.tables import Column, Deletes, Expectation, Table
 
 __all__ = [
@@ -244,7 +244,8 @@ class RunRules(Strict):
         PlainValidator(_by_table, json_schema_input_type=dict[str, tuple[Expectation, ...]]),
     ] = Field(
         default_factory=tuple,
-        description="Table to the expectations on all its rows of the run: their number, their sums.",
+        description="Table to the expectations on all its rows of the run, on their number and their sums: "
+        f"`{'`, `'.join(RUN_EXPECTATIONS)}`.",
     )
 
 

@@ -50,10 +50,12 @@ class _Section:
         return re.sub(r"[^\w -]", "", self.title.lower()).replace(" ", "-")
 
 
-def reference_page() -> str:
-    """The page: a section for each mapping of the feed file, in the order of the keys that lead to it."""
+def reference_page(expectations: str) -> str:
+    """The page: a section for each mapping of the feed file, in the order of the keys that lead to it; the types; and
+    a section on ``expectations``.
+    """
     sections = {section.name: section for section in _sections(json_schema())}
-    parts = [_HEAD, *(_spell_section(section, sections) for section in sections.values()), _types()]
+    parts = [_HEAD, *(_spell_section(section, sections) for section in sections.values()), _types(), expectations]
     return "\n".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -35,9 +36,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def schema_text() -> str:
-    """The schema as its file has it."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+def schema_text(expectations: Mapping[str, dict[str, Any]]) -> str:
+    """The schema as its file has it. It knows each of ``expectations`` by name, with the schema of its arguments."""
+    schema = json_schema()
+    expectation = schema["$defs"]["Expectation"]
+    expectation["properties"] = {**expectations, **expectation["properties"]}
+    del expectation["patternProperties"]
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _without_empty_defaults(schema: Any) -> Any:
