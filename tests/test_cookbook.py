@@ -128,12 +128,13 @@ def own_columns(feed: Feed, table: str) -> set[str]:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.title)
 def test_rows(kitchen: Kitchen, recipe: Recipe) -> None:
-    """Its files become these rows in these tables, and these rejects, and nothing else."""
+    """Its files become these rows in these tables, and these rejects, and nothing in them is left over."""
     ground, feed = kitchen.serve(recipe)
     assert list(recipe.tables) == list(feed.tables)
     for table, grid in recipe.tables.items():
         assert set(grid.header) >= own_columns(feed, table)
         assert rows_of(ground, feed, table, grid.header) == in_order(grid.rows)
+    assert ground.sql("SELECT drift -> 'findings' FROM sluice.runs WHERE feed = %s", feed.feed) == [([],)]
     rejects = recipe.rejects or Grid(["code"], [])
     assert rejects_of(ground, feed, rejects.header) == in_order(rejects.rows)
 
