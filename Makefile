@@ -49,8 +49,8 @@ format: $(READY) ## Rewrite the code in the one format
 	$(BIN)/ruff format .
 
 reference: $(READY) ## Rewrite what is made of the model of the feed file: docs/feed-reference.md, include/feeds/feed.schema.json
-	$(BIN)/sluice schema --reference > docs/feed-reference.md
-	$(BIN)/sluice schema > include/feeds/feed.schema.json
+	$(BIN)/sluice schema --reference > .new && mv .new docs/feed-reference.md
+	$(BIN)/sluice schema > .new && mv .new include/feeds/feed.schema.json
 
 bench: $(READY) ## Measure Sluice beside its peers and goals, in about an hour: make bench [ONLY=parse,peers] [HUGE=1]
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(HUGE),--huge)

@@ -24,6 +24,9 @@ from sluice.feed.model import Feed
 from sluice.feed.schema import SCHEMA_FILE
 from sluice.feed.types import ColumnType
 
+# all in one process, which then starts one server
+pytestmark = pytest.mark.xdist_group("cookbook")
+
 RECIPES = read_recipes(PAGE.read_text())
 ASKING = [recipe for recipe in RECIPES if recipe.questions]
 FIRST, LAST = dt.date(2026, 3, 1), dt.date(2026, 3, 7)

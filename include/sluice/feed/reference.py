@@ -22,8 +22,8 @@ _HEAD = """\
 # The feed file, key by key
 
 Every key that a `feed.yaml` may hold, what it takes, its default and its meaning. How they work together, with
-examples: [The feed file](feeds.md); for twenty shapes of XML, ready to copy: [Cookbook](cookbook.md). `sluice schema`
-prints the same for editors, `sluice schema --reference` this page.
+examples: [The feed file](feeds.md); shapes of XML, each declared, ready to copy: [Cookbook](cookbook.md).
+`sluice schema` prints the same for editors, `sluice schema --reference` this page.
 
 Keys in **bold** must be there. Wherever a list of texts is taken, one text stands for a list of one.
 """
