@@ -94,8 +94,8 @@ class Source(Strict):
     )
     connection: str | None = Field(
         None,
-        description="Airflow connection for the source: `aws_default` for S3 if none is named; sftp:// needs one. Web"
-        " addresses, and `sluice run`, which uses the AWS settings of its environment, ignore it.",
+        description="Airflow connection for the source: `aws_default` for S3 if none is named; sftp:// needs one,"
+        " http(s):// may have one. `sluice run`, which uses the AWS settings of its environment, ignores it.",
         examples=["aws_default"],
     )
     settle_seconds: Whole = Field(
