@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.xdist_group("cookbook")
 
 RECIPES = read_recipes(PAGE.read_text())
 ASKING = [recipe for recipe in RECIPES if recipe.questions]
+ARRIVING = [recipe for recipe in RECIPES if len(recipe.files) > 1]
 FIRST, LAST = dt.date(2026, 3, 1), dt.date(2026, 3, 7)
 LANDING = "s3://landing"
 """Where files land by a recipe that says so; all others take whatever lies in their folder."""
@@ -50,18 +52,24 @@ class Kitchen:
             with pytest.MonkeyPatch.context() as patch:
                 if self.lacks_libxml(recipe):
                     _take_xml_for_text(patch)
-                self._cooked[recipe.number] = self._cook(recipe)
+                self._cooked[recipe.number] = self._cook(recipe, [recipe.files])
         return self._cooked[recipe.number]
 
-    def _cook(self, recipe: Recipe) -> tuple[Ground, Feed]:
+    def serve_backwards(self, recipe: Recipe) -> tuple[Ground, Feed]:
+        """The files one after another, each in a run of its own, the last one first."""
+        other = replace(recipe, number=recipe.number + 100)
+        return self._cook(other, [{name: content} for name, content in reversed(recipe.files.items())])
+
+    def _cook(self, recipe: Recipe, arrivals: list[dict[str, str]]) -> tuple[Ground, Feed]:
         root = self._root / recipe.name
         root.mkdir()
         ground = Ground(root, self._with_xml if recipe.wants_libxml and self._with_xml else self._embedded)
         feed = load_feed(write_feed(recipe, root, str(ground.landing)))
         assert check_expectations(feed) == []
-        for name, content in recipe.files.items():
-            ground.put(name, content)
-        assert ground.run(feed, date_from=FIRST, date_to=LAST) is None
+        for files in arrivals:
+            for name, content in files.items():
+                ground.put(name, content)
+            assert ground.run(feed, date_from=FIRST, date_to=LAST) is None
         return ground, feed
 
 
@@ -140,6 +148,14 @@ def test_rows(kitchen: Kitchen, recipe: Recipe) -> None:
     assert ground.sql("SELECT drift -> 'findings' FROM sluice.runs WHERE feed = %s", feed.feed) == [([],)]
     rejects = recipe.rejects or Grid(["code"], [])
     assert rejects_of(ground, feed, rejects.header) == in_order(rejects.rows)
+
+
+@pytest.mark.parametrize("recipe", ARRIVING, ids=lambda recipe: recipe.title)
+def test_order_does_not_matter(kitchen: Kitchen, recipe: Recipe) -> None:
+    """Several files give the same rows, whichever comes first."""
+    ground, feed = kitchen.serve_backwards(recipe)
+    for table, grid in recipe.tables.items():
+        assert rows_of(ground, feed, table, grid.header) == in_order(grid.rows)
 
 
 @pytest.mark.parametrize("recipe", ASKING, ids=lambda recipe: recipe.title)
