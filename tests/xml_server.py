@@ -37,7 +37,8 @@ def _installed_programs() -> Path | None:
     folders.sort(key=lambda folder: int("".join(filter(str.isdigit, folder.parent.name)) or 0), reverse=True)
     if on_path := shutil.which("postgres"):
         folders.append(Path(on_path).resolve().parent)
-    return next((folder for folder in folders if (folder / "postgres").exists() and (folder / "initdb").exists()), None)
+    whole = [folder for folder in folders if (folder / "postgres").exists() and (folder / "initdb").exists()]
+    return next((folder for folder in whole if postgres._can([str(folder / "postgres"), "--version"])), None)
 
 
 def _run_initdb(folder: Path, data: Path, password_file: Path) -> None:
