@@ -26,7 +26,7 @@ RUN_EXPECTATIONS = (
     "expect_column_sum_to_be_between",
 )
 """The expectations that can be judged on a whole run, where only counts and sums are at hand."""
-_UNIQUENESS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
+UNIQUENESS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 
 
@@ -219,7 +219,7 @@ def _way(draft: Draft, drafts: Mapping[str, Draft]) -> Way | None:
 
 def _expectations(items: Iterable[tuple[Loc, Any]], draft: Draft) -> Iterator[Fault]:
     for loc, expectation in items:
-        for name in sorted(_UNIQUENESS & expectation.keys()) if isinstance(expectation, Mapping) else ():
+        for name in sorted(UNIQUENESS & expectation.keys()) if isinstance(expectation, Mapping) else ():
             message = "uniqueness is the table's `key`: a batch sees only a part of the table"
             yield Fault((*loc, name), message, at_key=True)
     yield from _columns_of_expectations(items, draft)
