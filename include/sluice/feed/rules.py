@@ -159,12 +159,13 @@ def _no_column(loc: Loc, name: str, draft: Draft) -> Fault:
 
 
 def _column_kinds(draft: Draft) -> Iterator[Fault]:
-    """What PostgreSQL cannot compare cannot be part of a key, a version or an index."""
+    """Elements as they stand cannot be part of a key, a version or an index; XML cannot even be compared."""
     for items in (draft.texts("key"), draft.texts("version"), *draft.indexes):
         for loc, name in items:
             column = draft.columns.get(name)
-            if isinstance(column, Mapping) and _kind(column.get("type")) == "xml":
-                yield Fault(loc, f"the column {name!r} is of type xml, which PostgreSQL cannot compare")
+            kind = _kind(column.get("type")) if isinstance(column, Mapping) else None
+            if kind in ("xml", "markup"):
+                yield Fault(loc, f"the column {name!r} is of type {kind}, whose values are not compared")
 
 
 def _kind(text: Any) -> str | None:

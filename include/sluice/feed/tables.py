@@ -34,8 +34,8 @@ class Column(Strict):
     path: ColumnPaths = Field(description="Path from the row's element; with several, the first that is present wins.")
     type: TypeName = Field(
         "text",
-        description="`text`, `integer`, `bigint`, `numeric(p,s)`, `boolean`, `date`, `timestamp`, `timestamptz`, `json`"
-        " or `xml`; `[]` after it makes a list of all elements that match.",
+        description="`text`, `integer`, `bigint`, `numeric(p,s)`, `boolean`, `date`, `timestamp`, `timestamptz`,"
+        " `json`, `xml` or `markup`; `[]` after it makes a list of all elements that match.",
     )
     required: Flag = Field(False, description="A row without a value is rejected, and its record with it.")
     default: str | None = Field(
