@@ -330,7 +330,7 @@ def test_fragments_beyond_postgresql(content: str, code: str, tmp_path: Path) ->
     """What its type xml refuses; as text it takes all."""
     (as_text := tmp_path / "text").mkdir()
     markup = parse(as_text, value(content), THINGS.replace("v: v", "v: {path: v, type: markup}"))
-    assert [row["v"] for row in markup.values()] == [f"<v>{content}</v>".replace("'", '"')]
+    assert [row["v"] for row in markup.values()] == [f"<v>{content}</v>".replace("'", '"').replace("<a></a>", "<a/>")]
     parsed = parse(tmp_path, value(content), THINGS.replace("v: v", "v: {path: v, type: xml}"))
     assert parsed.codes == [code]
     assert "PostgreSQL" in parsed.rejects[0].reasons[0].message
