@@ -18,6 +18,7 @@ ABOVE = (
     "sluice.pipeline",
     "sluice.rehearsal",
     "sluice.cli",
+    "sluice.cli_feed",
     "sluice.cli_quarantine",
     "sluice.cli_entries",
     "sluice.cli_status",
