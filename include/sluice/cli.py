@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_feed, cli_quarantine, cli_status, cli_warehouse
+from sluice import cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
 from sluice.errors import PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -165,9 +165,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("drop", "Put files into the landing bucket, where their feed looks for them", _drop, _declare_drop),
     Command(
         "check",
-        "Check feed files: keys, paths, types, expectations; exit code 1 on mistakes",
+        "Check feeds: the feed file by itself, and what a run would make of samples",
         cli_feed.check,
         cli_feed.declare_check,
+    ),
+    Command(
+        "preview",
+        "Show what files would become: rows, rejects, where a path goes",
+        cli_preview.show,
+        cli_preview.declare,
     ),
     Command("ddl", "Print the SQL that makes the tables of a feed", cli_feed.ddl, cli_feed.declare_feed),
     Command("schema", "Print the JSON Schema of feed.yaml, for editors", cli_feed.schema),

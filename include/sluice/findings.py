@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sluice.errors import FeedProblem
-from sluice.tryout.spots import Spot
+from sluice.spots import Spot, short_name
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -31,7 +31,7 @@ FINDING_CODES: dict[str, str] = {
     "namespace_unlisted": "a namespace that the feed does not list",
     "names_left_out": "the samples have more names than are remembered",
     # keys
-    "key_version_tie": "records of one key have the same version: which of them wins says only their place in the files",
+    "key_version_tie": "records of one key have the same version and differ: only their files say which wins",
     "key_repeated": "records of one key, the newest version of which wins",
     # the gate and the run
     "expectation_stops": "an expectation on the batch failed, which holds files",
@@ -76,7 +76,7 @@ class Finding:
 
 
 def of_problem(problem: FeedProblem) -> Finding:
-    spot = Spot(problem.source, problem.line, problem.column)
+    spot = Spot(short_name(problem.source), problem.line, problem.column)
     return Finding("error", "feed_invalid", problem.message, spot, problem.where, suggestion=problem.suggestion)
 
 

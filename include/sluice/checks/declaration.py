@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from sluice.errors import FeedInvalid, PermanentError
+from sluice.errors import FeedInvalid, FeedProblem, PermanentError
 from sluice.feed.document import Document, read_document
 from sluice.feed.faults import Fault, Loc
 from sluice.feed.loading import FEED_FILE, load_feed
 from sluice.feed.model import Feed
 from sluice.findings import Finding, of_problem
-from sluice.tryout.spots import Spot, short_name
+from sluice.spots import Spot, short_name
 
 
 def check_declaration(folder: Path) -> tuple[Feed | None, list[Finding]]:
@@ -26,7 +25,7 @@ def check_declaration(folder: Path) -> tuple[Feed | None, list[Finding]]:
     return (None if findings else feed), findings
 
 
-def _check_expectations(feed: Feed):  # type: ignore[no-untyped-def]
+def _check_expectations(feed: Feed) -> list[FeedProblem]:
     from sluice import gate
     from sluice.feed.checking import check_expectations
 
@@ -46,6 +45,3 @@ class Declared:
         """The place of what ``loc`` leads to, and the keys on the way there as a person writes them."""
         problem = self._document.problem(Fault(loc, "", at_key=at_key))
         return Spot(short_name(problem.source), problem.line, problem.column), problem.where
-
-
-__all__: Iterable[str] = ["Declared", "check_declaration"]

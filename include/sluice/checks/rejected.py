@@ -10,8 +10,8 @@ from sluice.errors import REJECT_CODES
 from sluice.feed.model import Feed
 from sluice.findings import Finding, Severity
 from sluice.records import Reason, Totals
+from sluice.spots import Spot, spot_of_reject
 from sluice.stages.reconcile import limit_problems
-from sluice.tryout.spots import Spot, spot_of_reject
 from sluice.tryout.trial import Counts, TriedBatch
 from sluice.wording import counted
 
@@ -53,7 +53,9 @@ class Rejected:
 
     def findings(self) -> Iterator[Finding]:
         limits = list(self._passed_limits())
-        is_over = self._feed.rejects.max_files is not None and self._counts.files_rejected > self._feed.rejects.max_files
+        is_over = (
+            self._feed.rejects.max_files is not None and self._counts.files_rejected > self._feed.rejects.max_files
+        )
         for group in sorted(self._groups.values(), key=lambda group: -(group.records + group.files)):
             yield _describe(group, "error" if group.files and is_over else "warning")
         yield from limits

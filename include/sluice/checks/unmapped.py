@@ -8,7 +8,7 @@ from typing import Any
 from sluice.feed.model import Feed
 from sluice.findings import Finding, Severity
 from sluice.sightings import ATTRIBUTE, ELEMENT, NAMESPACE
-from sluice.tryout.spots import Spot, spot_of
+from sluice.spots import Spot, spot_of
 from sluice.tryout.trial import TriedBatch
 from sluice.wording import counted
 

@@ -1,4 +1,4 @@
-"""What a feed reads, from the document's root on: each path of each column as the element or attribute that it means."""
+"""What a feed reads, from the document's root on: each path of a column as the element or attribute it means."""
 
 from __future__ import annotations
 

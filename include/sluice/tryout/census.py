@@ -21,9 +21,9 @@ from sluice.pieces import Piece
 from sluice.plan import MAX_NAMES, Plan
 from sluice.reading import Section, read_pieces, sections
 from sluice.scanner import PathTable
-from sluice.tryout.spots import Spot, spot_of
+from sluice.spots import Spot, spot_of
 from sluice.tryout.trial import TriedBatch
-from sluice.walk import NIL, RecordTooLarge, Rows
+from sluice.walk import RecordTooLarge, Rows
 from sluice.xmlio import Element
 
 MAX_VALUES = 5
@@ -53,6 +53,16 @@ class Met:
     @property
     def has_text(self) -> bool:
         return bool(self.values)
+
+    @property
+    def local(self) -> str:
+        """The name without its namespace."""
+        return ("@" if self.is_attribute else "") + self.name.lstrip("@").rpartition("}")[2]
+
+    @property
+    def namespace(self) -> str:
+        """'' for none."""
+        return self.name.lstrip("@")[1:].rpartition("}")[0]
 
     @property
     def line_down(self) -> list[Met]:
@@ -181,7 +191,7 @@ class Census:
 
     def _take_values(self, element: Element, met: Met) -> None:
         for name, value in element.attrib.items():
-            attribute = self._meet(met, f"@{name}", 1)
+            attribute = self._meet(met, "@" + str(name), 1)
             if attribute is not None:
                 attribute.add_value(str(value))
         if len(met.values) >= MAX_VALUES:
@@ -224,6 +234,3 @@ class Census:
             for index, value in enumerate(cells):
                 if value is not None:
                     self._hits[name, table.is_delete, index] += 1
-
-
-__all__ = ["NIL", "Census", "Met"]

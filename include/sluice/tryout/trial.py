@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -44,7 +43,7 @@ class TriedBatch:
     drift: Mapping[str, Any]
     """As ``drift.describe_batch`` has it."""
     seconds: float
-    """What the stages took."""
+    """What parse took."""
 
     @property
     def feed(self) -> Feed:
@@ -99,7 +98,7 @@ class TriedBatch:
 class Counts:
     """What was found in the files, and what would become of it: found = accepted + rejected + held.
 
-    ``seconds`` are those of the stages; ``files_rejected`` counts files and archive members that are rejected whole.
+    ``seconds`` are those of parse; ``files_rejected`` counts files and archive members that are rejected whole.
     """
 
     files: int = 0
@@ -147,7 +146,9 @@ def make_batches(tools: Tools, files: Sequence[LedgerFile]) -> list[Batch]:
     """The files in batches, cut and packed as split does it."""
     target = batch_bytes(sum(map(weigh_file, files)), tools.slots)
     cuts = [
-        (file, cut) for file in files for cut in (cut_file(tools, file, target) if must_be_opened(file, target) else [Cut()])
+        (file, cut)
+        for file in files
+        for cut in (cut_file(tools, file, target) if must_be_opened(file, target) else [Cut()])
     ]
     parts = [Part(number, file, cut) for number, (file, cut) in enumerate(cuts, start=1)]
     run = Run(_SPOOLING_RUN, tools.feed.feed, "", 0, "", "no", dry_run=True)
@@ -157,12 +158,10 @@ def make_batches(tools: Tools, files: Sequence[LedgerFile]) -> list[Batch]:
 def _try_batch(tools: Tools, run_id: int, batch: Batch) -> TriedBatch:
     batch = replace(batch, number=0)
     write_batch(tools, run_id, batch)
-    started = time.monotonic()
     parse(tools, run_id, 0)
     validate(tools, run_id, 0)
-    seconds = time.monotonic() - started
     work, feed = tools.work, tools.feed.feed
     account = work.read_json(work.outcomes(feed, run_id, 0))
     outcomes = {item["part_id"]: PartOutcome(**item) for item in account["outcomes"]}
     verdict = work.read_json(work.verdict(feed, run_id, 0))
-    return TriedBatch(tools, run_id, batch, outcomes, verdict, account["drift"], seconds)
+    return TriedBatch(tools, run_id, batch, outcomes, verdict, account["drift"], account["seconds"])
