@@ -19,6 +19,7 @@ ABOVE = (
     "sluice.rehearsal",
     "sluice.tryout",
     "sluice.checks",
+    "sluice.explaining",
     "sluice.cli",
     "sluice.cli_feed",
     "sluice.cli_preview",

@@ -46,21 +46,17 @@ class Asked:
     is_absolute: bool
     names: tuple[AskedName, ...]
 
-    @property
-    def elements(self) -> tuple[AskedName, ...]:
-        return tuple(name for name in self.names if not name.is_attribute)
-
 
 def parse_asked(text: str, feed: Feed) -> Asked:
     """Raises ``PathUnclear``. Conditions in brackets are passed over: all elements of the name are meant."""
-    source = _CONDITION.sub("", text.strip())
+    source = _CONDITION.sub("", text.strip()).removeprefix("./")
     steps = _STEPS.findall(source)
-    if not steps or ("".join(steps) != source.replace("/", "") and "{" not in source):
+    if not steps or "/".join(steps) != source.removeprefix("/"):
         raise PathUnclear(f"{text!r} is no path; write it as /Orders/Order/Total/@currency, or Total/@currency")
     found = [(step, _STEP.fullmatch(step)) for step in steps]
     for number, (step, match) in enumerate(found):
         if match is None or (match["at"] and number < len(found) - 1):
-            raise PathUnclear(f"{step!r} in {text!r} is no step of a path: a name, prefix:name, {{namespace}}name or @name")
+            raise PathUnclear(f"{step!r} in {text!r} is no step: a name, prefix:name, {{namespace}}name or @name")
     names = tuple(_read_name(match, feed) for _, match in found if match is not None)
     return Asked(text.strip(), source.startswith("/"), names)
 
@@ -77,38 +73,41 @@ def _read_name(match: re.Match[str], feed: Feed) -> AskedName:
 
 
 class Finder:
-    """Finds what is asked, among the steps that a feed declares and in a census."""
+    """Finds what is asked, among the steps that a feed declares and in a census.
 
-    def __init__(self, feed: Feed, asked: Asked, records: Sequence[tuple[Step, ...]]) -> None:
-        self._names, self._asked, self._records = feed.names, asked, records
+    Where it is not absolute it begins below one of ``records``; with ``is_loose`` it is the end of any path.
+    """
+
+    def __init__(self, feed: Feed, asked: Asked, records: Sequence[tuple[Step, ...]], *, is_loose: bool) -> None:
+        self._feed, self._asked, self._records, self._is_loose = feed, asked, records, is_loose
 
     def is_at(self, steps: Sequence[Step], attribute: Name | None = None) -> bool:
         """Whether these steps lead to what is asked, by the elements' names."""
-        asked = self._asked
-        named = [self._names.element_names(step.name) for step in steps]
-        spelled = [*named, *([self._names.attribute_names(attribute)] if attribute else [])]
-        if asked.names[-1].is_attribute != (attribute is not None):
-            return False
-        return any(
-            len(spelled) == len(wanted) + skipped
-            and all(name.fits_any(clarks) for name, clarks in zip(wanted, spelled[skipped:], strict=True))
-            for wanted, skipped in self._forms(steps)
+        names = self._feed.names
+        spelled = [(names.element_names(step.name), False) for step in steps]
+        spelled += [(names.attribute_names(attribute), True)] if attribute else []
+        begin = len(spelled) - len(self._asked.names)
+        return (
+            begin >= 0
+            and self._may_begin(steps, begin)
+            and all(
+                name.is_attribute == is_attribute and name.fits_any(clarks)
+                for name, (clarks, is_attribute) in zip(self._asked.names, spelled[begin:], strict=True)
+            )
         )
 
-    def _forms(self, steps: Sequence[Step]) -> list[tuple[tuple[AskedName, ...], int]]:
-        """What is asked, and how many steps stand before it."""
-        if self._asked.is_absolute:
-            return [(self._asked.names, 0)]
-        return [
-            (self._asked.names, len(record)) for record in self._records if tuple(steps[: len(record)]) == tuple(record)
-        ]
+    def _may_begin(self, steps: Sequence[Step], begin: int) -> bool:
+        if self._asked.is_absolute or self._is_loose:
+            return begin == 0 or self._is_loose
+        return any(begin == len(record) and tuple(steps[:begin]) == tuple(record) for record in self._records)
 
     def find_met(self, census: Census) -> list[Met]:
-        """What is at the path in the files; where nothing is below a record, whatever ends so."""
+        """What is there in the files."""
         if self._asked.is_absolute:
             return self._walk([census.root])
-        below = self._walk([met for record in self._records for met in census.find(record)])
-        return below or [met for met in census.root.descendants() if self._ends_so(met)]
+        if self._is_loose:
+            return [met for met in census.root.descendants() if self._ends_so(met)]
+        return self._walk([met for record in self._records for met in census.find(record)])
 
     def _walk(self, found: list[Met]) -> list[Met]:
         for name in self._asked.names:
