@@ -118,6 +118,9 @@ class Explainer:
         for steps, attribute in self._all_prefixes():
             if wanted & set(map(id, self._census.find(steps, attribute))):
                 yield from self._tell_use(steps, attribute)
+                is_read = any(one.text == spell_steps(steps, attribute) for one in self._readings)
+                if not is_read and any(met.has_text for met in same):
+                    yield "  no column reads its text"
                 return
         yield from self._tell_whole(same[0].line_down)
 
