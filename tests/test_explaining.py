@@ -17,10 +17,9 @@ SAMPLES = {
     "a.xml": orders(order(1, more=MORE), order(2, total="1,50"), order(3)) + "<!-- end -->",
     "b.xml": orders(order(4, lines=LINE.format(article=4) + "<Line><Article>named</Article></Line>")),
 }
-FEED = (
-    ORDERS.replace("      sender: ../Header/Sender\n", "      sender: ../Header/Sender\n      extra: {path: Ext, type: xml}\n")
-    .replace("      customer: Customer/Name\n", "      customer: Customer\n")
-) + "drift: {ignore: [Note]}\n"  # fmt: skip
+SENDER = "      sender: ../Header/Sender\n"
+FEED = ORDERS.replace(SENDER, SENDER + "      extra: {path: Ext, type: xml}\n").replace("Customer/Name", "Customer")
+FEED += "drift: {ignore: [Note]}\n"
 
 
 def lines_of(folder: Path, path: str, text: str = FEED, *, with_files: bool = True) -> list[str]:
@@ -139,10 +138,6 @@ def test_not_there(tmp_path: Path) -> None:
         "  it is in none of the files, and no column reads it",
         "  the nearest that is read: /Orders/Order/Total (orders.total)",
     ]
-    assert (
-        lines_of(tmp_path, "Sum", FEED + "", with_files=True)[1]
-        == "  it is in none of the files, and no column reads it"
-    )
 
 
 def test_declared_and_not_in_the_files(tmp_path: Path) -> None:
@@ -164,9 +159,6 @@ def test_without_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["", "/", "a//b", "@a/b", "a/{urn:x}", "a b/@", "../Header"])
 def test_no_path(tmp_path: Path, path: str) -> None:
     feed = feed_with_samples(tmp_path, {}, FEED)
-    if path == "../Header":
-        assert [name.local for name in parse_asked(path, feed).names] == ["..", "Header"]
-        return
     with pytest.raises(PathUnclear):
         parse_asked(path, feed)
 

@@ -23,6 +23,7 @@ ABOVE = (
     "sluice.cli",
     "sluice.cli_feed",
     "sluice.cli_preview",
+    "sluice.cli_rows",
     "sluice.cli_quarantine",
     "sluice.cli_entries",
     "sluice.cli_status",

@@ -55,7 +55,7 @@ def parse_asked(text: str, feed: Feed) -> Asked:
         raise PathUnclear(f"{text!r} is no path; write it as /Orders/Order/Total/@currency, or Total/@currency")
     found = [(step, _STEP.fullmatch(step)) for step in steps]
     for number, (step, match) in enumerate(found):
-        if match is None or (match["at"] and number < len(found) - 1):
+        if match is None or match["local"] in (".", "..") or (match["at"] and number < len(found) - 1):
             raise PathUnclear(f"{step!r} in {text!r} is no step: a name, prefix:name, {{namespace}}name or @name")
     names = tuple(_read_name(match, feed) for _, match in found if match is not None)
     return Asked(text.strip(), source.startswith("/"), names)
