@@ -200,6 +200,26 @@ def test_bad_files(tmp_path: Path, content: str, code: str) -> None:
     assert found(allowed, code).severity == "warning"
 
 
+XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:orders"
+  elementFormDefault="qualified"><xs:element name="Orders"><xs:complexType><xs:sequence>
+  <xs:any processContents="skip"/><xs:element name="Order" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+  <xs:any processContents="skip" maxOccurs="4"/></xs:sequence><xs:attribute name="id" type="xs:int"/>
+  </xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element></xs:schema>"""
+
+
+def test_xsd(tmp_path: Path) -> None:
+    """Records that do not fit the feed's XSD; an XSD that is none ends nothing."""
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "orders.xsd").write_text(XSD)
+    samples = {"a.xml": orders(order(1), order(2, more="<x:Fifth/>"))}
+    finding = found(check(tmp_path, samples, ORDERS + "xsd: {files: orders.xsd}\n"), "xsd_invalid")
+    assert (finding.severity, finding.count) == ("warning", 1)
+    (tmp_path / "orders" / "orders.xsd").write_text(XSD.replace("xs:int", "xs:itn"))
+    (finding,) = check(tmp_path, samples, ORDERS + "xsd: {files: orders.xsd}\n").findings
+    assert (finding.severity, finding.code) == ("error", "feed_invalid")
+    assert "orders.xsd" in finding.message
+
+
 # -- keys -------------------------------------------------------------------------------------------------------------
 
 

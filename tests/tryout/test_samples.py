@@ -6,11 +6,15 @@ import datetime as dt
 import os
 from pathlib import Path
 
+import boto3
 import pytest
+from moto import mock_aws
 from tests.tryout.trying import ORDERS, feed_with_samples, order, orders
 
 from sluice.feed.loading import load_feed
+from sluice.sources import Clients
 from sluice.tryout.samples import SamplesMissing, find_samples, own_samples
+from sluice.tryout.trial import Counts, try_files
 
 FILES = {"b.xml": orders(order(1)), "deep/er/a.xml": orders(order(2)), "c.xml.gz": b"\x1f\x8b"}
 
@@ -52,7 +56,7 @@ def test_a_path_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert names(tmp_path, "b.xml", "deep") == ["b.xml", "deep/er/a.xml"]
 
 
-@pytest.mark.parametrize("path", ["nothing.xml", "deep/*.xml", "empty"])
+@pytest.mark.parametrize("path", ["nothing.xml", "deep/*.xml", "empty", "nowhere/*.xml", "nowhere/a.xml"])
 def test_a_path_that_leads_to_nothing(tmp_path: Path, path: str) -> None:
     """It is named: a typing error must not pass for success."""
     feed = feed_with_samples(tmp_path, FILES)
@@ -68,3 +72,28 @@ def test_the_date_of_a_file(tmp_path: Path) -> None:
     (feed.folder / "feed.yaml").write_text(head + ORDERS)
     feed = load_feed(feed.folder)
     assert [file.file_date for file in find_samples(feed, own_samples(feed))] == [dt.date(2026, 3, 1), None]
+
+
+def test_samples_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern as in the feed file may lead to S3, and such files are tried as any other."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    feed = feed_with_samples(tmp_path, {})
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="landing")
+        client.put_object(Bucket="landing", Key="in/a.xml", Body=orders(order(1)).encode())
+        clients = Clients(s3=lambda: client)
+        files = find_samples(feed, ["s3://landing/in/*.xml"], clients)
+        counts = Counts(len(files))
+        for tried in try_files(feed, files, clients):
+            counts.take(tried)
+    assert (counts.files, counts.accepted) == (1, 1)
+
+
+def test_no_samples_from_the_web(tmp_path: Path) -> None:
+    """They would have to be kept somewhere."""
+    with pytest.raises(SamplesMissing, match="download"):
+        find_samples(feed_with_samples(tmp_path, {}), ["https://example.com/a.xml"])

@@ -19,7 +19,7 @@ from sluice.checks.declaration import Declared
 from sluice.feed.model import Feed
 from sluice.findings import Finding
 from sluice.spots import Spot, spot_of
-from sluice.tryout.trial import TriedBatch
+from sluice.tryout.trial import Counts, TriedBatch
 from sluice.wording import counted
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Collisions:
                 _show(table.key, key),
             )
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, counts: Counts) -> Iterator[Finding]:
         with self._folder, closing(self._keys):
             for name in self._keyed:
                 yield from self._find(name)

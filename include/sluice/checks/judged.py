@@ -14,7 +14,7 @@ from sluice.checks.declaration import Declared
 from sluice.feed.model import Feed
 from sluice.findings import Finding, Severity
 from sluice.spots import Spot, short_name
-from sluice.tryout.trial import TriedBatch
+from sluice.tryout.trial import Counts, TriedBatch
 from sluice.wording import counted
 
 MAX_EXAMPLES = 3
@@ -50,7 +50,7 @@ class Judged:
                 failure.unexpected = (failure.unexpected or 0) + result["unexpected"]
             failure.held += result["held_files"]
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, counts: Counts) -> Iterator[Finding]:
         for failure in self._failures.values():
             yield self._describe(failure)
 

@@ -34,11 +34,9 @@ class Rejected:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._counts = Counts()
         self._groups: dict[tuple[str | None, ...], _Group] = {}
 
     def take(self, tried: TriedBatch) -> None:
-        self._counts.take(tried)
         for reject in tried.rejects():
             spot = spot_of_reject(tried.files, reject)
             # a record may have several reasons of one kind
@@ -51,20 +49,17 @@ class Rejected:
                 if len(group.spots) < MAX_EXAMPLES:
                     group.spots.append(spot)
 
-    def findings(self) -> Iterator[Finding]:
-        limits = list(self._passed_limits())
-        is_over = (
-            self._feed.rejects.max_files is not None and self._counts.files_rejected > self._feed.rejects.max_files
-        )
+    def findings(self, counts: Counts) -> Iterator[Finding]:
+        most = self._feed.rejects.max_files
+        is_over = most is not None and counts.files_rejected > most
         for group in sorted(self._groups.values(), key=lambda group: -(group.records + group.files)):
             yield _describe(group, "error" if group.files and is_over else "warning")
-        yield from limits
-        if self._counts.found and not self._counts.accepted and not self._counts.held:
-            message = f"none of the {counted(self._counts.found, 'record')} in the samples would be loaded"
+        yield from self._passed_limits(counts)
+        if counts.found and counts.rejected == counts.found:
+            message = f"none of the {counted(counts.found, 'record')} in the samples would be loaded"
             yield Finding("error", "nothing_accepted", message)
 
-    def _passed_limits(self) -> Iterator[Finding]:
-        counts = self._counts
+    def _passed_limits(self, counts: Counts) -> Iterator[Finding]:
         totals = Totals(
             found=counts.found,
             quarantined=counts.rejected,

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sluice.checks.declaration import check_declaration
+from sluice.errors import PermanentError
+from sluice.feed.loading import FEED_FILE
+from sluice.feed.model import Feed
 from sluice.findings import Finding, as_json, in_order
-from sluice.spots import short_name
+from sluice.spots import Spot, short_name
 from sluice.tryout.samples import find_samples, own_samples
 from sluice.tryout.trial import Counts
 
@@ -43,10 +46,20 @@ def check_feed(folder: Path, samples: Sequence[str] | None = None) -> Report:
                 Finding("note", "no_samples", f"{short_name(str(folder))} has no folder `samples` to try the feed on")
             )
         return Report(feed.feed, folder, None, tuple(findings))
+    counts, found = _try_samples(feed, paths)
+    return Report(feed.feed, folder, counts, tuple(in_order([*findings, *found])))
+
+
+def _try_samples(feed: Feed, paths: Sequence[str]) -> tuple[Counts | None, list[Finding]]:
+    """A feed that cannot be tried at all (its XSD is broken) is a finding, not an end of the check."""
     from sluice.checks.sampled import check_samples
 
-    counts, found = check_samples(feed, find_samples(feed, paths))
-    return Report(feed.feed, folder, counts, tuple(in_order([*findings, *found])))
+    files = find_samples(feed, paths)
+    try:
+        return check_samples(feed, files)
+    except PermanentError as error:
+        spot = Spot(short_name(str(feed.folder / FEED_FILE)))
+        return None, [Finding("error", "feed_invalid", f"the feed cannot be tried: {error}", spot)]
 
 
 def report_json(report: Report) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from sluice.tryout.trial import Counts, TriedBatch, try_files
 
 
 class SampleCheck(Protocol):
-    """A check that sees each batch of the samples once, and then tells what it found."""
+    """A check that sees each batch of the samples once, and then tells what it found, in view of the counts of all."""
 
     def take(self, tried: TriedBatch) -> None: ...
 
-    def findings(self) -> Iterator[Finding]: ...
+    def findings(self, counts: Counts) -> Iterator[Finding]: ...
 
 
 SAMPLE_CHECKS: tuple[Callable[[Feed], SampleCheck], ...] = (Rejected, Judged, Unmatched, Collisions, Unmapped)
@@ -34,4 +34,4 @@ def check_samples(feed: Feed, files: Sequence[LedgerFile]) -> tuple[Counts, list
         counts.take(tried)
         for check in checks:
             check.take(tried)
-    return counts, [finding for check in checks for finding in check.findings()]
+    return counts, [finding for check in checks for finding in check.findings(counts)]

@@ -9,7 +9,7 @@ from sluice.feed.model import Feed
 from sluice.findings import Finding, Severity
 from sluice.sightings import ATTRIBUTE, ELEMENT, NAMESPACE
 from sluice.spots import Spot, spot_of
-from sluice.tryout.trial import TriedBatch
+from sluice.tryout.trial import Counts, TriedBatch
 from sluice.wording import counted
 
 _CODES = {ELEMENT: "element_unmapped", ATTRIBUTE: "attribute_unmapped", NAMESPACE: "namespace_unlisted"}
@@ -28,7 +28,7 @@ class Unmapped:
             count, spot = self._found.get(key, (0, _spot(files, seen)))
             self._found[key] = count + seen["count"], spot
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, counts: Counts) -> Iterator[Finding]:
         for (kind, path), (count, spot) in sorted(self._found.items(), key=lambda item: -item[1][0]):
             severity: Severity = "warning" if kind == NAMESPACE else "note"
             what = f"the feed does not list the namespace {path}" if kind == NAMESPACE else f"no column reads {path}"

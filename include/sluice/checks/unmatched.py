@@ -12,7 +12,7 @@ from sluice.findings import Finding, Severity
 from sluice.plan import MAX_NAMES
 from sluice.tryout.census import Census
 from sluice.tryout.nearby import Near, Nearby
-from sluice.tryout.trial import TriedBatch
+from sluice.tryout.trial import Counts, TriedBatch
 
 
 class Unmatched:
@@ -25,7 +25,7 @@ class Unmatched:
     def take(self, tried: TriedBatch) -> None:
         self._census.take(tried)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, counts: Counts) -> Iterator[Finding]:
         declared, nearby = Declared(self._feed), Nearby(self._feed, self._census)
         empty = {name for name in self._feed.tables if not self._census.rows[name]}
         for name in self._feed.tables:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sluice.errors import PermanentError
+from sluice.errors import PermanentError, SourceMissing
 from sluice.feed.model import Feed
 from sluice.records import LedgerFile, SourceFile
 from sluice.sources import Clients, PatternInvalid, UriPattern, source_for
@@ -18,7 +18,7 @@ _NO_DATES: Sequence[dt.date] = ()
 
 
 class SamplesMissing(PermanentError):
-    """A path that was given leads to no file."""
+    """A path that was given leads to no file that can be tried."""
 
 
 def own_samples(feed: Feed) -> list[str]:
@@ -49,8 +49,13 @@ def find_samples(feed: Feed, paths: Sequence[str], clients: Clients | None = Non
 
 def _list(feed: Feed, path: str, clients: Clients) -> list[SourceFile]:
     pattern = UriPattern(f"{path.rstrip('/')}/**" if Path(path).is_dir() else path)
+    if pattern.scheme in ("http", "https"):
+        raise SamplesMissing(f"{path}: samples are not read from the web; download the file first")
     source = source_for(pattern.text, clients, WorkFiles(os.devnull), feed.feed)
-    return list(source.list_files(pattern, _NO_DATES))
+    try:
+        return list(source.list_files(pattern, _NO_DATES))
+    except SourceMissing as error:
+        raise SamplesMissing(f"{path}: {error}") from error
 
 
 def _date_reader(feed: Feed) -> Callable[[str], dt.date | None]:
