@@ -29,7 +29,7 @@ FINDING_CODES: dict[str, str] = {
     "element_unmapped": "an element that no column reads",
     "attribute_unmapped": "an attribute that no column reads",
     "namespace_unlisted": "a namespace that the feed does not list",
-    "names_left_out": "the samples have more names than are remembered",
+    "names_left_out": "the samples have more names, or more levels of them, than are remembered",
     # keys
     "key_version_tie": "records of one key have the same version and differ: only their files say which wins",
     "key_repeated": "records of one key, the newest version of which wins",

@@ -112,6 +112,21 @@ def test_names_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(list(census.root.descendants())) == 20
 
 
+@pytest.mark.parametrize("depth", [300, 2000, 3000])
+def test_levels_are_bounded(tmp_path: Path, depth: int) -> None:
+    """Deep nesting ends no check, in a record, above it or without any."""
+    deep = "<N>" * depth + "</N>" * depth
+    samples = {
+        "a.xml": orders(order(1, more=deep)),
+        "b.xml": orders(order(2)).replace("<Header>", f"<Header>{deep}"),
+        "c.xml": deep,
+        "d.xml": orders(order(3)),
+    }
+    census = census_of(feed_with_samples(tmp_path, samples))
+    assert census.is_full or depth > 2048
+    assert census.rows["orders"] > 0
+
+
 DELETING = ORDERS.replace(
     "    version: changed_at\n",
     "    version: changed_at\n    deletes: {column: customer, values: [gone], record: /Orders/Removed,"

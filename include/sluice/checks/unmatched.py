@@ -10,7 +10,7 @@ from sluice.feed.model import Feed
 from sluice.feed.readings import Reading, readings_of
 from sluice.findings import Finding, Severity
 from sluice.plan import MAX_NAMES
-from sluice.tryout.census import Census
+from sluice.tryout.census import MAX_LEVELS, Census
 from sluice.tryout.nearby import Near, Nearby
 from sluice.tryout.trial import Counts, TriedBatch
 
@@ -36,7 +36,8 @@ class Unmatched:
         for _, choices in groupby(readings, key=lambda one: (one.table, one.column)):
             yield from self._without_values(list(choices), declared, nearby)
         if self._census.is_full:
-            message = f"the samples have more than {MAX_NAMES:,} different names; the others were not looked at"
+            message = f"the samples have more than {MAX_NAMES:,} different names, or more than {MAX_LEVELS} levels;"
+            message += " the others were not looked at"
             yield Finding("warning", "names_left_out", message)
 
     def _without_rows(self, name: str, declared: Declared, nearby: Nearby) -> Finding:

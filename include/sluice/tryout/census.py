@@ -28,6 +28,10 @@ from sluice.xmlio import Element
 
 MAX_VALUES = 5
 MAX_VALUE_CHARACTERS = 80
+# Of an element with more attributes the values of the others are not looked at: each is sought from the first on.
+MAX_ATTRIBUTES = 1_000
+# No path of a feed leads deeper; a hostile file may.
+MAX_LEVELS = 256
 MAX_NAME_CHARACTERS = 200
 
 
@@ -96,8 +100,10 @@ def _spell_name(met: Met, names: Namespaces) -> str:
 
 
 class Census:
-    """Takes in batch after batch. ``root`` is above the roots of all documents; ``is_full`` tells that some names
-    beyond ``MAX_NAMES`` were left out. ``rows`` counts the rows of each table, those of rejected records too.
+    """Takes in batch after batch. ``root`` is above the roots of all documents.
+
+    ``is_full`` tells that names beyond ``MAX_NAMES``, or below ``MAX_LEVELS``, were left out. ``rows`` counts the rows
+    of each table, those of rejected records too.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -164,13 +170,13 @@ class Census:
         is_repeated = bool(leads)
         met = self._meet(self.root, root.tag, 0 if is_repeated else 1)
         if met is not None:
-            self._walk(root, met, leads, lines)
+            self._walk(root, met, leads, lines, 1)
         self._place = file
         for number, (element, line) in enumerate(lines.items(), start=piece.first_record):
             self._extract(element, line, number)
         self._plan.forget()
 
-    def _walk(self, element: Element, met: Met, leads: Sequence[int], lines: dict[Element, int]) -> None:
+    def _walk(self, element: Element, met: Met, leads: Sequence[int], lines: dict[Element, int], level: int) -> None:
         """Take in what an element holds; of an ancestor that a piece repeats, what follows its lead."""
         outer = self._place
         if element in lines:
@@ -180,20 +186,23 @@ class Census:
             skipped = leads[0]
         else:
             self._take_values(element, met)
+        if level >= MAX_LEVELS:
+            self.is_full = self.is_full or len(element) > 0
+            return
         for index, child in enumerate(element):
             if index < skipped or not isinstance(child.tag, str):
                 continue
             is_open = len(leads) > 1 and index == skipped
             below = self._meet(met, child.tag, 0 if is_open else 1)
             if below is not None:
-                self._walk(child, below, leads[1:] if is_open else (), lines)
+                self._walk(child, below, leads[1:] if is_open else (), lines, level + 1)
         self._place = outer
 
     def _take_values(self, element: Element, met: Met) -> None:
-        for name, value in element.attrib.items():
-            attribute = self._meet(met, "@" + str(name), 1)
-            if attribute is not None:
-                attribute.add_value(str(value))
+        for number, name in enumerate(element.keys()):
+            attribute = self._meet(met, f"@{name!s}", 1)
+            if attribute is not None and len(attribute.values) < MAX_VALUES and number < MAX_ATTRIBUTES:
+                attribute.add_value(element.get(name) or "")
         if len(met.values) >= MAX_VALUES:
             return
         own = element.text or ""
