@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_quarantine, cli_status, cli_warehouse
-from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
+from sluice import cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
+from sluice.errors import PermanentError, SluiceError
 
 INTERRUPTED = 130
 
@@ -115,55 +115,6 @@ def _psql(chosen: argparse.Namespace) -> int:
     return _become([str(installed_programs() / "psql"), *chosen.arguments], {**os.environ, **env})
 
 
-def _check(chosen: argparse.Namespace) -> int:
-    from sluice import gate
-    from sluice.feed.checking import check_expectations
-    from sluice.feed.loading import load_feed
-
-    folders = _feed_folders(chosen.feeds)
-    problems: list[FeedProblem | str] = []
-    for folder in folders:
-        try:
-            feed = load_feed(folder)
-            problems += (found := check_expectations(feed))
-            if not found:
-                gate.check_feed(feed)
-        except FeedInvalid as error:
-            problems += error.problems
-        except PermanentError as error:
-            problems.append(f"{folder}: {error}")
-    for problem in problems:
-        print(problem)
-    if not problems:
-        print(f"no mistakes in {', '.join(folder.name for folder in folders)}")
-    return 1 if problems else 0
-
-
-def _schema(chosen: argparse.Namespace) -> int:
-    from sluice.feed.reference import reference_page
-    from sluice.feed.schema import schema_text
-    from sluice.gate import catalog
-
-    if chosen.reference:
-        print(reference_page(catalog.page_section()), end="")
-    else:
-        print(schema_text({offer.name: offer.json_schema() for offer in catalog.offers()}), end="")
-    return 0
-
-
-def _ddl(chosen: argparse.Namespace) -> int:
-    from sluice.feed.ddl import create_statements
-    from sluice.feed.loading import folder_of, load_feed
-
-    print(
-        "\n".join(
-            statement if statement.endswith(";") else f"{statement};"
-            for statement in create_statements(load_feed(folder_of(chosen.feed)))
-        )
-    )
-    return 0
-
-
 def _run(chosen: argparse.Namespace) -> int:
     from sluice.dates import DagRunFacts, run_request
     from sluice.pipeline import run_feed
@@ -173,12 +124,6 @@ def _run(chosen: argparse.Namespace) -> int:
     form = {"date": chosen.date, "uri": chosen.uri, "reload": chosen.reload, "dry_run": chosen.dry_run}
     run_feed(tools, run_request(tools.feed, DagRunFacts(f"cli__{now.isoformat()}", "manual", now), form), print)
     return 0
-
-
-def _feed_folders(names: Sequence[str]) -> list[Path]:
-    from sluice.feed.loading import feed_names, feeds_root, folder_of
-
-    return [folder_of(name) for name in names or feed_names(feeds_root())]
 
 
 def _become(command: list[str], env: dict[str, str]) -> int:
@@ -199,24 +144,10 @@ def _declare_drop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
 
 
-def _declare_feeds(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("feeds", nargs="*", metavar="FEED", help="names of feeds, or their folders; all by default")
-
-
-def _declare_feed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("feed", metavar="FEED", help="name of a feed, or its folder")
-
-
-def _declare_schema(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--reference", action="store_true", help="the same as a page of Markdown: every key and its meaning"
-    )
-
-
 def _declare_run(parser: argparse.ArgumentParser) -> None:
     from sluice.dates import RELOAD_CHOICES
 
-    _declare_feed(parser)
+    cli_feed.declare_feed(parser)
     parser.add_argument("--date", help="take the files of this day (YYYY-MM-DD)")
     parser.add_argument("--uri", help="take the files of this pattern instead of the feed's own")
     parser.add_argument(
@@ -233,10 +164,19 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", "Start everything, run the sample feeds, show what was loaded; leaves it running", _demo),
     Command("drop", "Put files into the landing bucket, where their feed looks for them", _drop, _declare_drop),
     Command(
-        "check", "Check feed files: keys, paths, types, expectations; exit code 1 on mistakes", _check, _declare_feeds
+        "check",
+        "Check feeds: the feed file by itself, and what a run would make of samples",
+        cli_feed.check,
+        cli_feed.declare_check,
     ),
-    Command("ddl", "Print the SQL that makes the tables of a feed", _ddl, _declare_feed),
-    Command("schema", "Print the JSON Schema of feed.yaml, for editors", _schema, _declare_schema),
+    Command(
+        "preview",
+        "Show what files would become: rows, rejects, where a path goes",
+        cli_preview.show,
+        cli_preview.declare,
+    ),
+    Command("ddl", "Print the SQL that makes the tables of a feed", cli_feed.ddl, cli_feed.declare_feed),
+    Command("schema", "Print the JSON Schema of feed.yaml, for editors", cli_feed.schema, cli_feed.declare_schema),
     Command("run", "Run a feed here, without Airflow: fetch to reconcile in one process", _run, _declare_run),
     Command(
         "quarantine",

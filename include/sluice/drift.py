@@ -91,7 +91,7 @@ def describe_batch(
 ) -> dict[str, Any]:
     """What parse leaves of a batch for ``settle_run``, as plain JSON values."""
     uris = {part.part_id: part.file.uri for part in batch.parts}
-    ignored = _Ignored(settings)
+    ignored = Ignored(settings)
     found = [sighting for sighting in sightings if sighting.count and not ignored.covers(sighting.path)]
     found.sort(key=lambda sighting: -sighting.count)
     return {
@@ -111,7 +111,7 @@ def describe_batch(
     }
 
 
-class _Ignored:
+class Ignored:
     """The paths that a feed does not want to hear of."""
 
     def __init__(self, settings: Drift) -> None:
@@ -196,7 +196,7 @@ def _judge(conn: psycopg.Connection, settings: Drift, run: Run, met: dict[str, A
                AND NOT dry_run AND drift IS NOT NULL ORDER BY run_id DESC LIMIT %s""",
         [run.feed, run.run_id, RUNS_LOOKED_AT],
     ).fetchall()
-    ignored = _Ignored(settings)
+    ignored = Ignored(settings)
     jumps: list[dict[str, Any]] = []
     for table, counts in met["tables"].items():
         then = [(number, tables[table]) for number, tables in past if table in tables]

@@ -99,20 +99,26 @@ def _sum(weights: dict[int, int], batch: Batch) -> int:
 
 
 def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
+    asked = ledger.asked_batch_mb(connection, run.run_id)
+    return max(asked * MEGABYTE, -(-total // MAX_BATCHES)) if asked else batch_bytes(total, tools.slots)
+
+
+def batch_bytes(total: int, slots: int) -> int:
     """The weight that a batch should have: a batch for each slot, within bounds, and not above ``MAX_BATCHES`` in all.
 
     Slots are more than cores already, since tasks also wait; more batches than slots would only make more tasks.
     """
-    asked = ledger.asked_batch_mb(connection, run.run_id)
-    if asked:
-        return max(asked * MEGABYTE, -(-total // MAX_BATCHES))
-    wanted = min(max(-(-total // tools.slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
+    wanted = min(max(-(-total // slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
     return max(wanted, -(-total // MAX_BATCHES))
 
 
+def must_be_opened(file: LedgerFile, target: int) -> bool:
+    """Whether a file has to be looked into before it is known where it is cut; small plain ones stay whole."""
+    return may_be_packed(file.uri) or file.size_bytes > target * 3 // 2
+
+
 def _cut_new_files(tools: Tools, connection: psycopg.Connection, files: Sequence[LedgerFile], target: int) -> None:
-    """Small plain files stay whole without being opened; the others are looked into, one by one."""
-    looked_into = [file for file in files if may_be_packed(file.uri) or file.size_bytes > target * 3 // 2]
+    looked_into = [file for file in files if must_be_opened(file, target)]
     whole = {file.file_id for file in files} - {file.file_id for file in looked_into}
     warehouse.transact(connection, lambda conn: ledger.store_whole_files(conn, sorted(whole)))
     for file in looked_into:
