@@ -18,6 +18,8 @@ ABOVE = (
     "sluice.pipeline",
     "sluice.rehearsal",
     "sluice.cli",
+    "sluice.cli_diff",
+    "sluice.cli_docs",
     "sluice.cli_quarantine",
     "sluice.cli_entries",
     "sluice.cli_status",
