@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_docs, cli_quarantine, cli_status, cli_warehouse
+from sluice import cli_diff, cli_docs, cli_quarantine, cli_status, cli_warehouse
 from sluice.errors import FeedInvalid, FeedProblem, PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -228,6 +228,9 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("ddl", "Print the SQL that makes the tables of a feed", _ddl, _declare_feed),
     Command("schema", "Print the JSON Schema of feed.yaml, for editors", _schema),
+    Command(
+        "diff", "Say what a changed feed file does to tables and to what is loaded", cli_diff.show, cli_diff.declare
+    ),
     Command("docs", "Write the documentation of feeds, as Markdown or HTML", cli_docs.show, cli_docs.declare),
     Command("run", "Run a feed here, without Airflow: fetch to reconcile in one process", _run, _declare_run),
     Command(

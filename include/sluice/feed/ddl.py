@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sluice.feed.casts import cast_risk
 from sluice.feed.keys import KEYS_SCHEMA, create_keys, keys_indexes, keys_layout, keys_table, quoted_keys_table
 from sluice.feed.layout import (
     MAX_IDENTIFIER_BYTES,
@@ -214,7 +215,9 @@ def _compare_column(target: str, table: str, column: LayoutColumn, live_type: st
     if live_type is None:
         result.additive += [f"ALTER TABLE {target} ADD COLUMN {column.definition}", _comment_on(target, column)]
     elif canonical_type(live_type) != column.sql_type:
-        result.refused.append(f"{table}.{column.name}: the type changes from {live_type} to {column.sql_type}")
+        risk = cast_risk(canonical_type(live_type), column.sql_type)
+        change = f"the type changes from {live_type} to {column.sql_type}"
+        result.refused.append(f"{table}.{column.name}: {change}{f', {risk}' if risk else ''}")
         result.sql.append(
             f"ALTER TABLE {target} ALTER COLUMN {name} TYPE {column.sql_type} USING {name}::{column.sql_type};"
         )
