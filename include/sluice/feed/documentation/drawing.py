@@ -166,7 +166,8 @@ def _draw_way(above: Placed, below: Placed) -> str:
     x2, y2 = below.x, below.y + below.height / 2
     middle = x2 - GAP_X / 2
     foot = f"M{x2:.1f} {y2 - 6:.1f} L{x2 - 10:.1f} {y2:.1f} L{x2:.1f} {y2 + 6:.1f}"
-    label = _cut(below.box.rows, MAX_LABEL)
+    path = below.box.rows  # of which the end tells more
+    label = path if len(path) <= MAX_LABEL else f"…{path[1 - MAX_LABEL :]}"
     return (
         f'<g class="way"><title>{escape(below.box.table)}: {escape(below.box.rows)}</title>'
         f'<path d="M{x1:.1f} {y1:.1f} C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2 - 14:.1f} {y2:.1f} H{x2:.1f}"/>'
