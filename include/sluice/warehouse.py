@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 
 TRANSACTION_TRIES = 6
 DDL_LOCK_TIMEOUT = "60s"
+COMMENT_LOCK_TIMEOUT = "3s"
 # Any number will do, as long as nobody else uses it: "slui" in ASCII.
 _DDL_LOCK = 0x736C7569
 _RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.UniqueViolation)
@@ -167,17 +168,19 @@ def step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
 
 
 def _comment(conn: psycopg.Connection, statements: list[str]) -> list[str]:
-    """Run these statements, which want the owner of the tables; where somebody else owns them, they keep what they say.
-
-    Returns what was run.
+    """Run these statements. Where somebody else owns the tables, they keep what they say; where one is being vacuumed,
+    say, until the next run. Returns what was run.
     """
     if not statements:
         return []
     try:
         with conn.transaction():
+            before = conn.execute("SELECT current_setting('lock_timeout')").fetchone()
+            conn.execute(query(f"SET LOCAL lock_timeout = '{COMMENT_LOCK_TIMEOUT}'"))
             for statement in statements:
                 conn.execute(query(statement))
-    except pg.InsufficientPrivilege:
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", before)
+    except (pg.InsufficientPrivilege, pg.LockNotAvailable):
         return []
     return statements
 
