@@ -197,7 +197,7 @@ def _form() -> dict[str, Param]:
             },
             title="Load again",
             description="What to do with files that the ledger knows already. Rows that newer files overwrote stay as"
-            " they are.",
+            " they are. In a backfill, tick `Override parameters on existing runs` too: Airflow passes none else.",
         ),
         "dry_run": Param(
             False,
