@@ -211,6 +211,22 @@ def test_runs_that_publish_as_one_replace_the_same_rows(ground: Ground, name: st
     assert found[0] == found[1]
 
 
+def test_a_run_that_publishes_as_one_tells_of_keys_that_lost_their_row(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    for day, rev, name in ((BEFORE[0], 1, "good"), (MARCH[0], 2, "bad")):
+        ground.put(f"{day}/a.xml", f'<Items><Item id="a" rev="{rev}"><Name>{name}</Name></Item></Items>')
+    feed = load_and_change(ground, ITEMS, ITEMS.replace(*REJECTING["value refused"]), "publish: run")
+    with caplog.at_level("INFO"):
+        run_span(ground, feed, MARCH[0], MARCH[0], reload="changed")
+        assert "1 key has lost its row: see docs/changing-a-feed.md" in caplog.text
+        caplog.clear()
+        assert ground.sql("SELECT id FROM items.items") == []
+        run_span(ground, feed, BEFORE[0], MARCH[0], reload="all")
+        assert "lost" not in caplog.text
+    assert ground.sql("SELECT id, name FROM items.items") == [("a", "good")]
+
+
 def test_a_column_that_is_declared_no_more_keeps_what_it_had(ground: Ground) -> None:
     """In rows that are replaced where they stand; rows of child tables are made anew, and leave it empty."""
     put_files(ground, 3)

@@ -23,6 +23,7 @@ from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, 
 from sluice.rowfiles import read_groups, read_rows
 from sluice.staging import Staging
 from sluice.tools import Tools
+from sluice.wording import counted
 
 _UNREAD = ("_length", "_line")  # of a record, for rejects
 
@@ -50,6 +51,12 @@ class Published:
     held: int = 0
     counts: LoadCounts = field(default_factory=LoadCounts)
     taken_back: int = 0
+
+
+def tell_taken_back(keys: int) -> str:
+    """What there is to be said of so many keys; '' where there are none."""
+    lost = counted(keys, "key has lost its row", "keys have lost their rows")
+    return f"{lost}: see docs/changing-a-feed.md" if keys else ""
 
 
 class _Undone(Exception):

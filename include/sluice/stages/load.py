@@ -16,10 +16,9 @@ from dataclasses import dataclass, field, replace
 import psycopg
 
 from sluice import accounts, ledger, replay, warehouse
-from sluice.publishing import Published, open_batch, roll_back
+from sluice.publishing import Published, open_batch, roll_back, tell_taken_back
 from sluice.records import Run, Totals
 from sluice.tools import Tools
-from sluice.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,7 @@ class LoadSummary:
             return f"load: batch {self.number}: left to reconcile, which publishes the run as one"
         done, c = self.done, self.done.counts
         known = f", {done.parts_known} of {self.parts} parts were loaded before" if done.parts_known else ""
-        lost = counted(done.taken_back, "key has lost its row", "keys have lost their rows")
-        taken = f", {lost}: see docs/changing-a-feed.md" if done.taken_back else ""
+        taken = f", {tell_taken_back(done.taken_back)}" if done.taken_back else ""
         dry = " (dry run: nothing was written)" if self.dry_run else ""
         return (
             f"load: batch {self.number}: {c.loaded:,} loaded ({c}), {done.quarantined:,} quarantined, "
