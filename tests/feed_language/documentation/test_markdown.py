@@ -64,6 +64,8 @@ def test_a_listing_is_not_ended_by_what_it_holds() -> None:
     assert write_markdown([Listing("```", "text")]) == "````text\n```\n````\n"
 
 
-def test_the_diagram_has_no_character_that_mermaid_does_not_take(orders: Feed) -> None:
+def test_the_diagram_has_nothing_that_mermaid_does_not_take(orders: Feed, write_feed: object) -> None:
+    marked = load_feed(write_feed(ORDERS.replace("sku: Sku", "pk: Sku")))  # type: ignore[operator]
+    assert "text pk_\n" in mermaid(marked)
     assert "numeric(18_2) total" in mermaid(orders)
     assert '"orders" ||--o{ "lines" : "Lines/Line"' in mermaid(orders)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from sluice.feed.layout import column_layout, primary_key
 from sluice.feed.model import Feed
 
+MERMAID_MARKS = ("pk", "fk", "uk")
+"""No names of columns to Mermaid."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoxColumn:
@@ -68,7 +71,8 @@ def _mermaid_column(column: BoxColumn) -> str:
     marks = [mark for mark, holds in (("PK", column.is_key), ("FK", column.is_key and column.is_reference)) if holds]
     if column.name.startswith("_n"):
         marks = ["PK"]
-    return " ".join(filter(None, [column.type.replace(",", "_"), column.name, ", ".join(marks)]))
+    name = f"{column.name}_" if column.name in MERMAID_MARKS else column.name
+    return " ".join(filter(None, [column.type.replace(",", "_"), name, ", ".join(marks)]))
 
 
 def _plain(text: str) -> str:
