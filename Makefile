@@ -17,7 +17,7 @@ endif
 # The tasks of the stack and the tests import large packages: they must find compiled bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down drop test lint format bench bench-quick soak arrivals fuzz constraints clean
+.PHONY: help demo up down drop test lint format reference bench bench-quick soak arrivals fuzz constraints clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ lint: $(READY) ## Check style (ruff, with its Airflow rules) and types (mypy)
 format: $(READY) ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+reference: $(READY) ## Rewrite what is made of the model of the feed file: docs/feed-reference.md, include/feeds/feed.schema.json
+	$(BIN)/sluice schema --reference > .new && mv .new docs/feed-reference.md
+	$(BIN)/sluice schema > .new && mv .new include/feeds/feed.schema.json
 
 bench: $(READY) ## Measure Sluice beside its peers and goals, in about an hour: make bench [ONLY=parse,peers] [HUGE=1]
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(HUGE),--huge)

@@ -38,6 +38,19 @@ def test_a_subcommand_is_in_the_documentation(name: str):
     assert re.search(rf"\b(sluice|make) {name}\b", CODE), f"`sluice {name}` is told nowhere"
 
 
+def headings_of(page: Path) -> set[str]:
+    """The anchors that a page has, as GitHub makes them of its headings."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_headings_that_the_documentation_links_to_exist(page: Path):
+    for link, anchor in re.findall(r"\]\(([^)#: ]*)#([^) ]+)\)", page.read_text()):
+        target = page.parent / link if link else page
+        assert anchor in headings_of(target), f"{page.name} links to {link}#{anchor}"
+
+
 def test_files_that_the_documentation_links_to_exist():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):

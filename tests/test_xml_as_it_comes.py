@@ -286,11 +286,19 @@ def test_line_ends(ground: Ground) -> None:
 
 
 def test_mixed_content(ground: Ground, tmp_path: Path) -> None:
-    """A text column takes all text below its element, a column of type ``xml`` the fragment."""
+    """A text column takes all text below its element, a column of type ``xml`` or ``markup`` the fragment."""
     text = "a <b>bold <i>and</i></b> word<!-- not this --> &amp; <br/>end"
     assert load(ground, value(text)) == [("1", "a bold and word & end")]
+    fragment = "<v>a <b>bold <i>and</i></b> word &amp; <br/>end</v>"
     (row,) = parse(tmp_path, value(text), THINGS.replace("v: v", "v: {path: v, type: xml}")).values()
-    assert row["v"] == "<v>a <b>bold <i>and</i></b> word &amp; <br/>end</v>"
+    assert row["v"] == fragment
+    ground.clear_database()
+    markup = THINGS.replace("v: v", "v: {path: v, type: markup}")
+    assert load(ground, value(text), markup) == [("1", fragment)]
+    ground.clear_database()
+    assert load(
+        ground, "<r><rec id=' '><v/></rec><rec id='2'/></r>", markup.replace('"@id"', '{path: "@id", type: "markup[]"}')
+    ) == [([" "], "<v/>"), (["2"], None)]
 
 
 def test_xml_1_1(ground: Ground, tmp_path: Path) -> None:
@@ -319,6 +327,10 @@ def test_fragments_with_their_namespaces(tmp_path: Path) -> None:
     ids=["depth", "text", "attribute"],
 )
 def test_fragments_beyond_postgresql(content: str, code: str, tmp_path: Path) -> None:
+    """What its type xml refuses; as text it takes all."""
+    (as_text := tmp_path / "text").mkdir()
+    markup = parse(as_text, value(content), THINGS.replace("v: v", "v: {path: v, type: markup}"))
+    assert [row["v"] for row in markup.values()] == [f"<v>{content}</v>".replace("'", '"')]
     parsed = parse(tmp_path, value(content), THINGS.replace("v: v", "v: {path: v, type: xml}"))
     assert parsed.codes == [code]
     assert "PostgreSQL" in parsed.rejects[0].reasons[0].message

@@ -139,12 +139,15 @@ def _check(chosen: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _schema(_: argparse.Namespace) -> int:
-    import json
+def _schema(chosen: argparse.Namespace) -> int:
+    from sluice.feed.reference import reference_page
+    from sluice.feed.schema import schema_text
+    from sluice.gate import catalog
 
-    from sluice.feed.schema import json_schema
-
-    print(json.dumps(json_schema(), indent=2))
+    if chosen.reference:
+        print(reference_page(catalog.page_section()), end="")
+    else:
+        print(schema_text({offer.name: offer.json_schema() for offer in catalog.offers()}), end="")
     return 0
 
 
@@ -204,6 +207,12 @@ def _declare_feed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("feed", metavar="FEED", help="name of a feed, or its folder")
 
 
+def _declare_schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reference", action="store_true", help="the same as a page of Markdown: every key and its meaning"
+    )
+
+
 def _declare_run(parser: argparse.ArgumentParser) -> None:
     from sluice.dates import RELOAD_CHOICES
 
@@ -227,7 +236,7 @@ COMMANDS: tuple[Command, ...] = (
         "check", "Check feed files: keys, paths, types, expectations; exit code 1 on mistakes", _check, _declare_feeds
     ),
     Command("ddl", "Print the SQL that makes the tables of a feed", _ddl, _declare_feed),
-    Command("schema", "Print the JSON Schema of feed.yaml, for editors", _schema),
+    Command("schema", "Print the JSON Schema of feed.yaml, for editors", _schema, _declare_schema),
     Command(
         "diff", "Say what a changed feed file does to tables and to what is loaded", cli_diff.show, cli_diff.declare
     ),

@@ -38,6 +38,10 @@ _FAST_PATTERNS = {
 }
 
 
+# Types whose values are texts: none is trimmed unasked, and an empty one is a value.
+_AS_THEY_ARE = ("text", "markup")
+
+
 @dataclass(frozen=True, slots=True)
 class BadValue:
     """A value that its column cannot take: index in the column, reject code, message, the value (capped)."""
@@ -156,12 +160,12 @@ class Converter:
         return [self._convert_text(value) for value in values if value is not NIL]
 
     def _convert_text(self, text: str) -> Any:
-        if self.type.kind != "text" or self.column.trim:
+        if self.type.kind not in _AS_THEY_ARE or self.column.trim:
             text = text.strip(WHITE)
         if self._nulls and text.strip(WHITE) in self._nulls:
             return None
-        if text == "" and self.type.kind != "text":
-            raise Unfit("empty_value", f"the value is empty; {self.type.element_sql} has no empty value")
+        if text == "" and self.type.kind not in _AS_THEY_ARE:
+            raise Unfit("empty_value", f"the value is empty; {self.type.element} has no empty value")
         return self._to_value(text, self.column)
 
 

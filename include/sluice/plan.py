@@ -124,7 +124,7 @@ class Plan:
         how = LIST if column.column_type.is_list else FIRST if column.first else ONE
         indexes = []
         for path in paths:
-            cell = Cell(plan.cell_count, how, column.column_type.kind == "xml", name, path.text)
+            cell = Cell(plan.cell_count, how, column.column_type.is_markup, name, path.text)
             indexes.append(cell.index)
             plan.cell_count += 1
             self._add_path(plan, path, cell)

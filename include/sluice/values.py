@@ -62,14 +62,14 @@ def to_integer(text: str, column: Column) -> int:
 def to_numeric(text: str, column: Column) -> decimal.Decimal:
     kind = column.column_type
     if not _DECIMAL.fullmatch(text):
-        raise Unfit("not_a_number", f"not a decimal number for {kind.element_sql}")
+        raise Unfit("not_a_number", f"not a decimal number for {kind.element}")
     whole, _, fraction = text.lstrip("+-").partition(".")
     whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
     if len(fraction) > kind.scale:
-        raise Unfit("too_precise", f"{len(fraction)} digits after the point; {kind.element_sql} keeps {kind.scale}")
+        raise Unfit("too_precise", f"{len(fraction)} digits after the point; {kind.element} keeps {kind.scale}")
     places = kind.precision - kind.scale
     if len(whole) > places:
-        raise Unfit("out_of_range", f"{len(whole)} digits before the point; {kind.element_sql} keeps {places}")
+        raise Unfit("out_of_range", f"{len(whole)} digits before the point; {kind.element} keeps {places}")
     sign = "-" if text.startswith("-") else ""
     return _EXACT.create_decimal(f"{sign}{whole or '0'}.{fraction}")
 
@@ -229,4 +229,5 @@ TO_VALUE: dict[str, Callable[[str, Column], Any]] = {
     "timestamptz": to_timestamptz,
     "json": to_json,
     "xml": to_xml,
+    "markup": lambda text, _: text,
 }

@@ -140,7 +140,7 @@ def _check_xml(conn: psycopg.Connection, feed: Feed) -> None:
     except pg.FeatureNotSupported:
         raise PermanentError(
             f"feed {feed.feed}: this PostgreSQL was built without libxml and has no values of type xml; "
-            f"declare {', '.join(columns)} as text, or take another server"
+            f"declare {', '.join(columns)} as `markup`, or take another server"
         ) from None
 
 

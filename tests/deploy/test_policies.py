@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import datetime as dt
 import fnmatch
+import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ WAREHOUSE = {
 CREDENTIALS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 ACTIONS = {
     ("s3", "ListObjectsV2"): "s3:ListBucket",
+    ("s3", "ListObjectVersions"): "s3:ListBucketVersions",
     ("s3", "HeadBucket"): "s3:ListBucket",
     ("s3", "HeadObject"): "s3:GetObject",
     ("s3", "GetObject"): "s3:GetObject",
@@ -74,7 +76,7 @@ def as_calls(service: str, operation: str, asked: dict[str, Any]) -> list[Call]:
     action = ACTIONS[service, operation]
     if service == "s3":
         bucket = f"arn:aws:s3:::{asked['Bucket']}"
-        if action == "s3:ListBucket":
+        if action in ("s3:ListBucket", "s3:ListBucketVersions"):
             return [Call(action, bucket, (("s3:prefix", asked["Prefix"]),) if "Prefix" in asked else ())]
         keys = [item["Key"] for item in asked.get("Delete", {}).get("Objects", ())] or [asked["Key"]]
         versioned = "s3:GetObjectVersion" if asked.get("VersionId") and action == "s3:GetObject" else action
@@ -124,6 +126,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Landing]:
         made.sqs.create_queue(QueueName="landing-dead")
         redrive = {"deadLetterTargetArn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:landing-dead", "maxReceiveCount": 10}
         made.sqs.set_queue_attributes(QueueUrl=made.queue, Attributes={"RedrivePolicy": json.dumps(redrive)})
+        made.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration={"Status": "Enabled"})
+        made.put("orders/a.xml", "<old/>")
         made.put("orders/a.xml", "<a/>")
         made.sqs.send_message(QueueUrl=made.queue, MessageBody="poison")
         secrets = boto3.client("secretsmanager", endpoint_url=made.url, **CREDENTIALS)
@@ -197,7 +201,7 @@ def work_with_files() -> None:
 
 
 def read_files() -> None:
-    """A listing, looks at single objects (one of which is gone), a read of a range."""
+    """A listing, looks at single objects (one of which is gone), a read of a range, and of a version before."""
     from sluice.edge.connections import _s3_client
 
     source = S3Source(_s3_client("aws_default"))
@@ -205,6 +209,8 @@ def read_files() -> None:
     (file,) = source.list_files(pattern, [dt.date(2026, 3, 31)])
     with source.open(file, 1, 3) as content:
         assert content.read() == b"a/"
+    with source.open(replace(file, version=hashlib.md5(b"<old/>").hexdigest(), size_bytes=6)) as content:
+        assert content.read() == b"<old/>"
     assert len(list(source.look_up([file.uri, "s3://landing/orders/gone.xml"], pattern))) == 1
 
 
@@ -216,7 +222,7 @@ def test_workers_may_do_what_tasks_do_and_no_more(bucket: Landing, calls: list[C
     metrics._depths(bucket.queue, "aws_default")
     metrics._to_cloudwatch(metrics.MetricsSettings(connection="aws_default"), [measured("heartbeat", 1)])
     check(calls, statements("WorkerPolicy"))
-    assert unused(calls, "WorkerPolicy") == {"s3:GetObjectVersion"}  # of sources that read versions
+    assert unused(calls, "WorkerPolicy") == set()
     foreign = Call("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", "AWS/SQS"),))
     assert not any(allows(statement, foreign) for statement in statements("WorkerPolicy"))
     elsewhere = Call("s3:GetObject", "arn:aws:s3:::landing/bills/a.xml")

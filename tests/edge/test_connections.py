@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -172,3 +173,41 @@ def test_nothing_is_asked_of_airflow_before_s3_is_used(monkeypatch: pytest.Monke
 
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "no connection at all")
     assert _work_files("s3://work/prefix").root == "s3://work/prefix"
+
+
+def web_access(monkeypatch: pytest.MonkeyPatch, connection: dict) -> Any:
+    from sluice.edge.connections import _clients
+
+    monkeypatch.setenv("AIRFLOW_CONN_PARTNER", json.dumps({"conn_type": "http", **connection}))
+    return _clients("partner").web()
+
+
+def test_a_connection_of_type_http_opens_web_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extras that Airflow's hook knows are options, all others headers, as it has them."""
+    extra = {
+        "X-Api-Key": "k3y",
+        "verify": "/ca.pem",
+        "cert": ["/me.pem", "/me.key"],
+        "proxies": {"https": "http://p:1"},
+    }
+    fields = {"host": "https://partner.example", "login": "me", "password": "s3cret", "extra": extra}
+    access = web_access(monkeypatch, fields)
+    assert (access.host, access.login, dict(access.headers)) == (
+        "partner.example",
+        ("me", "s3cret"),
+        {"X-Api-Key": "k3y"},
+    )
+    assert (access.verify, access.certificate, access.proxy) == ("/ca.pem", ("/me.pem", "/me.key"), "http://p:1")
+
+
+def test_a_connection_may_say_nothing_but_a_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = web_access(monkeypatch, {"extra": {"Authorization": "Bearer t0ken"}})
+    assert (access.host, access.login, dict(access.headers)) == ("", None, {"Authorization": "Bearer t0ken"})
+    assert (access.verify, access.certificate, access.proxy) == (True, None, None)
+
+
+def test_web_addresses_need_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sluice.edge.connections import _clients
+    from sluice.sources.http import WebAccess
+
+    assert _clients(None).web() == WebAccess()

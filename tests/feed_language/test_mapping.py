@@ -42,6 +42,7 @@ INDIFFERENT = {
     "description": ("The orders of all shops.", "All orders."),
     "description of a column": (", description: What the buyer's bank pays.", ""),
     "tags": ("[shop, daily]", "[]"),
+    "comments": ("feed: orders\n", "# yaml-language-server: $schema=../feed.schema.json\nfeed: orders  # the shop's\n"),
     "owner": ("source:", "owner: me\nsource:"),
     "source": ("s3://bucket/orders", "s3://other/orders"),
     "schedule": ("30 5 *", "30 6 *"),

@@ -7,15 +7,17 @@ import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
+from sluice.errors import PermanentError, SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
-from sluice.sources.http import HttpSource
+from sluice.sources.http import HttpSource, WebAccess
 from sluice.sources.pattern import UriPattern
 from sluice.workfiles import WorkFiles
 
@@ -32,22 +34,37 @@ class Answer:
 
 @dataclass
 class Site:
-    """What the server answers by path and query, and the Authorization headers that it saw."""
+    """What the server answers by path and query, and the headers that it saw."""
 
     url: str
     answers: dict[str, Answer]
-    authorizations: list[str | None]
+    seen: list[Message]
+
+    @property
+    def authorizations(self) -> list[str | None]:
+        return [headers["Authorization"] for headers in self.seen]
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    answers: dict[str, Answer] = {}
-    authorizations: list[str | None] = []
+    with serving() as site:
+        yield site
+
+
+@pytest.fixture
+def other_site() -> Iterator[Site]:
+    with serving() as site:
+        yield site
+
+
+@contextmanager
+def serving() -> Iterator[Site]:
+    site = Site("", {}, [])
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            authorizations.append(self.headers.get("Authorization"))
-            answer = answers.get(self.path, Answer(status=404))
+            site.seen.append(self.headers)
+            answer = site.answers.get(self.path, Answer(status=404))
             self.send_response(answer.status)
             for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                 self.send_header(name, value)
@@ -60,7 +77,8 @@ def site() -> Iterator[Site]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", answers, authorizations)
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    yield site
     server.shutdown()
     thread.join()
     server.server_close()
@@ -159,3 +177,40 @@ def test_a_copy_that_is_gone_or_incomplete_is_told(site: Site, source: HttpSourc
     copy.unlink()
     with pytest.raises(SourceChanged, match="gone or incomplete"):
         source.open(file)
+
+
+KEY = WebAccess(login=("reader", "s3cret"), headers={"X-Api-Key": "k3y"})
+
+
+def with_access(tmp_path: Path, access: WebAccess) -> HttpSource:
+    return HttpSource(WorkFiles(str(tmp_path)), "rates", lambda: access)
+
+
+def test_a_connection_opens_the_door(site: Site, tmp_path: Path) -> None:
+    site.answers["/daily.xml"] = Answer(b"<a/>")
+    (file,) = listing(with_access(tmp_path, KEY), f"{site.url}/daily.xml")
+    assert file.uri == f"{site.url}/daily.xml"
+    (seen,) = site.seen
+    assert (seen["Authorization"], seen["X-Api-Key"]) == ("Basic cmVhZGVyOnMzY3JldA==", "k3y")
+
+
+def test_what_opens_the_door_is_shown_to_no_other_server(site: Site, other_site: Site, tmp_path: Path) -> None:
+    site.answers["/daily.xml"] = Answer(status=302, headers={"Location": "/today.xml"})
+    site.answers["/today.xml"] = Answer(status=307, headers={"Location": f"{other_site.url}/copy.xml"})
+    other_site.answers["/copy.xml"] = Answer(b"<a/>")
+    assert listing(with_access(tmp_path, KEY), f"{site.url}/daily.xml")
+    assert [seen["X-Api-Key"] for seen in site.seen] == ["k3y", "k3y"]
+    (elsewhere,) = other_site.seen
+    assert (elsewhere["Authorization"], elsewhere["X-Api-Key"]) == (None, None)
+
+
+def test_a_circle_of_redirects_ends(site: Site, source: HttpSource) -> None:
+    site.answers["/a.xml"] = Answer(status=302, headers={"Location": "/a.xml"})
+    with pytest.raises(SourceUnavailable, match="redirects more than 10 times"):
+        listing(source, f"{site.url}/a.xml")
+
+
+def test_a_connection_for_another_host_is_refused(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match=r"not at partner\.example"):
+        listing(with_access(tmp_path, WebAccess("partner.example", ("me", "s3cret"))), f"{site.url}/daily.xml")
+    assert not site.seen

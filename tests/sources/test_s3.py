@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
@@ -190,6 +191,50 @@ def test_a_replaced_or_deleted_object_has_changed(client: Any, source: s3.S3Sour
     with pytest.raises(SourceChanged, match=r"s3://landing/a\.xml was changed or deleted"):
         source.open(file).read()
     client.delete_object(Bucket="landing", Key="a.xml")
+    with pytest.raises(SourceChanged):
+        source.open(file).read()
+
+
+@pytest.fixture
+def keeping(client: Any) -> Any:
+    """The client, of a bucket that keeps versions."""
+    client.put_bucket_versioning(Bucket="landing", VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+def test_a_bucket_that_keeps_versions_gives_the_listed_one(keeping: Any, source: s3.S3Source) -> None:
+    """Also when it was replaced twice, or deleted, and from where a reader stands in the middle of it."""
+    put(keeping, "a.xml", b"<old/>" * 4)
+    put(keeping, "a.xml.bak", b"<other/>")
+    file = only(source, "s3://landing/a.xml")
+    with source.open(file, 6) as content:
+        keeping.put_object(Bucket="landing", Key="a.xml", Body=b"<new/>")
+        assert content.read() == b"<old/>" * 3
+    put(keeping, "a.xml", b"<newest/>")
+    assert source.open(file).read() == b"<old/>" * 4
+    keeping.delete_object(Bucket="landing", Key="a.xml")
+    assert source.open(file, 0, 6).read() == b"<old/>"
+
+
+def test_the_listed_version_may_be_gone_for_good(keeping: Any, source: s3.S3Source) -> None:
+    put(keeping, "a.xml", b"<old/>")
+    file = only(source, "s3://landing/a.xml")
+    (old,) = keeping.list_object_versions(Bucket="landing", Prefix="a.xml")["Versions"]
+    put(keeping, "a.xml", b"<new/>")
+    keeping.delete_object(Bucket="landing", Key="a.xml", VersionId=old["VersionId"])
+    with pytest.raises(SourceChanged):
+        source.open(file).read()
+
+
+def test_versions_that_nobody_may_list_are_as_good_as_gone(keeping: Any, source: s3.S3Source) -> None:
+    put(keeping, "a.xml", b"<old/>")
+    file = only(source, "s3://landing/a.xml")
+    put(keeping, "a.xml", b"<new/>")
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectVersions")
+
+    keeping.meta.events.register("before-call.s3.ListObjectVersions", refuse)
     with pytest.raises(SourceChanged):
         source.open(file).read()
 

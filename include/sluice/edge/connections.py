@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -17,6 +18,9 @@ from sluice.feed.model import Feed
 from sluice.sources import Clients
 from sluice.tools import Tools
 from sluice.workfiles import WorkFiles
+
+if TYPE_CHECKING:
+    from sluice.sources.http import WebAccess
 
 AWS_CONNECTION = "aws_default"
 
@@ -34,7 +38,9 @@ def tools_for(feed: Feed) -> Tools:
 
 def _clients(conn_id: str | None) -> Clients:
     """The clients of a source; which of them its connection is for, the source's URI says."""
-    return Clients(s3=_s3_client(conn_id or AWS_CONNECTION), sftp=_sftp_client(conn_id or ""))
+    return Clients(
+        s3=_s3_client(conn_id or AWS_CONNECTION), sftp=_sftp_client(conn_id or ""), web=_web_access(conn_id or "")
+    )
 
 
 def warehouse_dsn(conn_id: str) -> str:
@@ -104,6 +110,36 @@ def _sftp_client(conn_id: str) -> Callable[[], Any]:
         return SFTPHook(ssh_conn_id=conn_id, use_managed_conn=False).get_conn()
 
     return client
+
+
+def _web_access(conn_id: str) -> Callable[[], WebAccess]:
+    """How to get at web addresses with this connection (type: http), as Airflow's own hook reads it: user and password,
+    the extras `verify`, `cert` and `proxies`, and all others as headers.
+    """
+
+    @functools.cache
+    def access() -> WebAccess:
+        from airflow.providers.http.hooks.http import HttpHook
+        from requests.auth import HTTPBasicAuth
+        from requests.utils import default_headers
+
+        from sluice.sources.http import WebAccess
+
+        if not conn_id:
+            return WebAccess()
+        hook = HttpHook(http_conn_id=conn_id)
+        session, usual = hook.get_conn(), default_headers()
+        login = session.auth
+        return WebAccess(
+            host=urlsplit(hook.base_url).hostname or "",
+            login=(str(login.username), str(login.password or "")) if isinstance(login, HTTPBasicAuth) else None,
+            headers={name: str(value) for name, value in session.headers.items() if usual.get(name) != value},
+            verify=session.verify if session.verify is not None else True,
+            certificate=tuple(cert) if isinstance(cert := session.cert, list) else cert,
+            proxy=(session.proxies or {}).get("https") or (session.proxies or {}).get("http"),
+        )
+
+    return access
 
 
 def _work_files(root: str) -> WorkFiles:

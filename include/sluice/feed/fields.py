@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sluice.charsets import find_codec
 from sluice.feed.faults import describe, nearest
 from sluice.feed.paths import parse_path
-from sluice.feed.types import KINDS, parse_type
+from sluice.feed.types import KINDS, KNOWN, parse_type
 from sluice.sources.pattern import UriPattern, expand_variables
 
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
@@ -188,28 +188,47 @@ def _check_row_path(value: str) -> str:
 _TYPES = "|".join(kind for kind in KINDS if kind != "numeric")
 _TYPE_SCHEMA = {
     "type": "string",
+    "title": "type",
     "pattern": rf"^\s*(?:{_TYPES}|numeric\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))\s*(?:\[\])?\s*$",
+    "patternErrorMessage": f"The types are {', '.join(KNOWN)}, each also as a list with [].",
+    "examples": [*(kind for kind in KNOWN if kind != "numeric(p,s)"), "numeric(18,2)", "text[]"],
 }
 
-Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+# The titles name what a key takes, in the editor and in the reference.
+Identifier = Annotated[str, Field(pattern=IDENTIFIER, title="name")]
 Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True)]
-Day = Annotated[dt.date, BeforeValidator(_check_day, json_schema_input_type=dt.date)]
-Zone = Annotated[str, AfterValidator(_check_zone)]
-Cron = Annotated[str, AfterValidator(_check_cron)]
-Encoding = Annotated[str, AfterValidator(_check_encoding)]
-Uri = Annotated[str, AfterValidator(_check_uri)]
-QueueUrl = Annotated[str, AfterValidator(_check_queue)]
-TimeFormat = Annotated[str, AfterValidator(_check_format)]
+Day = Annotated[dt.date, BeforeValidator(_check_day, json_schema_input_type=dt.date), Field(title="date")]
+Zone = Annotated[str, AfterValidator(_check_zone), Field(title="time zone", examples=["Europe/Berlin"])]
+Cron = Annotated[str, AfterValidator(_check_cron), Field(title="cron expression", examples=["30 6 * * 1-5", "@hourly"])]
+Encoding = Annotated[str, AfterValidator(_check_encoding), Field(title="encoding", examples=list(_ENCODINGS))]
+Uri = Annotated[
+    str,
+    AfterValidator(_check_uri),
+    Field(title="URI pattern", examples=["s3://landing/orders/{date:%Y/%m/%d}/*.xml*", "/data/orders/**"]),
+]
+QueueUrl = Annotated[str, AfterValidator(_check_queue), Field(title="URL")]
 TypeName = Annotated[str, AfterValidator(_check_type), WithJsonSchema(_TYPE_SCHEMA)]
+RecordPath = Annotated[
+    str, AfterValidator(_check_record_path), Field(title="path from the root", examples=["/Orders/Order"])
+]
+RowPath = Annotated[
+    str, AfterValidator(_check_row_path), Field(title="path from the parent's row", examples=["Lines/Line"])
+]
+
+_Path = Annotated[
+    str, Field(title="path", examples=["Total", "Total/@currency", "@id", "../Header/Sent", "Ref[@type='po']"])
+]
+_Format = Annotated[str, Field(title="format", examples=["%d.%m.%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S%z"])]
+TimeFormat = Annotated[str, AfterValidator(_check_format)]
 ColumnPath = Annotated[str, AfterValidator(_check_column_path)]
-RecordPath = Annotated[str, AfterValidator(_check_record_path)]
-RowPath = Annotated[str, AfterValidator(_check_row_path)]
 
 # in YAML, each of these is a list or, for a single one, just its text
 _Many = str | tuple[str, ...]
 _More = str | Annotated[tuple[str, ...], Field(min_length=1)]
+_ManyFormats = _Format | tuple[_Format, ...]
+_MorePaths = _Path | Annotated[tuple[_Path, ...], Field(min_length=1)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_many, json_schema_input_type=_Many)]
 TextsNotEmpty = Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=_More)]
-TimeFormats = Annotated[tuple[TimeFormat, ...], BeforeValidator(_one_or_many, json_schema_input_type=_Many)]
-ColumnPaths = Annotated[tuple[ColumnPath, ...], BeforeValidator(_one_or_more, json_schema_input_type=_More)]
+TimeFormats = Annotated[tuple[TimeFormat, ...], BeforeValidator(_one_or_many, json_schema_input_type=_ManyFormats)]
+ColumnPaths = Annotated[tuple[ColumnPath, ...], BeforeValidator(_one_or_more, json_schema_input_type=_MorePaths)]

@@ -39,7 +39,7 @@ from sluice.feed.fields import (
     Zone,
 )
 from sluice.feed.paths import Namespaces
-from sluice.feed.rules import broken_rules
+from sluice.feed.rules import RUN_EXPECTATIONS, broken_rules
 from sluice.feed.tables import Column, Deletes, Expectation, Table
 
 __all__ = [
@@ -92,7 +92,12 @@ class Source(Strict):
         " match within one path segment, `**` across; `{date:%Y-%m-%d}` is the run's date;"
         " `${NAME:-default}` an environment variable."
     )
-    connection: str | None = Field(None, description="Airflow connection for the source, e.g. `aws_default`.")
+    connection: str | None = Field(
+        None,
+        description="Airflow connection for the source: `aws_default` for S3 if none is named; sftp:// needs one,"
+        " http(s):// may have one. `sluice run`, which uses the AWS settings of its environment, ignores it.",
+        examples=["aws_default"],
+    )
     settle_seconds: Whole = Field(
         0, ge=0, description="Leave files alone that changed less than this many seconds ago (not announced ones)."
     )
@@ -104,10 +109,14 @@ class Source(Strict):
 class Schedule(Strict):
     """When the feed runs. Each run covers one interval of the cron expression; its date is the interval's start."""
 
-    cron: Cron | None = Field("0 6 * * *", description="Cron expression; null for runs by hand only.")
+    cron: Cron | None = Field(
+        "0 6 * * *", description="Cron expression, or a preset such as `@daily`; null for runs by hand only."
+    )
     timezone: Zone = Field("UTC", description="IANA time zone of the cron expression and of the run's date.")
     start: Day = Field(dt.date(2020, 1, 1), description="First date that may be backfilled.")
-    lookback_days: Whole = Field(0, ge=0, le=366, description="Scheduled runs also list this many earlier dates.")
+    lookback_days: Whole = Field(
+        0, ge=0, le=366, description="Scheduled runs also list this many earlier dates, for files that come late."
+    )
 
 
 class Target(Strict):
@@ -134,9 +143,15 @@ class Xsd(Strict):
 
 
 class Quotas(Strict):
-    """What a file may ask of a worker. A file that passes one is refused, with the quota's name and value."""
+    """What a file may ask of a worker. A file that passes one is quarantined, with the quota's name and value in the
+    message. The defaults fit nearly all feeds.
 
-    max_members: Whole = Field(100_000, ge=1, le=10_000_000, description="Members of an archive.")
+    A quota that is not the default is part of the mapping: after a change, *Load again: changed* takes the files again.
+    """
+
+    max_members: Whole = Field(
+        100_000, ge=1, le=10_000_000, description="Members of an archive, those in inner archives too."
+    )
     max_decoded_bytes: Whole = Field(
         1 << 40, ge=1 << 20, le=1 << 50, description="Bytes that a file decodes to, its members together."
     )
@@ -156,20 +171,31 @@ class Quotas(Strict):
         2048, ge=16, le=2048, description="Levels of elements; a deeper record is rejected by itself."
     )
     max_rows_per_record: Whole = Field(
-        500_000, ge=1, le=5_000_000, description="Rows that one record may give, its child tables together."
+        500_000,
+        ge=1,
+        le=5_000_000,
+        description="Rows that one record may give, its child tables together; one with more is rejected.",
     )
 
 
 class RejectLimits(Strict):
-    """How many rejects a run may have before it fails; what was good is loaded all the same, unless `publish: run`."""
+    """How many rejects a run may have; one that passes a limit fails. What was good is loaded all the same, unless
+    `publish: run`.
+    """
 
     max_records: Whole | None = Field(None, ge=0, description="Rejected records; no limit by default.")
-    max_share: float | None = Field(None, ge=0, le=1, description="Rejected records as a share of those found.")
-    max_files: Whole | None = Field(0, ge=0, description="Files quarantined whole; null for no limit.")
+    max_share: float | None = Field(
+        None, ge=0, le=1, description="Rejected records as a share of those found; no limit by default."
+    )
+    max_files: Whole | None = Field(
+        0, ge=0, description="Files quarantined whole, members of an archive counting as files; null for no limit."
+    )
 
 
 class Retention(Strict):
-    """How long a run's traces besides its rows are kept; null: for ever. The DAG `housekeeping` clears them away."""
+    """How long a run's traces besides its rows are kept; null: for ever. The DAG `housekeeping` clears them away, once
+    it is switched on.
+    """
 
     quarantine_days: Whole | None = Field(
         None, ge=1, description="Raw bytes, context and values of quarantine entries; place and reasons stay."
@@ -183,17 +209,20 @@ class Drift(Strict):
 
     ignore: Texts = Field(
         (),
-        description="Paths below the record, or `table.column`, that are no drift; `*` matches within one step, `**`"
-        " across, as in `Extension/**`.",
+        description="Paths from below the record element, or `table.column`, that are no drift; `*` matches within one"
+        " step, `**` across, as in `Extension/**`; attributes have their `@`.",
     )
     empty_share_jump: float | None = Field(
         0.5,
         gt=0,
         le=1,
-        description="By how much a column's share of empty values must exceed the median of the past; null: never.",
+        description="By how much the share of empty values of a column (NULL, `''`, a list of none) must exceed its"
+        " median in the past to be told; null: never.",
     )
-    min_rows: Whole = Field(100, ge=1, description="Runs with fewer rows of the table are not compared.")
-    past_runs: Whole = Field(10, ge=1, le=100, description="With how many of the last succeeded runs.")
+    min_rows: Whole = Field(
+        100, ge=1, description="Runs with fewer rows of the table are neither judged nor compared with."
+    )
+    past_runs: Whole = Field(10, ge=1, le=100, description="With how many of the last succeeded runs it is compared.")
 
 
 def _by_table(value: Any) -> Any:
@@ -215,7 +244,8 @@ class RunRules(Strict):
         PlainValidator(_by_table, json_schema_input_type=dict[str, tuple[Expectation, ...]]),
     ] = Field(
         default_factory=tuple,
-        description="Table to the expectations on all its rows of the run: their number, their sums.",
+        description="Table to the expectations on all its rows of the run, on their number and their sums: "
+        f"`{'`, `'.join(RUN_EXPECTATIONS)}`.",
     )
 
 
@@ -223,7 +253,8 @@ class Feed(Strict):
     """Files of one kind from one sender: a whole feed file."""
 
     feed: Identifier = Field(
-        description="The feed's name; that of its folder and of its DAG, so not `replay`, `watch` or `housekeeping`."
+        description="The feed's name, that of its folder and of its DAG: lower case, digits, `_`; not `replay`, `watch`"
+        " or `housekeeping`, which are DAGs of Sluice's own."
     )
     description: str = Field("", description="What it is; shown in the Airflow UI and as the schema's comment.")
     owner: str = Field("sluice", description="Who answers for it; the owner of the DAG.")
@@ -232,11 +263,16 @@ class Feed(Strict):
     schedule: Schedule = Field(default_factory=Schedule)
     target: Target = Field(default_factory=Target)
     namespaces: dict[str, Texts] = Field(
-        {}, description="Prefix to one or several namespace URIs; `default` is that of names without a prefix."
+        {},
+        description="Prefix to one or several namespace URIs (a standard's versions); `default` is that of names"
+        " without a prefix, and the URI `''` stands for no namespace.",
+        examples=[{"default": ["urn:shop:1", "urn:shop:2"], "pay": "urn:payments"}],
     )
-    xsd: Xsd | None = None
+    xsd: Xsd | None = Field(
+        None, description="The schemas that records must fit, chosen by the namespace of the document's root."
+    )
     tables: dict[Identifier, Table] = Field(
-        description="Table name to table; at least one takes its rows from the records.",
+        description="The tables, in order, by their names; at least one takes its rows from the records.",
         json_schema_extra={"additionalProperties": False},
     )
     rejects: RejectLimits = Field(default_factory=RejectLimits)
@@ -255,9 +291,12 @@ class Feed(Strict):
     )
     allow_empty: Flag = Field(False, description="Accept well-formed files that hold no record.")
     max_record_bytes: Whole = Field(
-        16 << 20, ge=1024, le=1 << 30, description="A larger record is rejected as `record_too_large`."
+        16 << 20,
+        ge=1024,
+        le=1 << 30,
+        description="A larger record is rejected (`record_too_large`); so is one from which the columns together would"
+        " take more than four times that.",
     )
-
     quotas: Quotas = Field(default_factory=Quotas)
     encoding: Encoding | None = Field(
         None, description="Encoding of the files, whatever they declare; only a byte order mark speaks against it."

@@ -26,7 +26,7 @@ RUN_EXPECTATIONS = (
     "expect_column_sum_to_be_between",
 )
 """The expectations that can be judged on a whole run, where only counts and sums are at hand."""
-_UNIQUENESS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
+UNIQUENESS = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 
 
@@ -159,12 +159,13 @@ def _no_column(loc: Loc, name: str, draft: Draft) -> Fault:
 
 
 def _column_kinds(draft: Draft) -> Iterator[Fault]:
-    """What PostgreSQL cannot compare cannot be part of a key, a version or an index."""
+    """Elements as they stand cannot be part of a key, a version or an index; XML cannot even be compared."""
     for items in (draft.texts("key"), draft.texts("version"), *draft.indexes):
         for loc, name in items:
             column = draft.columns.get(name)
-            if isinstance(column, Mapping) and _kind(column.get("type")) == "xml":
-                yield Fault(loc, f"the column {name!r} is of type xml, which PostgreSQL cannot compare")
+            kind = _kind(column.get("type")) if isinstance(column, Mapping) else None
+            if kind in ("xml", "markup"):
+                yield Fault(loc, f"the column {name!r} is of type {kind}, whose values are not compared")
 
 
 def _kind(text: Any) -> str | None:
@@ -219,7 +220,7 @@ def _way(draft: Draft, drafts: Mapping[str, Draft]) -> Way | None:
 
 def _expectations(items: Iterable[tuple[Loc, Any]], draft: Draft) -> Iterator[Fault]:
     for loc, expectation in items:
-        for name in sorted(_UNIQUENESS & expectation.keys()) if isinstance(expectation, Mapping) else ():
+        for name in sorted(UNIQUENESS & expectation.keys()) if isinstance(expectation, Mapping) else ():
             message = "uniqueness is the table's `key`: a batch sees only a part of the table"
             yield Fault((*loc, name), message, at_key=True)
     yield from _columns_of_expectations(items, draft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -34,21 +34,25 @@ class Column(Strict):
     path: ColumnPaths = Field(description="Path from the row's element; with several, the first that is present wins.")
     type: TypeName = Field(
         "text",
-        description="text, integer, bigint, numeric(p,s), boolean, date, timestamp, timestamptz, json or xml;"
-        " `[]` after it makes a list of all elements that match.",
+        description="`text`, `integer`, `bigint`, `numeric(p,s)`, `boolean`, `date`, `timestamp`, `timestamptz`,"
+        " `json`, `xml` or `markup`; `[]` after it makes a list of all elements that match.",
     )
     required: Flag = Field(False, description="A row without a value is rejected, and its record with it.")
     default: str | None = Field(
         None, description="Value where the element or attribute is absent (never where it is empty)."
     )
-    null: Texts = Field((), description="Texts that mean NULL, compared after trimming.")
+    null: Texts = Field(
+        (),
+        description="Texts that mean NULL, compared after trimming; `''` for an empty element.",
+        examples=[["", "n/a"]],
+    )
     formats: TimeFormats = Field(
         (), description="strptime formats for dates and timestamps, tried in order; ISO 8601 if none."
     )
     timezone: Zone | None = Field(None, description="Zone of a timestamptz value that carries none.")
-    trim: Flag = Field(False, description="Strip white space around a text value (other types always do).")
+    trim: Flag = Field(False, description="Strip white space around a text (all other types do).")
     first: Flag = Field(
-        False, description="Where several elements match, take the first instead of rejecting the record."
+        False, description="Where several elements match, take the first; otherwise the record is rejected."
     )
     description: str | None = Field(None, description="What the column means; becomes its comment in PostgreSQL.")
 
@@ -91,18 +95,24 @@ class Column(Strict):
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A column is a mapping; or, for short, its path or a list of paths."""
         full = handler.resolve_ref_schema(handler(core_schema))
-        paths = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        path, paths = full["properties"]["path"]["anyOf"]
         description = full.pop("description", "")
-        return {"description": description, "anyOf": [{"type": "string"}, paths, full]}
+        return {"description": description, "anyOf": [path, paths, full]}
 
 
 class Expectation(Strict):
-    """One expectation by Great Expectations' own name and arguments: `{expect_…: {column: …}, severity: critical}`."""
+    """One expectation, as `{expect_…: {column: …}, severity: critical}`. Uniqueness is the table's key, and no
+    expectation.
+    """
 
     type: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The expectation by Great Expectations' own name, with its own arguments. Without `mostly`, one"
+        " that judges rows rejects the records it names; all others hold back the batch, or its files that fail.",
+    )
     severity: Literal["critical", "warning", "info"] = Field(
-        "critical", description="Only critical ones decide; the others are reported."
+        "critical", description="Only `critical` rejects or holds; `warning` and `info` are reported."
     )
 
     @model_validator(mode="before")
@@ -142,7 +152,9 @@ class Expectation(Strict):
             "type": "object",
             "description": own["description"],
             "properties": {"severity": own["properties"]["severity"]},
-            "patternProperties": {"^expect_": {"type": ["object", "null"]}},
+            "patternProperties": {
+                "^expect_": {"type": ["object", "null"], "description": own["properties"]["arguments"]["description"]}
+            },
             "additionalProperties": False,
             "minProperties": 1,
         }
@@ -154,14 +166,19 @@ class Deletes(Strict):
     Of a record that deletes, only the columns of the key and of the version are read.
     """
 
-    column: str | None = Field(None, description="Column whose value says that a record deletes its key.")
-    values: Texts = Field(
-        (), description="The values that say so: texts as they are in the file, compared after trimming."
+    column: str | None = Field(
+        None, description="Column of the table, of one text, whose value says that the record deletes its key."
     )
-    record: RecordPath | None = Field(None, description="Path of record elements that do nothing but delete.")
-    columns: dict[Identifier, ColumnPaths] = Field(
+    values: Texts = Field(
+        (), description="The values that say so: as they are in the file, compared after trimming, with their case."
+    )
+    record: RecordPath | None = Field(
+        None, description="Path of record elements that do nothing but delete, from the document's root."
+    )
+    columns: dict[Identifier, Annotated[ColumnPaths, Field(description="Path from the deleting element.")]] = Field(
         {},
-        description="Paths of the key and version columns in it; types and options are those of the columns.",
+        description="Where each column of the key and of the version (but for `file_date`) is in such an element; types"
+        " and options are those of the table's columns.",
         json_schema_extra={"additionalProperties": False},
     )
 
@@ -171,7 +188,9 @@ class Deletes(Strict):
 
 
 class Table(Strict):
-    """One table: a root table takes a row from each record, a child table one from each element below it."""
+    """One table. A root table (`record`) takes a row from each record, a child table (`parent`, `rows`) one from each
+    element below a row of its parent.
+    """
 
     record: RecordPath | None = Field(
         None, description="Root table: path of the record element from the document's root, without predicates."
@@ -186,9 +205,9 @@ class Table(Strict):
     )
     deletes: Deletes | None = Field(None, description="Root table with a key: which records delete their key.")
     columns: dict[Identifier, Column] = Field(
-        description="Column name to path, in order.", json_schema_extra={"additionalProperties": False}
+        description="The columns, in order, by their names.", json_schema_extra={"additionalProperties": False}
     )
-    expectations: tuple[Expectation, ...] = Field((), description="The gate of this table.")
+    expectations: tuple[Expectation, ...] = Field((), description="The gate: what the table's rows must be.")
     indexes: tuple[Texts, ...] = Field((), description="Further indexes, each a list of columns.")
     description: str | None = Field(None, description="What a row means; becomes the table's comment in PostgreSQL.")
 

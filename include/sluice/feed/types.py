@@ -11,6 +11,7 @@ date                date32                         date
 timestamp           timestamp(us)                  timestamp
 timestamptz         timestamp(us, UTC)             timestamptz
 json / xml          string                         jsonb / xml
+markup              string                         text
 any of them + []    list                           array
 ==================  =============================  ====================
 """
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KINDS = ("text", "integer", "bigint", "numeric", "boolean", "date", "timestamp", "timestamptz", "json", "xml")
+KINDS = ("text", "integer", "bigint", "numeric", "boolean", "date", "timestamp", "timestamptz", "json", "xml", "markup")
 _NUMERIC = re.compile(r"numeric\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 MAX_PRECISION = 76
 
@@ -62,17 +63,23 @@ class ColumnType:
     is_list: bool = False
 
     def __str__(self) -> str:
-        return self.element_sql + ("[]" if self.is_list else "")
+        return self.element + ("[]" if self.is_list else "")
 
     @property
-    def element_sql(self) -> str:
+    def element(self) -> str:
+        """The type of one value, as the feed language spells it."""
         return f"numeric({self.precision},{self.scale})" if self.kind == "numeric" else self.kind
 
     @property
     def sql(self) -> str:
         """The PostgreSQL type."""
-        element = "jsonb" if self.kind == "json" else self.element_sql
+        element = {"json": "jsonb", "markup": "text"}.get(self.kind, self.element)
         return element + ("[]" if self.is_list else "")
+
+    @property
+    def is_markup(self) -> bool:
+        """Whether a value is the element itself, not the text in it."""
+        return self.kind in ("xml", "markup")
 
     @property
     def arrow(self) -> pa.DataType:

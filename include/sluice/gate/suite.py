@@ -119,6 +119,21 @@ def _class_of(name: str) -> Any | None:
         return None
 
 
+def names_on_offer() -> list[str]:
+    """The expectations that the gate can judge, sorted; those that a feed declares otherwise are among them."""
+    great_expectations()
+    from great_expectations.expectations.registry import list_registered_expectation_implementations
+
+    return sorted(name for name in list_registered_expectation_implementations() if name not in _REFUSED)
+
+
+def arguments_of(name: str) -> dict[str, bool]:
+    """The arguments that an expectation takes in a feed, in its own order, and whether each is required."""
+    fields = _class_of(name).__fields__  # type: ignore[union-attr]
+    left_out = {*_NOT_FOR_FEEDS, "library_metadata"}
+    return {argument: field.required for argument, field in fields.items() if argument not in left_out}
+
+
 # --- building
 
 

@@ -44,7 +44,7 @@ def can_take(feed: Feed, plan: Plan) -> bool:
     """Whether the tier has what a feed needs: no XSD, no fragments as XML, no paths that lead up within a record."""
     leads_up = any(path.up <= table.xml_depth for table in plan.tables.values() for path in table.upward)
     has_fragments = any(
-        column.column_type.kind == "xml" for table in feed.tables.values() for column in table.columns.values()
+        column.column_type.is_markup for table in feed.tables.values() for column in table.columns.values()
     )
     return feed.xsd is None and not leads_up and not has_fragments
 

@@ -9,12 +9,15 @@ import datetime as dt
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from sluice.errors import PermanentError
 from sluice.records import Refused, SourceFile
 from sluice.sources.pattern import PatternInvalid, UriPattern, expand_variables, scheme_of
 from sluice.workfiles import WorkFiles
+
+if TYPE_CHECKING:
+    from sluice.sources.http import WebAccess
 
 __all__ = ["Clients", "PatternInvalid", "Source", "UriPattern", "default_s3_client", "look_up", "source_for"]
 
@@ -52,12 +55,20 @@ def no_sftp_client() -> Any:
     raise PermanentError("files are read by SFTP in Airflow only, where a connection says who logs in")
 
 
+def no_web_access() -> WebAccess:
+    """Outside Airflow a web server learns no more than what stands in the address."""
+    from sluice.sources.http import WebAccess
+
+    return WebAccess()
+
+
 @dataclass(frozen=True)
 class Clients:
     """How to get at the services that sources talk to; the edge fills in Airflow's connections."""
 
     s3: Callable[[], Any] = default_s3_client
     sftp: Callable[[], Any] = no_sftp_client
+    web: Callable[[], WebAccess] = no_web_access
 
 
 def look_up(uris: Sequence[str], pattern: UriPattern, clients: Clients) -> Iterator[SourceFile | Refused]:
@@ -92,7 +103,7 @@ def source_for(uri: str, clients: Clients, work: WorkFiles, feed: str) -> Source
     if scheme in ("http", "https"):
         from sluice.sources.http import HttpSource
 
-        return HttpSource(work, feed)
+        return HttpSource(work, feed, clients.web)
     raise PatternInvalid(
         f"{uri!r}: no source reads {scheme}://; known are plain paths, file://, s3://, sftp://, http:// and https://"
     )

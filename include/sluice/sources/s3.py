@@ -1,7 +1,8 @@
 """Amazon S3 and what speaks its protocol.
 
 URIs are ``s3://bucket/key`` with the key as it is. The version is the ETag without its quotes: a version id would cost
-a listing of all versions, and the ETag changes with the content.
+a listing of all versions, and the ETag changes with the content. Where an object was replaced after it was listed, a
+bucket that keeps versions is asked for the one with that ETag.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -122,20 +124,41 @@ class _ObjectStretch(BlockStretch):
         super().__init__(start, end, READ_AHEAD_BYTES)
         self._client = client
         self._file = file
+        self._older: dict[str, str] = {}  # the request's own word for the version, once a newer one is there
 
     def _fetch(self, start: int, end: int) -> bytes:
-        bucket, key = _split(self._file.uri)
         try:
-            answer = self._client.get_object(
-                Bucket=bucket, Key=key, IfMatch=f'"{self._file.version}"', Range=f"bytes={start}-{end - 1}"
-            )
-            with answer["Body"] as body:
-                data = bytes(body.read())
+            data = self._get(start, end)
         except (BotoCoreError, ClientError) as error:
-            raise _reading_error(self._file.uri, error) from error
+            if _code_of(error) not in _GONE_CODES or self._older:
+                raise _reading_error(self._file.uri, error) from error
+            self._older = self._find_older(error)
+            return self._fetch(start, end)
         if len(data) != end - start:
             raise SourceUnavailable(f"{self._file.uri}: asked for {end - start} bytes, got {len(data)}")
         return data
+
+    def _get(self, start: int, end: int) -> bytes:
+        bucket, key = _split(self._file.uri)
+        answer = self._client.get_object(
+            Bucket=bucket, Key=key, IfMatch=f'"{self._file.version}"', Range=f"bytes={start}-{end - 1}", **self._older
+        )
+        with answer["Body"] as body:
+            return bytes(body.read())
+
+    def _find_older(self, reason: Exception) -> dict[str, str]:
+        """Where the bucket keeps the listed version; raises ``SourceChanged`` where it does not, or tells nobody."""
+        bucket, key = _split(self._file.uri)
+        try:
+            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+            versions = (version for page in pages for version in page.get("Versions", ()))
+            for version in takewhile(lambda version: version["Key"] == key, versions):
+                if _version_of(version) == self._file.version:
+                    return {"VersionId": version["VersionId"]}
+        except (BotoCoreError, ClientError) as error:
+            if _code_of(error) not in _REFUSED_CODES:
+                raise SourceUnavailable(f"the versions of {self._file.uri} cannot be listed: {error}") from error
+        raise _reading_error(self._file.uri, reason) from reason
 
 
 def _head(client: Any, uri: str) -> dict[str, Any] | Refused | None:

@@ -21,7 +21,8 @@ from sluice.stack.processes import Service
 BUCKET = "sluice-landing"
 QUEUE = "sluice-arrivals"
 DEAD_LETTERS = "sluice-arrivals-dead"
-RECEIVED_BEFORE_DEAD = 5
+# Fewer than in production, so that what is malformed is soon seen there; more than a reader dies with one message.
+RECEIVED_BEFORE_DEAD = 20
 ACCOUNT = "123456789012"  # moto's
 REGION = "eu-west-1"
 # moto checks neither; set so that no program of the stack ever uses the person's own AWS account
