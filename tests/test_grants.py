@@ -125,3 +125,22 @@ def test_what_comes_later_is_granted_too(loader: Ground, roles: Roles) -> None:
     assert roles.may("analyst", "SELECT FROM items.sizes")
     assert roles.may("analyst", "SELECT FROM sluice.file_states")
     assert not roles.may("analyst", "SELECT raw FROM sluice.quarantine")
+
+
+def test_comments_wait_for_the_owner_of_the_tables(loader: Ground, roles: Roles) -> None:
+    """Whoever owns the tables keeps their comments; a changed description is no reason for a run to fail."""
+    loader.put("a.xml", items(item("a")))
+    loader.run(loader.feed(ITEMS))
+    table = roles.owner.execute("SELECT current_user").fetchone()
+    assert table is not None
+    roles.owner.execute(f"GRANT {roles.name('loader')} TO {table[0]}".encode())
+    roles.owner.execute(f"ALTER TABLE items.items OWNER TO {table[0]}".encode())
+    roles.owner.execute(f"GRANT ALL ON items.items TO {roles.name('loader')}".encode())
+    loader.put("b.xml", items(item("b")))
+    described = loader.feed(ITEMS.replace("  items:\n", "  items:\n    description: Things.\n", 1))
+    assert loader.run(described) is None
+    comment = "SELECT obj_description('items.items'::regclass)"
+    assert "Things." not in loader.sql(comment)[0][0]
+    roles.owner.execute(f"ALTER TABLE items.items OWNER TO {roles.name('loader')}".encode())
+    assert loader.run(described) is None
+    assert "Things." in loader.sql(comment)[0][0]

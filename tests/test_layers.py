@@ -24,6 +24,8 @@ ABOVE = (
     "sluice.cli_feed",
     "sluice.cli_preview",
     "sluice.cli_rows",
+    "sluice.cli_diff",
+    "sluice.cli_docs",
     "sluice.cli_quarantine",
     "sluice.cli_entries",
     "sluice.cli_status",

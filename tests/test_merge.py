@@ -16,6 +16,7 @@ from sluice.contest import Contest
 from sluice.merge import FamilyMerge
 from sluice.records import LoadCounts
 from sluice.stages import split as split_stage
+from sluice.stages.load import load
 
 # -- loading again ----------------------------------------------------------------------------------------------------
 
@@ -82,6 +83,18 @@ def test_what_a_part_gives_no_more_goes_with_its_children(ground: Ground, text: 
     ground.run(feed, reload="changed")
     assert (keys(ground), keys(ground, "parts")) == (["a", "c"], ["y"])
     assert len(ground.tables(feed)["marks"]) == 1
+
+
+def test_keys_that_lose_their_row_are_told(ground: Ground, text: str) -> None:
+    """An older version of them may stand in a file that nobody loads again. Without a key there is none."""
+    ground.put("a.xml", items(item("a", 2), item("b", 2, name="bad"), item("c", 2, name="bad")))
+    ground.run(ground.feed(text))
+    feed = ground.feed(strict(text))
+    run_id, _ = ground.prepare(feed, reload="changed")
+    line = load(ground.tools(feed), run_id, 0).line()
+    assert ("2 keys have lost their rows: see docs/changing-a-feed.md" in line) == bool(feed.tables["items"].key)
+    run_id, _ = ground.prepare(feed, reload="all")
+    assert "lost" not in load(ground.tools(feed), run_id, 0).line()
 
 
 def test_what_newer_files_overwrote_stays(ground: Ground) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
+from sluice import cli_diff, cli_docs, cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
 from sluice.errors import PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -177,6 +177,10 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("ddl", "Print the SQL that makes the tables of a feed", cli_feed.ddl, cli_feed.declare_feed),
     Command("schema", "Print the JSON Schema of feed.yaml, for editors", cli_feed.schema, cli_feed.declare_schema),
+    Command(
+        "diff", "Say what a changed feed file does to tables and to what is loaded", cli_diff.show, cli_diff.declare
+    ),
+    Command("docs", "Write the documentation of feeds, as Markdown or HTML", cli_docs.show, cli_docs.declare),
     Command("run", "Run a feed here, without Airflow: fetch to reconcile in one process", _run, _declare_run),
     Command(
         "quarantine",

@@ -34,6 +34,8 @@ class Contest(FamilyStatements):
         super().__init__(conn, feed, root, run)
         number = list(feed.tables).index(root)
         self._names |= {name: f"{name}_{number}" for name in KEY_TABLES + ROW_TABLES + RECORD_TABLES}
+        self.taken_back = 0
+        """How many keys have lost what the parts gave when they were loaded before, and give no more."""
         self._has_deletes = False
         """Whether records may be deletes."""
         self._all_stand = False
@@ -197,6 +199,7 @@ class Contest(FamilyStatements):
         """Remove them, but for what somebody else has replaced before it was locked."""
         still = f"SELECT FROM {{arena}} t WHERE {self._same_key('t', 'g')} AND {IS_AGAIN}"
         self._execute(f"DELETE FROM {{gone}} g WHERE NOT EXISTS ({still})")
+        self.taken_back = int(self._fetch("SELECT count(*) FROM {gone}"))
         for target in dict.fromkeys([*self._targets(), self._names["arena"]]):
             self._delete_rows(target, "{gone}")
 

@@ -79,6 +79,7 @@ class FamilyMerge(Contest):
             versions.remove_older()
         if self._keys is not None:
             self._keys.decide(is_again)
+            self.taken_back = self._keys.taken_back
             self._remove_deleted()
         takes_back = is_again and self._keys is None
         self.contest(may_meet=is_again or bool(self._table.key), is_again=is_again, takes_back=takes_back)

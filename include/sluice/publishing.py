@@ -23,6 +23,7 @@ from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, 
 from sluice.rowfiles import read_groups, read_rows
 from sluice.staging import Staging
 from sluice.tools import Tools
+from sluice.wording import counted
 
 _UNREAD = ("_length", "_line")  # of a record, for rejects
 
@@ -40,13 +41,22 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """``parts_known`` were in the ledger already, so that nothing was done for them. All else counts records."""
+    """``parts_known`` were in the ledger already, so that nothing was done for them. ``taken_back`` are keys whose row
+    came from a record that is not loaded any more. All else counts records.
+    """
 
     parts_known: int = 0
     found: int = 0
     quarantined: int = 0
     held: int = 0
     counts: LoadCounts = field(default_factory=LoadCounts)
+    taken_back: int = 0
+
+
+def tell_taken_back(keys: int) -> str:
+    """What there is to be said of so many keys; '' where there are none."""
+    lost = counted(keys, "key has lost its row", "keys have lost their rows")
+    return f"{lost}: see docs/changing-a-feed.md" if keys else ""
 
 
 class _Undone(Exception):
@@ -92,9 +102,11 @@ class BatchPublisher:
         self._run, self._batch, self._verdict = run, batch, verdict
         self._parts: dict[int, Part] = {part.part_id: part for part in batch.parts}
         self._deleting = [name for name, table in tools.feed.roots.items() if table.deletes]
+        self._taken_back = 0
         self.number = batch.number
 
     def publish(self, conn: psycopg.Connection) -> Published:
+        self._taken_back = 0
         ledger.lock_parts(conn, self._parts)
         if not self._run.is_replay:
             return self._publish_parts(conn, frozenset(self._parts))
@@ -175,6 +187,7 @@ class BatchPublisher:
             quarantined=sum(quarantined.values()),
             held=sum(outcomes[part].found for part in is_held),
             counts=sum(counts.values(), LoadCounts()),
+            taken_back=self._taken_back,
         )
 
     def _check_counts(self, parts: Set[int], counts: Mapping[int, LoadCounts], quarantined: Mapping[int, int]) -> None:
@@ -295,7 +308,9 @@ class BatchPublisher:
             staging.copy_deletes(root, read(f"{root}.deletes"))
         is_unique = are_known or staging.has_unique_keys(root)
         merge = FamilyMerge(staging.conn, self._feed, root, self._run, has_unique_keys=is_unique, are_known=are_known)
-        return merge.merge()
+        counts = merge.merge()
+        self._taken_back += merge.taken_back if self._feed.tables[root].key else 0
+        return counts
 
     def _accepted_rows(
         self, name: str, columns: Sequence[str] | None, wanted: pa.Array, records: pa.Array | None

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 
 TRANSACTION_TRIES = 6
 DDL_LOCK_TIMEOUT = "60s"
+COMMENT_LOCK_TIMEOUT = "3s"
 # Any number will do, as long as nobody else uses it: "slui" in ASCII.
 _DDL_LOCK = 0x736C7569
 _RETRIED = (pg.DeadlockDetected, pg.SerializationFailure, pg.UniqueViolation)
@@ -145,7 +146,7 @@ def _check_xml(conn: psycopg.Connection, feed: Feed) -> None:
 
 def step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
     """Make what is missing of the tables; raises ``TablesDiffer``. Runs in the caller's transaction."""
-    existing = read_layout(conn, feed.schema_name)
+    existing, comments = read_layout(conn, feed.schema_name), list[str]()
     if not existing.tables and not any(existing.columns_of_keys(feed, root) for root in feed.roots):
         statements = ddl.create_statements(feed)
     else:
@@ -160,14 +161,50 @@ def step_tables(conn: psycopg.Connection, feed: Feed) -> list[str]:
                 difference.sql,
             )
         statements = difference.additive if existing.tables else [ddl.create_schema(feed), *difference.additive]
+        comments = difference.comments
     for statement in statements:
         conn.execute(query(statement))
+    return statements + _comment(conn, comments)
+
+
+def _comment(conn: psycopg.Connection, statements: list[str]) -> list[str]:
+    """Run these statements. Where somebody else owns the tables, they keep what they say; where one is being vacuumed,
+    say, until the next run. Returns what was run.
+    """
+    if not statements:
+        return []
+    try:
+        with conn.transaction():
+            before = conn.execute("SELECT current_setting('lock_timeout')").fetchone()
+            conn.execute(query(f"SET LOCAL lock_timeout = '{COMMENT_LOCK_TIMEOUT}'"))
+            for statement in statements:
+                conn.execute(query(statement))
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", before)
+    except (pg.InsufficientPrivilege, pg.LockNotAvailable):
+        return []
     return statements
 
 
 def read_layout(conn: psycopg.Connection, schema: str) -> ddl.Existing:
-    """The live tables of a schema, and those of `sluice`: columns with their types, primary keys, and index names."""
-    return replace(_read_schema(conn, schema), keys=_read_schema(conn, KEYS_SCHEMA))
+    """The live tables of a schema, and those of `sluice`: columns with their types, primary keys, and index names; of
+    the former also their comments.
+    """
+    keys, comments = _read_schema(conn, KEYS_SCHEMA), _read_comments(conn, schema)
+    return replace(_read_schema(conn, schema), keys=keys, comments=comments)
+
+
+def _read_comments(conn: psycopg.Connection, schema: str) -> dict[tuple[str, str], str]:
+    rows = conn.execute(
+        """SELECT '', '', obj_description(to_regnamespace(quote_ident(%(schema)s)), 'pg_namespace')
+           UNION ALL
+           SELECT c.relname, coalesce(a.attname, ''), d.description
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid
+           LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND a.attnum > 0
+           WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')""",
+        {"schema": schema},
+    )
+    return {(table, column): text for table, column, text in rows if text is not None}
 
 
 def _read_schema(conn: psycopg.Connection, schema: str) -> ddl.Existing:

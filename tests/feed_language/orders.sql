@@ -17,10 +17,10 @@ CREATE TABLE IF NOT EXISTS "sales"."orders" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("id")
 );
-COMMENT ON TABLE "sales"."orders" IS 'One order. (One row per /Orders/Order)';
-COMMENT ON COLUMN "sales"."orders"."id" IS 'From @id';
-COMMENT ON COLUMN "sales"."orders"."changed" IS 'From ../@ext:changed';
-COMMENT ON COLUMN "sales"."orders"."revision" IS 'From Revision';
+COMMENT ON TABLE "sales"."orders" IS 'One order. (One row per /Orders/Order; of the same id, the greatest changed, revision wins; feed orders)';
+COMMENT ON COLUMN "sales"."orders"."id" IS 'From @id; part of the key';
+COMMENT ON COLUMN "sales"."orders"."changed" IS 'From ../@ext:changed; orders the versions of a key';
+COMMENT ON COLUMN "sales"."orders"."revision" IS 'From Revision; orders the versions of a key';
 COMMENT ON COLUMN "sales"."orders"."total" IS 'What the buyer''s bank pays. (From Total, else Sum/@ext:amount)';
 COMMENT ON COLUMN "sales"."orders"."ordered_on" IS 'From Date';
 COMMENT ON COLUMN "sales"."orders"."codes" IS 'From Code';
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS "sales"."lines" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("id", "_n1")
 );
-COMMENT ON TABLE "sales"."lines" IS 'One row per Lines/Line of orders';
+COMMENT ON TABLE "sales"."lines" IS 'One row per Lines/Line of orders; feed orders';
 COMMENT ON COLUMN "sales"."lines"."id" IS 'Key of the row in orders that this row belongs to.';
 COMMENT ON COLUMN "sales"."lines"."_n1" IS 'Position of the lines row below its parent, in document order, from 1.';
 COMMENT ON COLUMN "sales"."lines"."sku" IS 'From Sku';
@@ -67,11 +67,11 @@ CREATE TABLE IF NOT EXISTS "sales"."notes" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("id", "_n1", "_n2")
 );
-COMMENT ON TABLE "sales"."notes" IS 'One row per Note of lines';
+COMMENT ON TABLE "sales"."notes" IS 'One row per Note of lines; feed orders';
 COMMENT ON COLUMN "sales"."notes"."id" IS 'Key of the row in orders that this row belongs to.';
 COMMENT ON COLUMN "sales"."notes"."_n1" IS 'Position of the lines row below its parent, in document order, from 1.';
 COMMENT ON COLUMN "sales"."notes"."_n2" IS 'Position of the notes row below its parent, in document order, from 1.';
-COMMENT ON COLUMN "sales"."notes"."author" IS 'From ../../../Author';
+COMMENT ON COLUMN "sales"."notes"."author" IS 'From ../../../Author; required';
 COMMENT ON COLUMN "sales"."notes"."text" IS 'From .';
 COMMENT ON COLUMN "sales"."notes"."_file" IS 'The file that the row came from; sluice.files has its URI.';
 COMMENT ON COLUMN "sales"."notes"."_member" IS 'The archive member in that file; empty where the file is no archive.';

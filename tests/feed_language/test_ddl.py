@@ -17,6 +17,7 @@ from sluice.feed.ddl import (
     create_statements,
     difference,
     indexes,
+    layout_of,
     primary_key,
     quote_name,
     quote_text,
@@ -35,16 +36,7 @@ def names(feed: Feed, table: str) -> list[str]:
 
 def existing(feed: Feed) -> Existing:
     """The live layout that ``feed`` would have left."""
-    layouts = {table: column_layout(feed, table) for table in feed.tables}
-    return Existing(
-        {table: {column.name: column.sql_type for column in layout} for table, layout in layouts.items()},
-        {table: primary_key(feed, table) for table in feed.tables},
-        frozenset(index.name for index in indexes(feed)),
-        {
-            table: frozenset(column.name for column in layout if not column.nullable and not column.default)
-            for table, layout in layouts.items()
-        },
-    )
+    return replace(layout_of(feed), keys=None)
 
 
 class TestLayout:
@@ -174,7 +166,7 @@ class TestDifference:
             'CREATE INDEX IF NOT EXISTS "orders_revision_idx" ON "sales"."orders" USING btree ("revision")'
         )
         assert found.additive[1] == 'ALTER TABLE "sales"."lines" ADD COLUMN "size" integer'
-        assert found.additive[2] == 'COMMENT ON COLUMN "sales"."lines"."size" IS \'From Size\''
+        assert found.additive[2] == 'COMMENT ON COLUMN "sales"."lines"."size" IS \'From Size; required\''
         assert found.additive[3].startswith('CREATE TABLE IF NOT EXISTS "sales"."gifts"')
 
     def test_not_declared(self, change_feed: ChangeFeed) -> None:
@@ -234,7 +226,7 @@ class TestDifference:
 
     def test_rules_not_read(self, change_feed: ChangeFeed) -> None:
         """Where NOT NULL was not read, nothing is said about it."""
-        before = replace(existing(change_feed()), not_null=None)
+        before = replace(existing(change_feed()), not_null=None, comments=None)
         assert difference(change_feed(("[changed, revision]", "[changed, ordered_on]")), before) == Difference()
 
 
@@ -310,7 +302,55 @@ class TestDatabase:
         with psycopg.connect(database) as conn:
             for statement in create_statements(change_feed()):
                 conn.execute(statement)  # type: ignore[arg-type]
+            rule = "of the same id, the greatest changed, revision wins"
             assert conn.execute(query).fetchone() == (
-                "One order. (One row per /Orders/Order)",
+                f"One order. (One row per /Orders/Order; {rule}; feed orders)",
                 "What the buyer's bank pays. (From Total, else Sum/@ext:amount)",
             )
+
+    @pytest.mark.parametrize("changes", [(), (KEYLESS,)], ids=["keyed", "keyless"])
+    def test_layout(self, database: str, change_feed: ChangeFeed, changes: tuple[tuple[str, str], ...]) -> None:
+        """What a feed is said to leave is what PostgreSQL has then."""
+        feed = change_feed(*changes)
+        with psycopg.connect(database) as conn:
+            for statement in create_statements(feed):
+                conn.execute(statement)  # type: ignore[arg-type]
+            live, told = read_layout(conn, feed.schema_name), layout_of(feed)
+        types = {
+            table: {name: canonical_type(kind) for name, kind in columns.items()}
+            for table, columns in live.tables.items()
+        }
+        assert (types, live.primary_keys, live.not_null) == (told.tables, told.primary_keys, told.not_null)
+        assert live.comments == told.comments
+        assert told.indexes <= live.indexes
+
+    def test_new_comments(self, database: str, change_feed: ChangeFeed) -> None:
+        """The comments of live tables follow a declaration that says something else, or nothing any more."""
+        new = change_feed(
+            ("description: One order.", "description: An order."),
+            (", description: What the buyer's bank pays.", ""),
+            ("sku: Sku", "sku: {path: Sku, required: true}"),
+        )
+        with psycopg.connect(database) as conn:
+            for statement in create_statements(change_feed()):
+                conn.execute(statement)  # type: ignore[arg-type]
+            found = difference(new, read_layout(conn, "sales"))
+            assert (found.additive, found.refused) == ([], [])
+            assert len(found.comments) == 3
+            for statement in found.comments:
+                conn.execute(statement)  # type: ignore[arg-type]
+            live = read_layout(conn, "sales")
+        assert difference(new, live) == Difference()
+        assert live.comments == layout_of(new).comments
+
+    def test_a_comment_on_a_shared_schema(self, database: str, change_feed: ChangeFeed) -> None:
+        """Of feeds that share a schema the first one describes it; a schema of the feed's own follows the feed."""
+        other = ("The orders of all shops.", "Other orders.")
+        own = ("  schema: sales\n", "  connection: sluice_warehouse\n")
+        with psycopg.connect(database) as conn:
+            for feed in (change_feed(), change_feed(own)):
+                for statement in create_statements(feed):
+                    conn.execute(statement)  # type: ignore[arg-type]
+            assert difference(change_feed(other), read_layout(conn, "sales")).comments == []
+            told = difference(change_feed(other, own), read_layout(conn, "orders")).comments
+        assert told == ["COMMENT ON SCHEMA \"orders\" IS 'Other orders.'"]

@@ -9,9 +9,9 @@ import pytest
 from tests.feed_language.conftest import ORDERS
 
 from sluice.errors import FeedInvalid
+from sluice.feed.documentation.markdown import feed_page
 from sluice.feed.loading import load_feed
 from sluice.feed.mapping import mapping_document, mapping_hash
-from sluice.feed.markdown import feed_page
 
 WriteFeed = Callable[..., Path]
 HERE = "¦"  # stands in a spoilt feed where the mistake must be reported

@@ -236,6 +236,21 @@ def test_additive_changes_wait_for_loads_and_give_up_in_time(ground: Ground, mon
     assert fetch(ground.tools(wider), ground.request(wider)).files == 0
 
 
+def test_comments_wait_for_nobody(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that is being vacuumed gets its new comment by a later run; a load that is going on hinders none."""
+    from sluice import warehouse
+
+    ground.run(ground.feed(ITEMS))
+    described = ground.feed(ITEMS.replace("  items:\n", "  items:\n    description: Things.\n", 1))
+    monkeypatch.setattr(warehouse, "COMMENT_LOCK_TIMEOUT", "20ms")
+    comment = "SELECT obj_description('items.items'::regclass)"
+    for mode, is_told in (("SHARE UPDATE EXCLUSIVE", False), ("ROW EXCLUSIVE", True)):
+        with psycopg.connect(ground.dsn) as holder:
+            holder.execute(f"LOCK TABLE items.items IN {mode} MODE".encode())
+            assert fetch(ground.tools(described), ground.request(described)).files == 0
+        assert ground.sql(comment)[0][0].startswith("Things.") == is_told
+
+
 def test_two_feeds_may_share_a_schema(ground: Ground) -> None:
     text = ITEMS.replace("  items:", "  things:").replace("parent: items", "parent: things")
     text = text.replace("  parts:", "  bits:").replace("parent: parts", "parent: bits").replace("  marks:", "  signs:")

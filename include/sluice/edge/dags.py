@@ -18,8 +18,8 @@ from sluice.edge.arrivals import arrivals_asset
 from sluice.edge.retries import OnlyWhatCanPass
 from sluice.edge.runs import REPLAY
 from sluice.errors import REJECT_CODES
+from sluice.feed.documentation.markdown import feed_page
 from sluice.feed.loading import feed_names, feeds_root, load_feed, queue_mistakes, sound_feeds
-from sluice.feed.markdown import feed_page
 from sluice.feed.model import Feed
 
 
@@ -197,7 +197,7 @@ def _form() -> dict[str, Param]:
             },
             title="Load again",
             description="What to do with files that the ledger knows already. Rows that newer files overwrote stay as"
-            " they are.",
+            " they are. In a backfill, tick `Override parameters on existing runs` too: Airflow passes none else.",
         ),
         "dry_run": Param(
             False,

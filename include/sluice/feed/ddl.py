@@ -5,9 +5,10 @@ Pure functions; ``warehouse`` reads the live layout and runs the statements. Ide
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sluice.feed.casts import cast_risk
 from sluice.feed.keys import KEYS_SCHEMA, create_keys, keys_indexes, keys_layout, keys_table, quoted_keys_table
 from sluice.feed.layout import (
     MAX_IDENTIFIER_BYTES,
@@ -18,6 +19,7 @@ from sluice.feed.layout import (
     primary_key,
     quote_name,
     quote_text,
+    schema_comment,
     table_comment,
 )
 from sluice.feed.model import Feed
@@ -33,6 +35,7 @@ __all__ = [
     "create_statements",
     "difference",
     "indexes",
+    "layout_of",
     "primary_key",
     "quote_name",
     "quote_text",
@@ -45,7 +48,8 @@ class Existing:
 
     Table to column to type (as ``format_type`` spells it), table to primary key, the names of all indexes; ``not_null``
     has the columns of each table that are NOT NULL and without a default, or is None where they were not read. ``keys``
-    is the same of the schema `sluice`, where the keys tables are.
+    is the same of the schema `sluice`, where the keys tables are. ``comments`` are those of the columns, by table and
+    column, of the tables (the column is '' then), and of the schema (the table, too); None where they were not read.
     """
 
     tables: Mapping[str, Mapping[str, str]]
@@ -53,6 +57,7 @@ class Existing:
     indexes: frozenset[str] = frozenset()
     not_null: Mapping[str, frozenset[str]] | None = None
     keys: Existing | None = None
+    comments: Mapping[tuple[str, str], str] | None = None
 
     def columns_of_keys(self, feed: Feed, root: str) -> Mapping[str, str] | None:
         """The live columns of the keys table of ``root``, with their types; None where there is no such table."""
@@ -64,20 +69,19 @@ class Difference:
     """What it takes to bring live tables in step.
 
     ``additive`` are statements that may run by themselves, in this order. ``refused`` says what is more than an
-    addition, one reason each; ``sql`` are the statements for it, that a person reviews and runs.
+    addition, one reason each; ``sql`` are the statements for it, that a person reviews and runs. ``comments`` are
+    statements that change nothing but what is said of tables and columns.
     """
 
     additive: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     sql: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
 
 
 def create_statements(feed: Feed) -> list[str]:
     """Everything that the feed needs in an empty database, in order; running it again changes nothing."""
-    statements = [create_schema(feed)]
-    if feed.description:
-        schema = quote_name(feed.schema_name)
-        statements.append(f"COMMENT ON SCHEMA {schema} IS {quote_text(feed.description.strip())}")
+    statements = [create_schema(feed), _comment_on_schema(feed)]
     for table in feed.tables:
         statements += _create_table(feed, table)
     statements += [index.statement(feed.schema_name) for index in indexes(feed)]
@@ -91,6 +95,10 @@ def create_schema(feed: Feed) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {quote_name(feed.schema_name)}"
 
 
+def _comment_on_schema(feed: Feed) -> str:
+    return f"COMMENT ON SCHEMA {quote_name(feed.schema_name)} IS {quote_text(schema_comment(feed))}"
+
+
 def _create_table(feed: Feed, table: str) -> list[str]:
     target = _target(feed, table)
     layout = column_layout(feed, table)
@@ -99,9 +107,13 @@ def _create_table(feed: Feed, table: str) -> list[str]:
     body = ",\n    ".join(lines)
     return [
         f"CREATE TABLE IF NOT EXISTS {target} (\n    {body}\n)",
-        f"COMMENT ON TABLE {target} IS {quote_text(table_comment(feed, table))}",
+        _comment_on_table(feed, table),
         *(_comment_on(target, column) for column in layout),
     ]
+
+
+def _comment_on_table(feed: Feed, table: str) -> str:
+    return f"COMMENT ON TABLE {_target(feed, table)} IS {quote_text(table_comment(feed, table))}"
 
 
 def _target(feed: Feed, table: str) -> str:
@@ -118,6 +130,7 @@ def _comment_on(target: str, column: LayoutColumn) -> str:
 def difference(feed: Feed, existing: Existing) -> Difference:
     """How the live tables differ from the declaration. Live tables and columns that are not declared are left alone."""
     result = Difference()
+    _compare_schema_comment(feed, existing, result)
     for root in feed.roots:
         family = feed.family_of(root)
         reasons = [reason for table in family for reason in _rebuild_reasons(feed, table, existing)]
@@ -127,6 +140,7 @@ def difference(feed: Feed, existing: Existing) -> Difference:
             continue
         for table in family:
             _compare_table(feed, table, existing, result)
+            _compare_comments(feed, table, existing, result)
         _compare_keys(feed, root, existing, result)
     return result
 
@@ -201,7 +215,9 @@ def _compare_column(target: str, table: str, column: LayoutColumn, live_type: st
     if live_type is None:
         result.additive += [f"ALTER TABLE {target} ADD COLUMN {column.definition}", _comment_on(target, column)]
     elif canonical_type(live_type) != column.sql_type:
-        result.refused.append(f"{table}.{column.name}: the type changes from {live_type} to {column.sql_type}")
+        risk = cast_risk(canonical_type(live_type), column.sql_type)
+        change = f"the type changes from {live_type} to {column.sql_type}"
+        result.refused.append(f"{table}.{column.name}: {change}{f', {risk}' if risk else ''}")
         result.sql.append(
             f"ALTER TABLE {target} ALTER COLUMN {name} TYPE {column.sql_type} USING {name}::{column.sql_type};"
         )
@@ -224,6 +240,56 @@ def _compare_rules(feed: Feed, table: str, existing: Existing, result: Differenc
         )
         verb = "DROP" if may_be_empty else "SET"
         result.sql.append(f"ALTER TABLE {target} ALTER COLUMN {quote_name(name)} {verb} NOT NULL;")
+
+
+def _compare_schema_comment(feed: Feed, existing: Existing, result: Difference) -> None:
+    """Of a schema with a name of its own, which feeds may share, the first one to say something has said it."""
+    live = (existing.comments or {}).get(("", ""), "")
+    is_shared = feed.schema_name != feed.feed
+    if existing.comments is not None and live != schema_comment(feed) and not (live and is_shared):
+        result.comments.append(_comment_on_schema(feed))
+
+
+def _compare_comments(feed: Feed, table: str, existing: Existing, result: Difference) -> None:
+    """Those of the table and the columns that are there already; new ones come with theirs."""
+    if existing.comments is None or table not in existing.tables:
+        return
+    if existing.comments.get((table, ""), "") != table_comment(feed, table):
+        result.comments.append(_comment_on_table(feed, table))
+    for column in column_layout(feed, table):
+        if column.name in existing.tables[table] and existing.comments.get((table, column.name), "") != column.comment:
+            result.comments.append(_comment_on(_target(feed, table), column))
+
+
+def layout_of(feed: Feed) -> Existing:
+    """The live layout that ``feed`` leaves in an empty database."""
+    layouts = {table: column_layout(feed, table) for table in feed.tables}
+    deleting = {keys_table(feed, root): root for root, table in feed.roots.items() if table.deletes}
+    keys = Existing(
+        {name: _types(keys_layout(feed, root)) for name, root in deleting.items()},
+        {name: feed.tables[root].key for name, root in deleting.items()},
+        frozenset(index.name for root in deleting.values() for index in keys_indexes(feed, root)),
+    )
+    return Existing(
+        {table: _types(layout) for table, layout in layouts.items()},
+        {table: primary_key(feed, table) for table in feed.tables},
+        frozenset(index.name for index in indexes(feed)),
+        {table: _filled(layout) for table, layout in layouts.items()},
+        keys,
+        {
+            ("", ""): schema_comment(feed),
+            **{(table, ""): table_comment(feed, table) for table in feed.tables},
+            **{(table, column.name): column.comment for table, layout in layouts.items() for column in layout},
+        },
+    )
+
+
+def _types(layout: Iterable[LayoutColumn]) -> dict[str, str]:
+    return {column.name: column.sql_type for column in layout}
+
+
+def _filled(layout: Iterable[LayoutColumn]) -> frozenset[str]:
+    return frozenset(column.name for column in layout if not column.nullable and not column.default)
 
 
 def canonical_type(live_type: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sluice.feed.model import Column, Feed
+from sluice.feed.model import Feed, Table
 
 MAX_IDENTIFIER_BYTES = 63
 
@@ -117,7 +117,7 @@ def _index_name(plain: str, target: tuple[str, tuple[str, ...]], uses: Mapping[s
 def _declared_columns(feed: Feed, table: str) -> list[LayoutColumn]:
     mandatory = {*feed.tables[table].key, *feed.tables[table].version_columns}
     return [
-        LayoutColumn(name, column.column_type.sql, name not in mandatory, _column_comment(column))
+        LayoutColumn(name, column.column_type.sql, name not in mandatory, _column_comment(feed.tables[table], name))
         for name, column in feed.tables[table].columns.items()
     ]
 
@@ -143,12 +143,30 @@ def _positions(feed: Feed, table: str) -> list[LayoutColumn]:
     ]
 
 
-def _column_comment(column: Column) -> str:
+def _column_comment(table: Table, name: str) -> str:
+    column = table.columns[name]
+    roles = {
+        "part of the key": name in table.key,
+        "orders the versions of a key": name in table.version_columns,
+        "required": column.required,
+    }
     origin = f"From {', else '.join(column.path)}"
-    return f"{column.description.strip()} ({origin})" if column.description else origin
+    return _comment(column.description, origin, *(role for role, holds in roles.items() if holds))
 
 
 def table_comment(feed: Feed, name: str) -> str:
     table = feed.tables[name]
-    origin = f"One row per {table.record}" if table.is_root else f"One row per {table.rows} of {table.parent}"
-    return f"{table.description.strip()} ({origin})" if table.description else origin
+    if not table.is_root:
+        return _comment(table.description, f"One row per {table.rows} of {table.parent}", f"feed {feed.feed}")
+    newest = f"the greatest {', '.join(table.version_columns)}" if table.version_columns else "the newest file"
+    rule = f"of the same {', '.join(table.key)}, {newest} wins" if table.key else "without a key"
+    return _comment(table.description, f"One row per {table.record}", rule, f"feed {feed.feed}")
+
+
+def schema_comment(feed: Feed) -> str:
+    return feed.description.strip() or f"The tables of the feed {feed.feed}."
+
+
+def _comment(description: str | None, *facts: str) -> str:
+    told = "; ".join(facts)
+    return f"{description.strip()} ({told})" if description else told

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import psycopg
 
 from sluice import accounts, ledger, replay, warehouse
-from sluice.publishing import Published, open_batch, roll_back
+from sluice.publishing import Published, open_batch, roll_back, tell_taken_back
 from sluice.records import Run, Totals
 from sluice.tools import Tools
 
@@ -37,10 +37,11 @@ class LoadSummary:
             return f"load: batch {self.number}: left to reconcile, which publishes the run as one"
         done, c = self.done, self.done.counts
         known = f", {done.parts_known} of {self.parts} parts were loaded before" if done.parts_known else ""
+        taken = f", {tell_taken_back(done.taken_back)}" if done.taken_back else ""
         dry = " (dry run: nothing was written)" if self.dry_run else ""
         return (
             f"load: batch {self.number}: {c.loaded:,} loaded ({c}), {done.quarantined:,} quarantined, "
-            f"{done.held:,} held in {self.seconds:.1f} s{known}{dry}"
+            f"{done.held:,} held in {self.seconds:.1f} s{known}{taken}{dry}"
         )
 
 

@@ -11,6 +11,7 @@ Rerun:  same answer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +21,12 @@ import psycopg
 from sluice import accounts, drift, ledger, replay, runrules, warehouse
 from sluice.errors import MappingChanged, RunFailed
 from sluice.feed.model import RejectLimits
-from sluice.publishing import BatchPublisher, open_batch
+from sluice.publishing import BatchPublisher, open_batch, tell_taken_back
 from sluice.records import Run, Totals
 from sluice.tools import Tools
 from sluice.wording import counted
+
+log = logging.getLogger(__name__)
 
 SHOWN = 3
 # The kinds of what may be wrong with a run.
@@ -122,13 +125,17 @@ def _is_published(connection: psycopg.Connection, run: Run, number: int) -> bool
 def _publish_or_refuse(conn: psycopg.Connection, tools: Tools, run: Run) -> None:
     """Raises ``_Refused`` where the run, all of it published, breaks a rule."""
     ledger.lock_publication(conn, run.feed)
+    taken_back = 0
     for batch in _unpublished(conn, tools, run):
         done = batch.publish(conn)
+        taken_back += done.taken_back
         if run.is_replay:
             accounts.store_batch_totals(conn, run.run_id, batch.number, batch.totals(done))
     breaches = list(_find_breaches(tools, conn, run, _read_totals(conn, run)))
     if breaches:
         raise _Refused(_spell(breaches))
+    if taken_back:
+        log.info("reconcile: %s", tell_taken_back(taken_back))
 
 
 def _hold_run(conn: psycopg.Connection, tools: Tools, run: Run, reason: str) -> None:

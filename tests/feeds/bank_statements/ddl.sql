@@ -44,13 +44,13 @@ CREATE TABLE IF NOT EXISTS "bank_statements"."statements" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("account_id", "account_currency", "statement_date", "statement_id", "page_number")
 );
-COMMENT ON TABLE "bank_statements"."statements" IS 'One row per account statement, or per page of a long one. (One row per /Document/BkToCstmrStmt/Stmt)';
-COMMENT ON COLUMN "bank_statements"."statements"."account_id" IS 'The account, by its IBAN where it has one, else as the bank numbers it. (From Acct/Id/IBAN, else Acct/Id/Othr/Id)';
-COMMENT ON COLUMN "bank_statements"."statements"."account_currency" IS 'Currency of the account; where the bank does not say, that of its closing balance. (From Acct/Ccy, else Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Amt/@Ccy, else Bal/Amt/@Ccy)';
-COMMENT ON COLUMN "bank_statements"."statements"."statement_date" IS 'Day of the closing booked balance; without one, the first day among the balances. (From Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Dt/Dt, else Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Dt/DtTm, else Bal/Dt/Dt, else Bal/Dt/DtTm)';
-COMMENT ON COLUMN "bank_statements"."statements"."statement_id" IS 'The bank''s id of the statement. (From Id)';
-COMMENT ON COLUMN "bank_statements"."statements"."page_number" IS 'Page of a statement that comes in several; 1 where the bank does not page. (From StmtPgntn/PgNb, else ../GrpHdr/MsgPgntn/PgNb)';
-COMMENT ON COLUMN "bank_statements"."statements"."created_at" IS 'When the bank made the statement; the latest of a key wins. (From CreDtTm, else ../GrpHdr/CreDtTm)';
+COMMENT ON TABLE "bank_statements"."statements" IS 'One row per account statement, or per page of a long one. (One row per /Document/BkToCstmrStmt/Stmt; of the same account_id, account_currency, statement_date, statement_id, page_number, the greatest created_at wins; feed bank_statements)';
+COMMENT ON COLUMN "bank_statements"."statements"."account_id" IS 'The account, by its IBAN where it has one, else as the bank numbers it. (From Acct/Id/IBAN, else Acct/Id/Othr/Id; part of the key; required)';
+COMMENT ON COLUMN "bank_statements"."statements"."account_currency" IS 'Currency of the account; where the bank does not say, that of its closing balance. (From Acct/Ccy, else Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Amt/@Ccy, else Bal/Amt/@Ccy; part of the key; required)';
+COMMENT ON COLUMN "bank_statements"."statements"."statement_date" IS 'Day of the closing booked balance; without one, the first day among the balances. (From Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Dt/Dt, else Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Dt/DtTm, else Bal/Dt/Dt, else Bal/Dt/DtTm; part of the key; required)';
+COMMENT ON COLUMN "bank_statements"."statements"."statement_id" IS 'The bank''s id of the statement. (From Id; part of the key; required)';
+COMMENT ON COLUMN "bank_statements"."statements"."page_number" IS 'Page of a statement that comes in several; 1 where the bank does not page. (From StmtPgntn/PgNb, else ../GrpHdr/MsgPgntn/PgNb; part of the key)';
+COMMENT ON COLUMN "bank_statements"."statements"."created_at" IS 'When the bank made the statement; the latest of a key wins. (From CreDtTm, else ../GrpHdr/CreDtTm; orders the versions of a key; required)';
 COMMENT ON COLUMN "bank_statements"."statements"."is_last_page" IS 'From StmtPgntn/LastPgInd, else ../GrpHdr/MsgPgntn/LastPgInd';
 COMMENT ON COLUMN "bank_statements"."statements"."message_id" IS 'The message that brought the statement. (From ../GrpHdr/MsgId)';
 COMMENT ON COLUMN "bank_statements"."statements"."message_recipient" IS 'From ../GrpHdr/MsgRcpt/Nm';
@@ -98,19 +98,19 @@ CREATE TABLE IF NOT EXISTS "bank_statements"."balances" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("account_id", "account_currency", "statement_date", "statement_id", "page_number", "_n1")
 );
-COMMENT ON TABLE "bank_statements"."balances" IS 'The balances of a statement; OPBD is the opening, CLBD the closing booked balance. (One row per Bal of statements)';
+COMMENT ON TABLE "bank_statements"."balances" IS 'The balances of a statement; OPBD is the opening, CLBD the closing booked balance. (One row per Bal of statements; feed bank_statements)';
 COMMENT ON COLUMN "bank_statements"."balances"."account_id" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."balances"."account_currency" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."balances"."statement_date" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."balances"."statement_id" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."balances"."page_number" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."balances"."_n1" IS 'Position of the balances row below its parent, in document order, from 1.';
-COMMENT ON COLUMN "bank_statements"."balances"."type_code" IS 'From Tp/CdOrPrtry/Cd, else Tp/CdOrPrtry/Prtry';
+COMMENT ON COLUMN "bank_statements"."balances"."type_code" IS 'From Tp/CdOrPrtry/Cd, else Tp/CdOrPrtry/Prtry; required';
 COMMENT ON COLUMN "bank_statements"."balances"."sub_type" IS 'From Tp/SubTp/Cd, else Tp/SubTp/Prtry';
-COMMENT ON COLUMN "bank_statements"."balances"."amount" IS 'From Amt';
-COMMENT ON COLUMN "bank_statements"."balances"."currency" IS 'From Amt/@Ccy';
-COMMENT ON COLUMN "bank_statements"."balances"."credit_debit" IS 'From CdtDbtInd';
-COMMENT ON COLUMN "bank_statements"."balances"."balance_date" IS 'From Dt/Dt, else Dt/DtTm';
+COMMENT ON COLUMN "bank_statements"."balances"."amount" IS 'From Amt; required';
+COMMENT ON COLUMN "bank_statements"."balances"."currency" IS 'From Amt/@Ccy; required';
+COMMENT ON COLUMN "bank_statements"."balances"."credit_debit" IS 'From CdtDbtInd; required';
+COMMENT ON COLUMN "bank_statements"."balances"."balance_date" IS 'From Dt/Dt, else Dt/DtTm; required';
 COMMENT ON COLUMN "bank_statements"."balances"."credit_line_amounts" IS 'Credit lines that back the account. (From CdtLine/Amt)';
 COMMENT ON COLUMN "bank_statements"."balances"."_file" IS 'The file that the row came from; sluice.files has its URI.';
 COMMENT ON COLUMN "bank_statements"."balances"."_member" IS 'The archive member in that file; empty where the file is no archive.';
@@ -151,7 +151,7 @@ CREATE TABLE IF NOT EXISTS "bank_statements"."entries" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("account_id", "account_currency", "statement_date", "statement_id", "page_number", "_n1")
 );
-COMMENT ON TABLE "bank_statements"."entries" IS 'What the account was debited or credited; one entry may bundle many transactions. (One row per Ntry of statements)';
+COMMENT ON TABLE "bank_statements"."entries" IS 'What the account was debited or credited; one entry may bundle many transactions. (One row per Ntry of statements; feed bank_statements)';
 COMMENT ON COLUMN "bank_statements"."entries"."account_id" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."entries"."account_currency" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."entries"."statement_date" IS 'Key of the row in statements that this row belongs to.';
@@ -159,11 +159,11 @@ COMMENT ON COLUMN "bank_statements"."entries"."statement_id" IS 'Key of the row 
 COMMENT ON COLUMN "bank_statements"."entries"."page_number" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."entries"."_n1" IS 'Position of the entries row below its parent, in document order, from 1.';
 COMMENT ON COLUMN "bank_statements"."entries"."entry_reference" IS 'From NtryRef';
-COMMENT ON COLUMN "bank_statements"."entries"."amount" IS 'From Amt';
-COMMENT ON COLUMN "bank_statements"."entries"."currency" IS 'From Amt/@Ccy';
-COMMENT ON COLUMN "bank_statements"."entries"."credit_debit" IS 'From CdtDbtInd';
+COMMENT ON COLUMN "bank_statements"."entries"."amount" IS 'From Amt; required';
+COMMENT ON COLUMN "bank_statements"."entries"."currency" IS 'From Amt/@Ccy; required';
+COMMENT ON COLUMN "bank_statements"."entries"."credit_debit" IS 'From CdtDbtInd; required';
 COMMENT ON COLUMN "bank_statements"."entries"."is_reversal" IS 'From RvslInd';
-COMMENT ON COLUMN "bank_statements"."entries"."status" IS 'BOOK, PDNG, INFO or FUTR. (From Sts/Cd, else Sts/Prtry, else Sts)';
+COMMENT ON COLUMN "bank_statements"."entries"."status" IS 'BOOK, PDNG, INFO or FUTR. (From Sts/Cd, else Sts/Prtry, else Sts; required)';
 COMMENT ON COLUMN "bank_statements"."entries"."booking_date" IS 'From BookgDt/Dt, else BookgDt/DtTm';
 COMMENT ON COLUMN "bank_statements"."entries"."booked_at" IS 'The time of booking, where the bank gives more than the day. (From BookgDt/DtTm)';
 COMMENT ON COLUMN "bank_statements"."entries"."value_date" IS 'From ValDt/Dt, else ValDt/DtTm';
@@ -239,7 +239,7 @@ CREATE TABLE IF NOT EXISTS "bank_statements"."transactions" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("account_id", "account_currency", "statement_date", "statement_id", "page_number", "_n1", "_n2")
 );
-COMMENT ON TABLE "bank_statements"."transactions" IS 'The payments that an entry is made of, with who paid whom, why and under which references. (One row per NtryDtls/TxDtls of entries)';
+COMMENT ON TABLE "bank_statements"."transactions" IS 'The payments that an entry is made of, with who paid whom, why and under which references. (One row per NtryDtls/TxDtls of entries; feed bank_statements)';
 COMMENT ON COLUMN "bank_statements"."transactions"."account_id" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."transactions"."account_currency" IS 'Key of the row in statements that this row belongs to.';
 COMMENT ON COLUMN "bank_statements"."transactions"."statement_date" IS 'Key of the row in statements that this row belongs to.';

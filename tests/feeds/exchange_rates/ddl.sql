@@ -22,10 +22,10 @@ CREATE TABLE IF NOT EXISTS "exchange_rates"."rates" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("rate_date", "currency")
 );
-COMMENT ON TABLE "exchange_rates"."rates" IS 'What one euro costs in another currency on a day. (One row per /gesmes:Envelope/Cube/Cube/Cube)';
-COMMENT ON COLUMN "exchange_rates"."rates"."rate_date" IS 'From ../@time';
-COMMENT ON COLUMN "exchange_rates"."rates"."currency" IS 'ISO 4217. (From @currency)';
-COMMENT ON COLUMN "exchange_rates"."rates"."rate" IS 'Units of the currency for one euro. (From @rate)';
+COMMENT ON TABLE "exchange_rates"."rates" IS 'What one euro costs in another currency on a day. (One row per /gesmes:Envelope/Cube/Cube/Cube; of the same rate_date, currency, the newest file wins; feed exchange_rates)';
+COMMENT ON COLUMN "exchange_rates"."rates"."rate_date" IS 'From ../@time; part of the key; required';
+COMMENT ON COLUMN "exchange_rates"."rates"."currency" IS 'ISO 4217. (From @currency; part of the key; required)';
+COMMENT ON COLUMN "exchange_rates"."rates"."rate" IS 'Units of the currency for one euro. (From @rate; required)';
 COMMENT ON COLUMN "exchange_rates"."rates"."publisher" IS 'From ../../../gesmes:Sender/gesmes:name';
 COMMENT ON COLUMN "exchange_rates"."rates"."_file" IS 'The file that the row came from; sluice.files has its URI.';
 COMMENT ON COLUMN "exchange_rates"."rates"."_member" IS 'The archive member in that file; empty where the file is no archive.';

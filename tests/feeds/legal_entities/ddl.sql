@@ -53,15 +53,15 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."entities" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei")
 );
-COMMENT ON TABLE "legal_entities"."entities" IS 'One row per legal entity, the newest known state of its record. (One row per /LEIData/LEIRecords/LEIRecord)';
-COMMENT ON COLUMN "legal_entities"."entities"."lei" IS 'Legal Entity Identifier (ISO 17442). (From LEI)';
-COMMENT ON COLUMN "legal_entities"."entities"."legal_name" IS 'From Entity/LegalName';
+COMMENT ON TABLE "legal_entities"."entities" IS 'One row per legal entity, the newest known state of its record. (One row per /LEIData/LEIRecords/LEIRecord; of the same lei, the greatest last_update_date wins; feed legal_entities)';
+COMMENT ON COLUMN "legal_entities"."entities"."lei" IS 'Legal Entity Identifier (ISO 17442). (From LEI; part of the key; required)';
+COMMENT ON COLUMN "legal_entities"."entities"."legal_name" IS 'From Entity/LegalName; required';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_name_language" IS 'From Entity/LegalName/@xml:lang';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_address_line" IS 'From Entity/LegalAddress/FirstAddressLine';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_address_more" IS 'From Entity/LegalAddress/AdditionalAddressLine';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_city" IS 'From Entity/LegalAddress/City';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_region" IS 'ISO 3166-2, such as NG-LA. (From Entity/LegalAddress/Region)';
-COMMENT ON COLUMN "legal_entities"."entities"."legal_country" IS 'ISO 3166-1. (From Entity/LegalAddress/Country)';
+COMMENT ON COLUMN "legal_entities"."entities"."legal_country" IS 'ISO 3166-1. (From Entity/LegalAddress/Country; required)';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_postal_code" IS 'From Entity/LegalAddress/PostalCode';
 COMMENT ON COLUMN "legal_entities"."entities"."headquarters_address_line" IS 'From Entity/HeadquartersAddress/FirstAddressLine';
 COMMENT ON COLUMN "legal_entities"."entities"."headquarters_address_more" IS 'From Entity/HeadquartersAddress/AdditionalAddressLine';
@@ -78,15 +78,15 @@ COMMENT ON COLUMN "legal_entities"."entities"."legal_form_code" IS 'ISO 20275; 8
 COMMENT ON COLUMN "legal_entities"."entities"."legal_form_other" IS 'From Entity/LegalForm/OtherLegalForm';
 COMMENT ON COLUMN "legal_entities"."entities"."associated_lei" IS 'From Entity/AssociatedEntity/AssociatedLEI';
 COMMENT ON COLUMN "legal_entities"."entities"."associated_type" IS 'From Entity/AssociatedEntity/@type';
-COMMENT ON COLUMN "legal_entities"."entities"."entity_status" IS 'ACTIVE, INACTIVE or NULL (a text). (From Entity/EntityStatus)';
+COMMENT ON COLUMN "legal_entities"."entities"."entity_status" IS 'ACTIVE, INACTIVE or NULL (a text). (From Entity/EntityStatus; required)';
 COMMENT ON COLUMN "legal_entities"."entities"."created_at" IS 'When the entity was founded (from version 3.0 on). (From Entity/EntityCreationDate)';
 COMMENT ON COLUMN "legal_entities"."entities"."expired_at" IS 'From Entity/EntityExpirationDate';
 COMMENT ON COLUMN "legal_entities"."entities"."expiration_reason" IS 'From Entity/EntityExpirationReason';
 COMMENT ON COLUMN "legal_entities"."entities"."successor_leis" IS 'From Entity/SuccessorEntity/SuccessorLEI';
 COMMENT ON COLUMN "legal_entities"."entities"."successor_names" IS 'From Entity/SuccessorEntity/SuccessorEntityName';
 COMMENT ON COLUMN "legal_entities"."entities"."initial_registration_date" IS 'From Registration/InitialRegistrationDate';
-COMMENT ON COLUMN "legal_entities"."entities"."last_update_date" IS 'When the record was last changed; the newest of an LEI wins. (From Registration/LastUpdateDate)';
-COMMENT ON COLUMN "legal_entities"."entities"."registration_status" IS 'From Registration/RegistrationStatus';
+COMMENT ON COLUMN "legal_entities"."entities"."last_update_date" IS 'When the record was last changed; the newest of an LEI wins. (From Registration/LastUpdateDate; orders the versions of a key; required)';
+COMMENT ON COLUMN "legal_entities"."entities"."registration_status" IS 'From Registration/RegistrationStatus; required';
 COMMENT ON COLUMN "legal_entities"."entities"."next_renewal_date" IS 'From Registration/NextRenewalDate';
 COMMENT ON COLUMN "legal_entities"."entities"."managing_lou" IS 'LEI of the issuer that keeps the record. (From Registration/ManagingLOU)';
 COMMENT ON COLUMN "legal_entities"."entities"."validation_sources" IS 'From Registration/ValidationSources';
@@ -115,10 +115,10 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."other_names" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei", "_n1")
 );
-COMMENT ON TABLE "legal_entities"."other_names" IS 'Names in other languages, former names and trading names. (One row per Entity/OtherEntityNames/OtherEntityName of entities)';
+COMMENT ON TABLE "legal_entities"."other_names" IS 'Names in other languages, former names and trading names. (One row per Entity/OtherEntityNames/OtherEntityName of entities; feed legal_entities)';
 COMMENT ON COLUMN "legal_entities"."other_names"."lei" IS 'Key of the row in entities that this row belongs to.';
 COMMENT ON COLUMN "legal_entities"."other_names"."_n1" IS 'Position of the other_names row below its parent, in document order, from 1.';
-COMMENT ON COLUMN "legal_entities"."other_names"."name" IS 'From .';
+COMMENT ON COLUMN "legal_entities"."other_names"."name" IS 'From .; required';
 COMMENT ON COLUMN "legal_entities"."other_names"."type" IS 'From @type';
 COMMENT ON COLUMN "legal_entities"."other_names"."language" IS 'From @xml:lang';
 COMMENT ON COLUMN "legal_entities"."other_names"."_file" IS 'The file that the row came from; sluice.files has its URI.';
@@ -139,10 +139,10 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."transliterated_names" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei", "_n1")
 );
-COMMENT ON TABLE "legal_entities"."transliterated_names" IS 'Names in Latin letters. (One row per Entity/TransliteratedOtherEntityNames/TransliteratedOtherEntityName of entities)';
+COMMENT ON TABLE "legal_entities"."transliterated_names" IS 'Names in Latin letters. (One row per Entity/TransliteratedOtherEntityNames/TransliteratedOtherEntityName of entities; feed legal_entities)';
 COMMENT ON COLUMN "legal_entities"."transliterated_names"."lei" IS 'Key of the row in entities that this row belongs to.';
 COMMENT ON COLUMN "legal_entities"."transliterated_names"."_n1" IS 'Position of the transliterated_names row below its parent, in document order, from 1.';
-COMMENT ON COLUMN "legal_entities"."transliterated_names"."name" IS 'From .';
+COMMENT ON COLUMN "legal_entities"."transliterated_names"."name" IS 'From .; required';
 COMMENT ON COLUMN "legal_entities"."transliterated_names"."type" IS 'From @type';
 COMMENT ON COLUMN "legal_entities"."transliterated_names"."language" IS 'From @xml:lang';
 COMMENT ON COLUMN "legal_entities"."transliterated_names"."_file" IS 'The file that the row came from; sluice.files has its URI.';
@@ -168,7 +168,7 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."other_addresses" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei", "_n1")
 );
-COMMENT ON TABLE "legal_entities"."other_addresses" IS 'The addresses in other languages. (One row per Entity/OtherAddresses/OtherAddress of entities)';
+COMMENT ON TABLE "legal_entities"."other_addresses" IS 'The addresses in other languages. (One row per Entity/OtherAddresses/OtherAddress of entities; feed legal_entities)';
 COMMENT ON COLUMN "legal_entities"."other_addresses"."lei" IS 'Key of the row in entities that this row belongs to.';
 COMMENT ON COLUMN "legal_entities"."other_addresses"."_n1" IS 'Position of the other_addresses row below its parent, in document order, from 1.';
 COMMENT ON COLUMN "legal_entities"."other_addresses"."type" IS 'From @type';
@@ -202,7 +202,7 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."transliterated_addresses" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei", "_n1")
 );
-COMMENT ON TABLE "legal_entities"."transliterated_addresses" IS 'The addresses in Latin letters. (One row per Entity/TransliteratedOtherAddresses/TransliteratedOtherAddress of entities)';
+COMMENT ON TABLE "legal_entities"."transliterated_addresses" IS 'The addresses in Latin letters. (One row per Entity/TransliteratedOtherAddresses/TransliteratedOtherAddress of entities; feed legal_entities)';
 COMMENT ON COLUMN "legal_entities"."transliterated_addresses"."lei" IS 'Key of the row in entities that this row belongs to.';
 COMMENT ON COLUMN "legal_entities"."transliterated_addresses"."_n1" IS 'Position of the transliterated_addresses row below its parent, in document order, from 1.';
 COMMENT ON COLUMN "legal_entities"."transliterated_addresses"."type" IS 'From @type';
@@ -234,10 +234,10 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."events" (
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei", "_n1")
 );
-COMMENT ON TABLE "legal_entities"."events" IS 'What befell the entity, such as a merger or a change of name (from 3.0 on). (One row per Entity/LegalEntityEvents/LegalEntityEvent of entities)';
+COMMENT ON TABLE "legal_entities"."events" IS 'What befell the entity, such as a merger or a change of name (from 3.0 on). (One row per Entity/LegalEntityEvents/LegalEntityEvent of entities; feed legal_entities)';
 COMMENT ON COLUMN "legal_entities"."events"."lei" IS 'Key of the row in entities that this row belongs to.';
 COMMENT ON COLUMN "legal_entities"."events"."_n1" IS 'Position of the events row below its parent, in document order, from 1.';
-COMMENT ON COLUMN "legal_entities"."events"."type" IS 'From LegalEntityEventType';
+COMMENT ON COLUMN "legal_entities"."events"."type" IS 'From LegalEntityEventType; required';
 COMMENT ON COLUMN "legal_entities"."events"."status" IS 'From @event_status';
 COMMENT ON COLUMN "legal_entities"."events"."group_type" IS 'From @group_type';
 COMMENT ON COLUMN "legal_entities"."events"."effective_at" IS 'From LegalEntityEventEffectiveDate';
