@@ -34,10 +34,9 @@ down: ## Stop what `make demo` or `make up` started; keeps the data
 drop: $(READY) ## Put a file where its feed looks for it: make drop FEED=bank_statements FILE=statement.xml [DATE=2026-03-31]
 	@$(BIN)/sluice drop $(if $(DATE),--date "$(DATE)") "$(FEED)" $(FILE)
 
-test: lint ## Lint, then every test: fast ones first, then those that start the whole stack
+test: lint ## Lint, then every test: fast ones first, then slow ones beside those that start the whole stack
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow and not e2e"
-	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadgroup -m "slow and not e2e"
-	$(BIN)/python -m pytest -m e2e
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadgroup -m "slow or e2e"
 
 lint: $(READY) ## Check style (ruff, with its Airflow rules) and types (mypy)
 	$(BIN)/ruff check .

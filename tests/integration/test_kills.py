@@ -26,7 +26,7 @@ from sluice.stack.home import Home
 from sluice.stack.processes import wait_until
 from sluice.stack.running import AIRFLOW_NAMES, Stack, down, up
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
 PROJECT = Path(__file__).parents[2]
 # one without a key, one with deletes; without a gate, which takes its time and has tests of its own

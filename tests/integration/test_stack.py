@@ -16,7 +16,7 @@ from sluice.stack.home import Home
 from sluice.stack.processes import wait_until
 from sluice.stack.running import NAMES, Stack, down, up
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
 PROJECT = Path(__file__).parents[2]
 LOADED = "SELECT feed, sum(found), sum(loaded), sum(quarantined) FROM sluice.runs GROUP BY feed ORDER BY feed"
