@@ -193,5 +193,5 @@ def is_of_dag(key: str, feed: str, dag_id: str) -> bool:
 
 def gist_of(*texts: str) -> str:
     """The texts without what differs from run to run: numbers, and names of files."""
-    plain = (re.sub(r"\S*/\S*|\d[\d,.]*", "…", text) for text in texts)
+    plain = (re.sub(r"(?<!\S)\S*/\S*|\d[\d,.]*", "…", text) for text in texts)
     return " | ".join(sorted(set(plain)))[:500]
