@@ -27,6 +27,7 @@ ABOVE = (
     "sluice.cli_diff",
     "sluice.cli_docs",
     "sluice.cli_quarantine",
+    "sluice.cli_draft",
     "sluice.cli_entries",
     "sluice.cli_status",
     "sluice.cli_warehouse",

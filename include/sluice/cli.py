@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_diff, cli_docs, cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
+from sluice import cli_diff, cli_docs, cli_draft, cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
 from sluice.errors import PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -163,6 +163,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("down", "Stop what `up` or `demo` started; keeps the data", _down, _declare_down),
     Command("demo", "Start everything, run the sample feeds, show what was loaded; leaves it running", _demo),
     Command("drop", "Put files into the landing bucket, where their feed looks for them", _drop, _declare_drop),
+    Command("draft", "Draft a feed from samples, an XSD, or both", cli_draft.draft, cli_draft.declare),
     Command(
         "check",
         "Check feeds: the feed file by itself, and what a run would make of samples",

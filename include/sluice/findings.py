@@ -30,6 +30,12 @@ FINDING_CODES: dict[str, str] = {
     "attribute_unmapped": "an attribute that no column reads",
     "namespace_unlisted": "a namespace that the feed does not list",
     "names_left_out": "the samples have more names, or more levels of them, than are remembered",
+    # the feed's XSD
+    "xsd_path_impossible": "by the XSD nothing can be at this path",
+    "xsd_wider": "the XSD allows values that the column's type or its value set does not take",
+    "xsd_optional": "the XSD lets be absent what the column requires",
+    "xsd_repeats": "the XSD lets be there several times what the column reads as one value",
+    "xsd_value_impossible": "a value set has a value that the XSD does not allow",
     # keys
     "key_version_tie": "records of one key have the same version and differ: only their files say which wins",
     "key_repeated": "records of one key, the newest version of which wins",

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
+from xml.parsers import expat
 
 from lxml import etree
 
@@ -23,7 +24,7 @@ _FEED_BYTES = 64 << 10
 # What of a DTD can make a document larger than it is: entities, and attributes with defaults.
 _GROWING = (b"<!ENTITY", b"<!ATTLIST")
 _ROOT_WITHOUT_DOCTYPE = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<[^!?]", re.DOTALL)
-_XS = "{http://www.w3.org/2001/XMLSchema}"
+XS = "{http://www.w3.org/2001/XMLSchema}"
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
@@ -158,6 +159,11 @@ def spell_text(element: Element) -> str:
     return etree.tostring(element, method="text", encoding="unicode", with_tail=False)
 
 
+def spell_document(root: Element) -> bytes:
+    """The document of this root, in UTF-8."""
+    return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+
+
 def find_fault_in_fragment(text: str) -> tuple[str, str] | None:
     """What keeps a text from being a fragment of XML that PostgreSQL takes (its parser is this one, with its limits):
     a reject code and why. None where it is one.
@@ -209,7 +215,7 @@ class Schemas:
         """The identity constraints by their local name: those of the elements that declare them."""
         found: dict[str, set[str]] = {}
         for document in self._documents.values():
-            for constraint in document.iter(*(f"{_XS}{kind}" for kind in ("key", "keyref", "unique"))):
+            for constraint in document.iter(*(f"{XS}{kind}" for kind in ("key", "keyref", "unique"))):
                 declaring = constraint.getparent()
                 if declaring is not None:
                     found.setdefault(constraint.get("name", "").strip(), set()).add(declaring.get("name", "").strip())
@@ -239,8 +245,46 @@ def _parse_schema_document(path: Path) -> Element:
         raise PermanentError(f"XSD {path.name}: {error}") from error
 
 
+def parse_schema_file(path: Path) -> Element:
+    """The root of an XSD file that nobody vouches for; raises ``PermanentError``.
+
+    Entities of its own DTD are expanded within libxml2's limit, as some standards have them; external ones are refused.
+    """
+    parser = etree.XMLParser(
+        resolve_entities="internal",  # type: ignore[arg-type]  # the stubs know only booleans
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
+    parser.resolvers.add(_NothingOutside())
+    try:
+        root = etree.fromstring(path.read_bytes(), parser)
+    except (OSError, etree.XMLSyntaxError) as error:
+        raise PermanentError(f"XSD {path.name}: {getattr(error, 'strerror', None) or error}") from error
+    if root.tag != f"{XS}schema":
+        raise PermanentError(f"XSD {path.name}: the root element is {root.tag}, not xs:schema")
+    return root
+
+
+def peek_schema_namespace(path: Path) -> str | None:
+    """The target namespace of an XSD file, of which no more than the begin is read; None where it is no XSD."""
+    parser = etree.XMLPullParser(("start",), resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_FEED_BYTES):
+                parser.feed(block)
+                for _, root in cast("Iterator[tuple[str, Element]]", parser.read_events()):
+                    return root.get("targetNamespace", "") if root.tag == f"{XS}schema" else None
+    except (OSError, etree.XMLSyntaxError):
+        pass
+    return None
+
+
 def _localise_references(name: str, document: Element, by_namespace: dict[str, str], known: Iterable[str]) -> None:
-    for reference in document.iter(f"{_XS}import", f"{_XS}include", f"{_XS}redefine"):
+    for reference in document.iter(f"{XS}import", f"{XS}include", f"{XS}redefine"):
         location = reference.get("schemaLocation")
         wanted = (location or "").rsplit("/", 1)[-1]
         found = wanted if wanted in known else by_namespace.get(reference.get("namespace", "\0"))
@@ -256,3 +300,85 @@ def _compile_schema(path: Path) -> tuple[str, etree.XMLSchema]:
         return document.get("targetNamespace", ""), etree.XMLSchema(etree.parse(str(path)))
     except etree.XMLSchemaParseError as error:
         raise PermanentError(f"XSD {path.name}: {error}") from error
+
+
+class Listener(Protocol):
+    """Who is told what stands in a document, while it is read. Names are as expat writes them: ``uri}local``."""
+
+    def begin_document(self, parser: expat.XMLParserType) -> None: ...
+    def start(self, name: str, attributes: dict[str, str]) -> None: ...
+    def data(self, text: str) -> None: ...
+    def end(self, name: str) -> None: ...
+    def declare(self, prefix: str | None, uri: str | None) -> None: ...
+
+
+def _new_streaming_parser(listener: Listener) -> expat.XMLParserType:
+    """A parser of a stream (UTF-8, whatever it declares) that makes no tree. It opens nothing: external entities and
+    DTDs are passed over, and those of an internal DTD are expanded within expat's own amplification limit.
+    """
+    parser = expat.ParserCreate("utf-8", "}")
+    parser.buffer_text = True
+    parser.buffer_size = _FEED_BYTES
+    parser.StartElementHandler = listener.start
+    parser.EndElementHandler = listener.end
+    parser.CharacterDataHandler = listener.data
+    parser.StartNamespaceDeclHandler = listener.declare
+    listener.begin_document(parser)
+    return parser
+
+
+def listen(stream: Any, listener: Listener) -> None:
+    """Read a stream of one or several documents, in memory that does not depend on its size.
+
+    Raises ``MalformedXML`` with the place; what stood before it was told by then.
+    """
+    parser = _new_streaming_parser(listener)
+    base, line = 0, 1  # where the present document begins in the stream
+    fed, before = 0, b""
+    while True:
+        chunk = stream.read(4 * _FEED_BYTES)
+        try:
+            parser.Parse(chunk, not chunk)
+        except expat.ExpatError as error:
+            if error.code not in _NEXT_DOCUMENT or parser.ErrorByteIndex <= 0:
+                message = expat.ErrorString(error.code) or "not well-formed"
+                code = _EXPAT_CODES.get(message, "malformed")
+                place = line + error.lineno - 1
+                offset = base + parser.ErrorByteIndex
+                raise MalformedXML(code, f"line {place}: {message}", offset=offset, line=place) from None
+            rest = (before + chunk)[len(before) + parser.ErrorByteIndex - fed :]
+            base, line = base + parser.ErrorByteIndex, line + error.lineno - 1
+            parser, fed, before = _new_streaming_parser(listener), 0, b""
+            stream = _Resumed(rest, stream)
+            continue
+        if not chunk:
+            return
+        fed, before = fed + len(chunk), chunk
+
+
+class _Resumed:
+    """A stream with what was taken from it too early in front."""
+
+    def __init__(self, head: bytes, stream: Any) -> None:
+        self._head = head
+        self._stream: Any = stream._stream if isinstance(stream, _Resumed) and not stream._head else stream
+
+    def read(self, size: int) -> bytes:
+        head, self._head = self._head, b""
+        return head or self._stream.read(size)
+
+
+# What expat says where one document has ended and something else begins.
+_NEXT_DOCUMENT = frozenset(
+    {
+        expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT],
+        expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI],
+    }
+)
+_EXPAT_CODES = {
+    expat.errors.XML_ERROR_NO_ELEMENTS: "truncated",
+    expat.errors.XML_ERROR_UNCLOSED_TOKEN: "truncated",
+    expat.errors.XML_ERROR_PARTIAL_CHAR: "truncated",
+    expat.errors.XML_ERROR_INVALID_TOKEN: "malformed",
+    expat.errors.XML_ERROR_UNDEFINED_ENTITY: "unresolved_entity",
+}

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from sluice.feed.layout import primary_key
 from sluice.feed.model import Feed
 from sluice.records import LoadCounts, Totals
 
@@ -40,14 +41,14 @@ def read_tables(connection: psycopg.Connection, feed: Feed) -> dict[str, list[Ro
 
 
 def _read_records(connection: psycopg.Connection, feed: Feed, root: str) -> list[Row]:
-    key = feed.tables[root].key
+    key = primary_key(feed, root)
     found: dict[tuple[Any, ...], Row] = {}
     for name in feed.family_of(root):
         depth = feed.depth_of(name)
         places = [*key, *(f"_n{level}" for level in range(1, depth + 1))]
         for row in _rows_of(connection, feed, name, places):
             place = tuple(row.pop(column) for column in places)
-            own = dict(zip(key, map(as_text, place), strict=False)) if not depth else {}
+            own = dict(zip(key, map(as_text, place), strict=False)) if not depth and feed.tables[root].key else {}
             found[name, *place] = own | {column: as_text(value) for column, value in row.items() if value is not None}
             if depth:
                 siblings = found[feed.tables[name].parent, *place[:-1]].setdefault(name, [])

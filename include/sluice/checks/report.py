@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sluice.checks.against_schema import check_against_xsd
 from sluice.checks.declaration import check_declaration
 from sluice.errors import PermanentError
 from sluice.feed.loading import FEED_FILE
@@ -39,6 +40,7 @@ def check_feed(folder: Path, samples: Sequence[str] | None = None) -> Report:
     feed, findings = check_declaration(folder)
     if feed is None:
         return Report(folder.name, folder, None, tuple(findings))
+    findings += _against_xsd(feed)
     paths = own_samples(feed) if samples is None else samples
     if not paths:
         if samples is None:
@@ -60,6 +62,14 @@ def _try_samples(feed: Feed, paths: Sequence[str]) -> tuple[Counts | None, list[
     except PermanentError as error:
         spot = Spot(short_name(str(feed.folder / FEED_FILE)))
         return None, [Finding("error", "feed_invalid", f"the feed cannot be tried: {error}", spot)]
+
+
+def _against_xsd(feed: Feed) -> list[Finding]:
+    """What the feed's XSD says of it, where it has one; one error where that cannot be read."""
+    try:
+        return in_order(check_against_xsd(feed))
+    except PermanentError as error:
+        return [Finding("error", "feed_invalid", str(error), Spot(short_name(str(feed.folder / FEED_FILE))))]
 
 
 def report_json(report: Report) -> dict[str, Any]:

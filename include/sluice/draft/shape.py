@@ -32,6 +32,20 @@ class SimpleType:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRule:
+    """An xs:key or xs:unique: what is unique among the elements below the one that declares it.
+
+    ``selectors`` lead from there to the elements, ``fields`` from these to the texts, both as Clark names; an attribute
+    begins with ``@``. A rule with ``//``, ``*`` or alternatives in a field is not told here.
+    """
+
+    name: str
+    selectors: tuple[tuple[str, ...], ...]
+    fields: tuple[tuple[str, ...], ...]
+    is_key: bool = True  # each of the fields is always there
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What an XSD says of an element or attribute in its place."""
 
@@ -44,6 +58,11 @@ class Declared:
     is_wildcard_parent: bool = False  # xs:any: anything may stand in it
     head: str = ""  # the substitution group's head that it stands for, a Clark name
     variant_of: str = ""  # the base type whose extension (xsi:type) brought it, a Clark name
+    variants: tuple[str, ...] = ()  # types that xsi:type may name instead, Clark names
+    is_abstract: bool = False  # one of the variants must stand for its type
+    key_rules: tuple[KeyRule, ...] = ()
+    has_any_attribute: bool = False  # xs:anyAttribute
+    is_cut_off: bool = False  # what lies in it is not told, as the tree would be too large
     default: str | None = None
     documentation: str = ""
 
@@ -76,10 +95,14 @@ class Shape:
     most: int = 0
     with_text: int = 0  # occurrences with text of their own that is not white space
     with_children: int = 0
+    with_both: int = 0  # occurrences with text beside elements
     nils: int = 0
     xsi_types: Counter[str] = field(default_factory=Counter)  # Clark names
     values: Profile = field(default_factory=Profile)
     place: str = ""  # `file:line` where it was first seen
+    follows: frozenset[str] = frozenset()  # siblings that were seen before it in one parent
+    is_item: bool = False  # seen once at most, but the name of what it lies in says that there may be many
+    is_alike: bool = False  # seen once at most, but several times in an element of the same name elsewhere
     folds_into: Shape | None = None
     declared: Declared | None = None
 
@@ -99,9 +122,9 @@ class Shape:
 
     @property
     def may_repeat(self) -> bool:
-        """Seen several times in one parent, or declared so."""
+        """Seen several times in one parent, declared so, or the only kind of thing in a list of such things."""
         declared = self.declared is not None and (self.declared.max_occurs is None or self.declared.max_occurs > 1)
-        return self.most > 1 or declared
+        return self.most > 1 or declared or ((self.is_item or self.is_alike) and self.declared is None)
 
     @property
     def ancestors(self) -> Iterator[Shape]:

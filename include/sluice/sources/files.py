@@ -58,6 +58,15 @@ class FileSource:
         return _LocalStretch(descriptor, file, start, file.size_bytes if end is None else end).buffered()
 
 
+def describe_file(path: Path) -> SourceFile:
+    """A file that a person names, as a listing would have it. Raises ``SourceMissing``."""
+    name = str(path.absolute())
+    found = _describe(_uri_of(name), name, None)
+    if found is None:
+        raise SourceMissing(f"{path} is no file")
+    return found
+
+
 class _LocalStretch(Guarded):
     """A range of a file on this machine. Owns ``descriptor``."""
 

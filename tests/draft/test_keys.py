@@ -1,0 +1,128 @@
+"""Keys, versions and deletes of drafts: what is sure enough, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sluice.cli import main
+from sluice.feed.loading import load_feed
+from sluice.feed.model import Table
+
+Draft = Callable[..., Table]
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Draft:
+    """The first table of what is drafted from these documents."""
+
+    def made(*documents: str) -> Table:
+        folder = tmp_path / "in"
+        folder.mkdir()
+        for number, document in enumerate(documents):
+            (folder / f"{number:03}.xml").write_text(document)
+        assert main(["draft", "drafted", str(folder), "--out", str(tmp_path / "drafted")]) == 0
+        return next(iter(load_feed(tmp_path / "drafted").tables.values()))
+
+    return made
+
+
+def batch(*records: str) -> str:
+    return f"<Orders>{''.join(records)}</Orders>"
+
+
+def order(key: object, more: str = "", price: object = 1) -> str:
+    return f"<Order><OrderId>{key}</OrderId>{more}<Price>{price}.50</Price><Who>x</Who></Order>"
+
+
+def test_an_identifier_that_differs_in_all_records_is_the_key(draft: Draft) -> None:
+    table = draft(batch(*(order(n) for n in range(20))))
+    assert (table.key, table.version) == (("order_id",), ("file_date",))
+    assert table.columns["order_id"].required
+
+
+def test_a_value_that_only_happens_to_differ_is_none(draft: Draft) -> None:
+    """A price, a name or a time may differ in all samples, and be the same tomorrow."""
+    rows = "".join(
+        f"<Row><Name>n{n}</Name><Price>{n}.5</Price><At>2026-03-01T00:00:{n:02}Z</At></Row>" for n in range(20)
+    )
+    assert draft(f"<Rows>{rows}</Rows>").key == ()
+
+
+def test_one_record_says_nothing(draft: Draft) -> None:
+    assert draft("<Order><Id>1</Id><Who>x</Who><At>2026-03-01</At></Order>").key == ()
+
+
+def test_later_documents_may_tell_of_a_key_again(draft: Draft) -> None:
+    """With a time of change that tells which is newer, though no other identifier is the same in all."""
+    first = batch(*(order(n, "<Updated>2026-03-01T00:00:00Z</Updated>") for n in range(20)))
+    second = batch(*(order(n, "<Updated>2026-03-02T00:00:00Z</Updated>", 2) for n in range(5, 12)))
+    table = draft(first, second)
+    assert (table.key, table.version) == (("order_id",), ("updated",))
+
+
+def test_a_key_that_is_twice_in_one_document_is_none(draft: Draft) -> None:
+    assert draft(batch(*(order(n % 10, price=n) for n in range(20)))).key == ()
+
+
+def test_a_delivery_may_come_again(draft: Draft) -> None:
+    same = "<Order><Id>{0}</Id><Who>x</Who><Issued>2026-03-01</Issued></Order>"
+    documents = [same.format(n) for n in range(15)]
+    table = draft(*documents, documents[3])
+    assert table.key == ("id",)
+
+
+def test_a_number_of_each_sender_is_a_key_with_its_sender(draft: Draft) -> None:
+    """Two senders number their invoices alike: the number alone would let one replace the other."""
+    invoices = [
+        f"<Invoice><Id>{n}</Id><IssueDate>2026-03-{n % 28 + 1:02}</IssueDate><SupplierId>{sender}</SupplierId>"
+        f"<Total>{n}.5</Total></Invoice>"
+        for sender, numbers in (("A1", range(12)), ("B2", range(3)))
+        for n in numbers
+    ]
+    assert draft(*invoices).key == ("supplier_id", "id")
+
+
+def test_several_columns_are_a_key_where_one_is_not(draft: Draft) -> None:
+    rates = "".join(
+        f"<Rate><Day>2026-03-{day:02}</Day><CurrencyNo>{c}</CurrencyNo><Value>{day}.{c}</Value></Rate>"
+        for day in range(1, 8)
+        for c in range(100, 105)
+    )
+    assert set(draft(f"<Rates>{rates}</Rates>").key) == {"day", "currency_no"}
+
+
+def test_records_that_delete_are_deletes(draft: Draft) -> None:
+    gone = "<Removed><OrderId>77</OrderId></Removed><Removed><OrderId>78</OrderId></Removed>"
+    table = draft(batch(*(order(n) for n in range(20)), gone))
+    assert table.deletes is not None
+    assert (table.deletes.record, table.deletes.columns) == ("/Orders/Removed", {"order_id": ("OrderId",)})
+
+
+def test_child_tables_do_not_have_the_key_twice(draft: Draft, tmp_path: Path) -> None:
+    lines = "<Line><OrderId>x</OrderId><Qty>1</Qty></Line><Line><OrderId>y</OrderId><Qty>2</Qty></Line>"
+    draft(batch(*(order(n, lines) for n in range(20))))
+    assert "line_order_id" in load_feed(tmp_path / "drafted").tables["lines"].columns
+
+
+# -- expectations -----------------------------------------------------------------------------------------------------
+
+
+def test_few_values_and_fixed_forms_are_expected_with_a_warning(draft: Draft) -> None:
+    rows = "".join(
+        f"<Row id='{n}'><Status>{'OPEN' if n % 3 else 'DONE'}</Status><Iso>{chr(65 + n % 26)}{chr(65 + n // 26)}Z</Iso>"
+        f"<Name>{'a' if n % 2 else 'b'}</Name></Row>"
+        for n in range(60)
+    )
+    expected = draft(f"<Rows>{rows}</Rows>").expectations
+    assert {(e.type, e.arguments["column"], e.severity) for e in expected} == {
+        ("expect_column_values_to_be_in_set", "status", "warning"),
+        ("expect_column_values_to_match_regex", "iso", "warning"),
+    }
+
+
+def test_few_samples_promise_nothing(draft: Draft) -> None:
+    rows = "".join(f"<Row id='{n}'><Status>{'OPEN' if n % 3 else 'DONE'}</Status></Row>" for n in range(30))
+    assert draft(f"<Rows>{rows}</Rows>").expectations == ()
