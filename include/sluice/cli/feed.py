@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice.cli_entries import printable
+from sluice.cli.entries import printable
 from sluice.wording import counted
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from sluice.cli_entries import printable
+from sluice.cli.entries import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from sluice.feed.documentation.html import html_page
 from sluice.feed.documentation.markdown import full_page
 from sluice.feed.loading import load_feed
 
-FEEDS = Path(__file__).parent / "dags" / "feeds"
+FEEDS = Path(__file__).parents[1] / "dags" / "feeds"
 ORDERS, PRICES = str(FEEDS / "orders"), str(FEEDS / "prices")
 
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sluice.cli_entries import SHOWN, as_json, describe, describe_hold, print_some, printable, spell_ids, spell_records
-from sluice.cli_warehouse import open_warehouse, tools_of
+from sluice.cli.entries import SHOWN, as_json, describe, describe_hold, print_some, printable, spell_ids, spell_records
+from sluice.cli.warehouse import open_warehouse, tools_of
 from sluice.errors import REJECT_CODES, PermanentError
 from sluice.wording import counted
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sluice.cli_entries import printable
+from sluice.cli.entries import printable
 from sluice.wording import counted
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def show(chosen: argparse.Namespace) -> int:
 
     feed = load_feed(folder_of(chosen.feed))
     if chosen.sql:
-        from sluice.cli_feed import spell_ddl
+        from sluice.cli.feed import spell_ddl
 
         print(spell_ddl(feed))
         return 0
@@ -101,7 +101,7 @@ def _misused(message: str) -> int:
 
 
 def _print(feed: Feed, peek: Peek, counts: Counts, *, with_lineage: bool) -> None:
-    from sluice.cli_rows import new_console, reject_lines, tables_of
+    from sluice.cli.rows import new_console, reject_lines, tables_of
     from sluice.tryout.peek import LINEAGE
 
     console: Console = new_console()

@@ -6,7 +6,7 @@ import argparse
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from sluice import cli_warehouse
+from sluice.cli import warehouse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ def show(chosen: argparse.Namespace) -> int:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
-    with cli_warehouse.open_ledger() as connection:
+    with warehouse.open_ledger() as connection:
         _print_feeds(console, read_feeds(connection, {feed.feed: feed for feed in sound_feeds(feeds_root())}))
         _print_alerts(console, read_alerts(connection))
         _print_runs(console, read_runs(connection, chosen.runs))

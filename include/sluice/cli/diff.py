@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice import cli_warehouse
+from sluice.cli import warehouse
 
 if TYPE_CHECKING:
     import psycopg
@@ -39,14 +39,14 @@ def show(chosen: argparse.Namespace) -> int:
 
     feed = load_feed(folder_of(chosen.feed))
     if chosen.history:
-        with cli_warehouse.open_ledger() as connection:
+        with warehouse.open_ledger() as connection:
             _print(_history(connection, feed))
         return 0
     is_refused = False
     if chosen.against is not None:
         is_refused |= _against(feed, chosen.against)
     if chosen.against is None or chosen.warehouse:
-        with cli_warehouse.open_ledger() as connection:
+        with warehouse.open_ledger() as connection:
             is_refused |= _warehouse(connection, feed)
     return 1 if is_refused else 0
 
@@ -98,7 +98,7 @@ def _side(feed: Feed, what: str) -> Side:
     path = Path(what)
     if path.exists() or "/" in what or path.suffix in (".yaml", ".yml"):
         return side_of_file(path, what, feed)
-    with cli_warehouse.open_ledger() as connection:
+    with warehouse.open_ledger() as connection:
         return side_of_mapping(find_mapping(read_mappings(connection, feed.feed), what), feed)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.tryout.trying import feed_with_samples, order, orders
 
 from sluice.cli import main
-from sluice.cli_rows import spell_value, tables_of
+from sluice.cli.rows import spell_value, tables_of
 
 SAMPLES = {"a.xml": orders(*map(order, range(1, 9)), order(9, total="1,50")), "b.zip": {"c.xml": orders(order(10))}}
 

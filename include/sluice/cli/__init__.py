@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sluice
-from sluice import cli_diff, cli_docs, cli_draft, cli_feed, cli_preview, cli_quarantine, cli_status, cli_warehouse
+from sluice.cli import diff, docs, draft, feed, preview, quarantine, status, warehouse
 from sluice.errors import PermanentError, SluiceError
 
 INTERRUPTED = 130
@@ -119,7 +119,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from sluice.dates import DagRunFacts, run_request
     from sluice.pipeline import run_feed
 
-    tools = cli_warehouse.tools_of(chosen.feed)
+    tools = warehouse.tools_of(chosen.feed)
     now = dt.datetime.now(dt.UTC)
     form = {"date": chosen.date, "uri": chosen.uri, "reload": chosen.reload, "dry_run": chosen.dry_run}
     run_feed(tools, run_request(tools.feed, DagRunFacts(f"cli__{now.isoformat()}", "manual", now), form), print)
@@ -147,7 +147,7 @@ def _declare_drop(parser: argparse.ArgumentParser) -> None:
 def _declare_run(parser: argparse.ArgumentParser) -> None:
     from sluice.dates import RELOAD_CHOICES
 
-    cli_feed.declare_feed(parser)
+    feed.declare_feed(parser)
     parser.add_argument("--date", help="take the files of this day (YYYY-MM-DD)")
     parser.add_argument("--uri", help="take the files of this pattern instead of the feed's own")
     parser.add_argument(
@@ -163,54 +163,49 @@ COMMANDS: tuple[Command, ...] = (
     Command("down", "Stop what `up` or `demo` started; keeps the data", _down, _declare_down),
     Command("demo", "Start everything, run the sample feeds, show what was loaded; leaves it running", _demo),
     Command("drop", "Put files into the landing bucket, where their feed looks for them", _drop, _declare_drop),
-    Command("draft", "Draft a feed from samples, an XSD, or both", cli_draft.draft, cli_draft.declare),
+    Command("draft", "Draft a feed from samples, an XSD, or both", draft.draft, draft.declare),
     Command(
         "check",
         "Check feeds: the feed file by itself, and what a run would make of samples",
-        cli_feed.check,
-        cli_feed.declare_check,
+        feed.check,
+        feed.declare_check,
     ),
     Command(
         "preview",
         "Show what files would become: rows, rejects, where a path goes",
-        cli_preview.show,
-        cli_preview.declare,
+        preview.show,
+        preview.declare,
     ),
-    Command("ddl", "Print the SQL that makes the tables of a feed", cli_feed.ddl, cli_feed.declare_feed),
-    Command("schema", "Print the JSON Schema of feed.yaml, for editors", cli_feed.schema, cli_feed.declare_schema),
-    Command(
-        "diff", "Say what a changed feed file does to tables and to what is loaded", cli_diff.show, cli_diff.declare
-    ),
-    Command("docs", "Write the documentation of feeds, as Markdown or HTML", cli_docs.show, cli_docs.declare),
+    Command("ddl", "Print the SQL that makes the tables of a feed", feed.ddl, feed.declare_feed),
+    Command("schema", "Print the JSON Schema of feed.yaml, for editors", feed.schema, feed.declare_schema),
+    Command("diff", "Say what a changed feed file does to tables and to what is loaded", diff.show, diff.declare),
+    Command("docs", "Write the documentation of feeds, as Markdown or HTML", docs.show, docs.declare),
     Command("run", "Run a feed here, without Airflow: fetch to reconcile in one process", _run, _declare_run),
     Command(
         "quarantine",
         "Show what a feed has in the quarantine, and why",
-        cli_quarantine.show,
-        cli_quarantine.declare_show,
+        quarantine.show,
+        quarantine.declare_show,
     ),
     Command(
         "replay",
         "Try quarantined records and files again, under the present mapping",
-        cli_quarantine.replay,
-        cli_quarantine.declare_replay,
+        quarantine.replay,
+        quarantine.declare_replay,
     ),
     Command(
         "dismiss",
         "Close entries of the quarantine that nobody needs to replay",
-        cli_quarantine.dismiss,
-        cli_quarantine.declare_dismiss,
+        quarantine.dismiss,
+        quarantine.declare_dismiss,
     ),
     Command(
         "release",
         "Let the next run load what a gate or a refused run holds",
-        cli_quarantine.release,
-        cli_quarantine.declare_release,
+        quarantine.release,
+        quarantine.declare_release,
     ),
-    Command("status", "Show feeds, what waits and what is kept out, last runs", cli_status.show, cli_status.declare),
+    Command("status", "Show feeds, what waits and what is kept out, last runs", status.show, status.declare),
     Command("airflow", "Run Airflow's own command line against the running stack", _airflow, hands_on=True),
     Command("psql", "Open the warehouse of the running stack with psql", _psql, hands_on=True),
 )
-
-if __name__ == "__main__":
-    sys.exit(main())
