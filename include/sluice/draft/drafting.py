@@ -10,7 +10,7 @@ from sluice.draft.drafted import Spelling, TableDraft
 from sluice.draft.expectations import ExpectationDraft
 from sluice.draft.keys import KeyFound
 from sluice.draft.prefixes import choose_prefixes, declarations
-from sluice.draft.records import Choice, choose_records, describe, given_records, spell, weight_of
+from sluice.draft.records import Choice, choose_entities, choose_records, describe, given_records, spell, weight_of
 from sluice.draft.samples import Samples
 from sluice.draft.shape import Shape
 from sluice.draft.tables import Tabulation, name_values
@@ -44,8 +44,12 @@ class RecordUnclear(PermanentError):
         self.paths = tuple(paths)
 
 
-def choose(roots: Sequence[Shape], largest: dict[str, int], given: Sequence[str] = ()) -> list[Choice]:
-    """The records of all kinds of documents. Raises ``RecordUnclear`` where a person has to say."""
+def choose(
+    roots: Sequence[Shape], largest: dict[str, int], given: Sequence[str] = (), seen: Sequence[Shape] = ()
+) -> list[Choice]:
+    """The records of all kinds of documents; ``seen`` are the roots as samples alone have them, where ``roots`` are
+    joined with an XSD. Raises ``RecordUnclear`` where a person has to say.
+    """
     if given:
         try:
             found = given_records(roots, given)
@@ -62,7 +66,12 @@ def choose(roots: Sequence[Shape], largest: dict[str, int], given: Sequence[str]
     if len(roots) > MAX_KINDS:
         lines = [f"{spell(root)}: {root.count:,} documents, of {root.name}" for root in roots]
         raise RecordUnclear(f"the samples are documents of {len(roots)} kinds: make a feed of each", lines, ())
-    choices = [choose_records(root, largest.get(root.name, 0)) for root in roots]
+    plain = {root.name: root for root in seen}
+    choices = [
+        (root.name in plain and choose_entities(plain[root.name], root, largest.get(root.name, 0)))
+        or choose_records(root, largest.get(root.name, 0))
+        for root in roots
+    ]
     main = max(range(len(roots)), key=lambda index: weight_of(roots[index]))
     for index, (root, choice) in enumerate(zip(roots, choices, strict=True)):
         if choice.is_open and index != main:

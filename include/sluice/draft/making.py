@@ -52,7 +52,7 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
         declared = read_declared(request.xsds, samples, request.root)
         roots = declared.roots
     try:
-        choices = choose(roots, samples.largest, request.records)
+        choices = choose(roots, samples.largest, request.records, samples.roots)
     except RecordUnclear as unclear:
         if ask is None:
             raise

@@ -7,7 +7,7 @@ lines) or a batch of them is told by signs, each of which speaks for or against 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sluice.draft.declarations import is_optional
 from sluice.draft.naming import plural, snake, word_set, words_of
@@ -60,6 +60,27 @@ def choose_records(root: Shape, largest_bytes: int = 0) -> Choice:
     records = [heaviest]
     records += [other for hanging in _hanging(root, heaviest) for other in _others(hanging, heaviest)]
     return Choice(tuple(records), candidates, score, signs)
+
+
+def choose_entities(seen: Shape, root: Shape, largest_bytes: int = 0) -> Choice | None:
+    """The records of documents that hold several kinds of things, each with an identifier of its own, as samples show
+    them; in ``root``, the same joined with an XSD, after which also the cover around all of them may repeat.
+
+    None where ``seen`` are no such documents.
+    """
+    front = _front(seen)
+    if len(front) < 3 or not all(map(_has_identity, front)):
+        return None
+    choice = choose_records(seen, largest_bytes)
+    records = tuple(_same_place(root, record) for record in choice.records)
+    return replace(choice, records=records) if choice.score > 0 else None
+
+
+def _same_place(root: Shape, shape: Shape) -> Shape:
+    found = root
+    for name in shape.path[1:]:
+        found = found.children[name]
+    return found
 
 
 def given_records(roots: Sequence[Shape], paths: Sequence[str]) -> dict[str, list[Shape]]:
