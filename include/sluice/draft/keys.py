@@ -251,11 +251,20 @@ class _Search:
         return self._count([*names, *others]) == self._count(names)
 
     def _differing(self, key: Sequence[str]) -> tuple[str, ...]:
-        """The column that orders the versions of a key."""
+        """The column that orders the versions of a key: where it is the same, too, the record came again as it was."""
+        keys = self._count(key)
         for column in self._orders():
-            if self._count([*key, column.name]) == self._total:
+            versions = self._count([*key, column.name])
+            if versions == self._total or (versions > keys and versions == self._contents([*key, column.name])):
                 return (column.name,)
         return ()
+
+    def _contents(self, names: Sequence[str]) -> int:
+        """How many different records there are, told apart by ``names`` and all else in their own row."""
+        if self._total > MAX_COMPARED:
+            return self._total
+        own = [c.name for c in self._table.columns if _is_plain(c) and not c.value.up and c.name not in names]
+        return self._count([*names, *own])
 
     def _orders(self) -> list[ColumnDraft]:
         """The columns that may say what is newer: of changes first, then of making, in the record before its header."""
