@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from sluice.stack.running import AIRFLOW_NAMES, Stack, down, up
 PROJECT = Path(__file__).parents[2]
 FEED, FOLLOWER = "parcels", "follower"
 AT_ONCE = 10  # the most that SQS takes in one request
+MOST_WAITING = 500
 
 DECLARATION = f"""
 feed: {FEED}
@@ -82,9 +84,13 @@ class Ground:
             return connection.execute(statement.encode()).fetchall()
 
     def send(self, bodies: Sequence[str]) -> None:
-        """Messages into the queue, as anybody might."""
+        """Messages into the queue, as anybody might; a few hundred wait there at most, since the emulator goes through
+        all that wait for each that is received or deleted.
+        """
         client = self.client("sqs")
         for start in range(0, len(bodies), AT_ONCE):
+            while start % (10 * AT_ONCE) == 0 and self.depth() > MOST_WAITING:
+                time.sleep(0.2)
             entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + AT_ONCE])]
             client.send_message_batch(QueueUrl=self.stack.emulator.queue_url, Entries=entries)
 
