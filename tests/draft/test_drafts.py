@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,36 @@ def drafted(tmp_path: Path, name: str, paths: list[Path], *more: str) -> Path:
     folder = tmp_path / name
     assert main(["draft", name, *map(str, paths), "--out", str(folder), *more]) == 0
     return folder
+
+
+def columns_of(tmp_path: Path, document: str) -> dict[str, Any]:
+    """The columns of the first table that is drafted from one document."""
+    sample = tmp_path / "a.xml"
+    sample.write_text(document)
+    feed = load_feed(drafted(tmp_path, "things", [sample], "--record", "/Things/Thing"))
+    return dict(next(iter(feed.tables.values())).columns)
+
+
+def things(*contents: str, header: str = "") -> str:
+    return f"<Things>{header}{''.join(f'<Thing>{content}</Thing>' for content in contents)}</Things>"
+
+
+def test_what_stands_above_records_is_seen_once_in_a_document(tmp_path: Path) -> None:
+    """Forty records say nothing of what the next header will lack."""
+    columns = columns_of(tmp_path, things(*["<Name>n</Name>"] * 40, header="<Head><Note>n</Note></Head>"))
+    assert (columns["name"].required, columns["note"].required) == (True, False)
+
+
+def test_that_an_element_is_there_is_kept(tmp_path: Path) -> None:
+    """Where neither text nor an attribute of it would show."""
+    columns = columns_of(tmp_path, things("<N>1</N>", "<N>2</N><Skipped/>", "<N>3</N><Skipped why='w'/>"))
+    assert {"skipped", "skipped_why"} <= columns.keys()
+
+
+@pytest.mark.parametrize("name", ["ProductFormType", "PriceDateRole", "IDValue", "ProductAvailability"])
+def test_codes_of_digits_stay_texts(name: str, tmp_path: Path) -> None:
+    columns = columns_of(tmp_path, things(*(f"<{name}>{n % 7 + 10}</{name}><N>{n}</N>" for n in range(30))))
+    assert sorted(column.type for column in columns.values()) == ["bigint", "text"]
 
 
 def assert_loads_everything(folder: Path, paths: list[Path]) -> None:

@@ -139,3 +139,32 @@ def test_where_nothing_decides_a_person_does(
     assert make_draft(request, print, print, answer) == 0
     assert "/Orders/Order" in asked[0]
     assert next(iter(load_feed(folder).tables.values())).record == "/Orders/Order/Line"
+
+
+def test_a_second_draft_that_is_the_same_says_so(orders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draft", "orders", str(orders)]) == 0
+    capsys.readouterr()
+    assert main(["draft", "orders", str(orders)]) == 0
+    assert "a new draft would be the same" in capsys.readouterr().out
+
+
+def test_a_folder_of_another_name_is_refused_before_anything_is_written(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["draft", "orders", str(orders), "--out", str(tmp_path / "other")]) == 1
+    assert "other/orders" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_golden_case_follows_a_changed_feed(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["draft", "orders", str(orders)]) == 0
+    file, cases = tmp_path / "include/feeds/orders/feed.yaml", tmp_path / "tests/feeds/orders"
+    file.write_text(file.read_text().replace("      total:", "      amount:"))
+    assert main(["draft", "orders", "--golden"]) == 0
+    assert "amount: " in (cases / "drafted/case.yaml").read_text()
+    assert '"amount"' in (cases / "ddl.sql").read_text()
+    file.write_text(file.read_text().replace("path: Changed", 'path: "@id"'))
+    assert main(["draft", "orders", "--golden"]) == 1
+    assert "rejects records of its samples" in capsys.readouterr().err

@@ -467,7 +467,7 @@ class TestFolder:
         """A folder without feed.yaml is a problem of that file."""
         (problem,) = problems_of(tmp_path)
         assert problem.source.endswith("feed.yaml")
-        assert "cannot be read" in problem.message
+        assert "no feed here" in problem.message
 
     def test_other_name(self, write_feed: WriteFeed) -> None:
         """The folder is named like the feed."""

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice.checks.declaration import Declared
+from sluice.feed.draft import FILE_DATE
 from sluice.feed.model import Feed
-from sluice.findings import Finding
+from sluice.findings import Finding, Severity
 from sluice.spots import Spot, spot_of
 from sluice.tryout.trial import Counts, TriedBatch
 from sluice.wording import counted
@@ -102,12 +103,17 @@ class Collisions:
         query = _RECORDS.format(and_version=" AND version = ?" if is_tied else "")
         return self._keys.execute(query, [name, key, *([version] if is_tied else []), MAX_EXAMPLES]).fetchall()
 
+    def _severity(self, code: str, name: str) -> Severity:
+        """A feed that orders versions by the dates of files wants ties; and samples seldom lie where the dates are."""
+        is_by_date = FILE_DATE in self._feed.tables[name].version
+        return "warning" if code == "key_version_tie" and not is_by_date else "note"
+
     def _describe(self, code: str, name: str, message: str, count: int, found: list[tuple[Any, ...]]) -> Finding:
         spots = tuple(Spot(file, line, None, record) for file, line, record, _ in found)
         spot, where = Declared(self._feed).spot(("tables", name, "key"))
         message += f" ({', '.join(map(str, spots))})"
         return Finding(
-            "warning" if code == "key_version_tie" else "note", code, message, spot, where, name,
+            self._severity(code, name), code, message, spot, where, name,
             count=count, value=found[0][-1], examples=spots,
         )  # fmt: skip
 

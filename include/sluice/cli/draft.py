@@ -20,14 +20,21 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--record", action="append", default=[], metavar="PATH", help="the record element, such as /Orders/Order;"
         " may be repeated where a file mixes kinds"
     )  # fmt: skip
+    parser.add_argument(
+        "--golden",
+        action="store_true",
+        help="write the golden case of the feed anew, after you have changed the feed file",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="the feed's folder (include/feeds/NAME)")
 
 
 def draft(chosen: argparse.Namespace) -> int:
-    from sluice.draft.making import Request, make_draft
+    from sluice.draft.making import Request, make_draft, renew
     from sluice.feed.loading import feeds_root
 
     folder = chosen.out or feeds_root() / chosen.name
+    if chosen.golden:
+        return renew(folder, lambda line: print(line, file=sys.stderr))
     request = Request(chosen.name, tuple(chosen.samples), tuple(chosen.xsd), tuple(chosen.record), folder, chosen.root)
     return make_draft(request, lambda line: print(line, file=sys.stderr), print, _ask if sys.stdin.isatty() else None)
 

@@ -20,7 +20,7 @@ from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas, iter_members
 from sluice.draft.trial import Trial, run_trial
 from sluice.draft.writing import WIDTH, flow
-from sluice.errors import MalformedXML
+from sluice.errors import MalformedXML, PermanentError
 from sluice.feed.ddl import create_statements
 from sluice.feed.loading import FEED_FILE
 from sluice.feed.model import Feed
@@ -72,6 +72,18 @@ def make_golden(folder: Path, paths: Sequence[Path], scratch: Path) -> Golden | 
         return None
     with run_trial(name, text, [scratch / sample for sample in samples], folder) as trial:
         return Golden(samples, _write_case(trial, samples), _ddl(feed))
+
+
+def renew_golden(folder: Path, paths: Sequence[Path]) -> Golden:
+    """The golden case of the feed in ``folder`` as it is now, over the samples that its draft wrote.
+
+    Raises ``PermanentError`` where it rejects one of their records.
+    """
+    with run_trial(folder.name, (folder / FEED_FILE).read_text(encoding="utf-8"), paths, folder) as trial:
+        if trial.rejects:
+            raise PermanentError(f"{folder.name} rejects records of its samples: see `sluice check {folder.name}`")
+        samples = {path.name: path.read_bytes() for path in paths}
+        return Golden(samples, _write_case(trial, samples), _ddl(trial.feed))
 
 
 def _stem(path: Path) -> str:

@@ -14,9 +14,9 @@ from sluice.draft.shape import SimpleType
 _COUNTERS = word_set("count index line nbof numberof page position pos row seq sequence")
 _COUNTED = word_set("age count day days hours minutes months seconds size year years yr yrs")
 _CODES = word_set(
-    "account acct bban bic cd code ean ein fax gln gtin iban id ident identifier identification isbn isin issn key lei"
-    " no nr num number oid phone plz postal postcode ref reference sku ssn swift tel telephone tin uid upc uuid vat zip"
-    " version"
+    "account acct availability bban bic category cd class code ean ein fax gln gtin iban id ident identifier "
+    "identification isbn isin issn key lei no nr num number oid phone plz postal postcode ref reference "
+    "release role sku ssn status swift tel telephone tin type uid upc uuid vat zip version"
 )
 _MEASURES = word_set(
     "amount amt bal balance charge cost credit debit discount fee gross height lat latitude length limit lng lon"
@@ -130,6 +130,8 @@ def _is_code(words: list[str], profile: Profile) -> bool:
         return False
     if set(words) & _COUNTERS or joined.startswith(("numberof", "nbof", "noof", "num_of")) or words[-1] in _COUNTED:
         return False
+    if words[-1] == "value" and len(words) > 1 and words[-2] in _CODES:
+        return True
     numbers = profile.numbers
     is_wide = len(numbers.widths) == 1 and numbers.whole >= 6 and (profile.distinct or 2) > 1
     return words[-1] in _CODES or is_wide

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from sluice.draft.declarations import key_hints
 from sluice.draft.drafting import Draft, RecordUnclear, choose, draft_feed, with_keys
 from sluice.draft.expectations import expect
-from sluice.draft.golden import SAMPLE_DAY, make_golden
+from sluice.draft.golden import SAMPLE_DAY, make_golden, renew_golden
 from sluice.draft.keys import KeyFound, find_key
 from sluice.draft.notes import Outcome, write_notes
 from sluice.draft.samples import Samples, list_samples, read_samples
@@ -23,6 +23,7 @@ from sluice.draft.writing import write_feed
 from sluice.errors import PermanentError
 from sluice.feed.fields import IDENTIFIER
 from sluice.feed.loading import FEED_FILE, feeds_root, load_feed
+from sluice.wording import counted
 
 NOTES_FILE = "NOTES.md"
 Tell = Callable[[str], None]
@@ -44,6 +45,8 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     """Draft a feed; the exit code. ``tell`` gets what happens, ``show`` a difference to what is there."""
     if not re.fullmatch(IDENTIFIER, request.name):
         raise PermanentError(f"{request.name!r} is no name of a feed: lower case letters, digits and _, a letter first")
+    if request.folder.absolute().name != request.name:
+        raise PermanentError(f"the folder of a feed is called like it: {request.folder / request.name}")
     if not request.samples and not request.xsds:
         raise PermanentError("give samples, an XSD, or both")
     samples = read_samples(list_samples(request.samples), tell)
@@ -94,6 +97,19 @@ def _write_golden(request: Request, samples: Samples) -> Iterator[Path]:
             yield path
 
 
+def renew(folder: Path, tell: Tell) -> int:
+    """Write the golden case of a drafted feed anew, after a person has changed the feed file; the exit code."""
+    paths = sorted(path for path in (folder / "samples" / SAMPLE_DAY).glob("*") if path.is_file())
+    if not paths:
+        raise PermanentError(f"{folder / 'samples' / SAMPLE_DAY} holds no samples that a draft has written")
+    golden, cases = renew_golden(folder, paths), _cases_folder(folder)
+    for path, text in ((cases / "drafted" / "case.yaml", golden.case), (cases / "ddl.sql", golden.ddl)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        tell(f"wrote {path}")
+    return 0
+
+
 def _cases_folder(folder: Path) -> Path:
     """Where the golden cases of a feed are: with the tests, for a feed in its place; else in its folder."""
     tests = folder.absolute().parents[2] / "tests" / "feeds"
@@ -137,13 +153,18 @@ def _summary(draft: Draft, outcome: Outcome) -> str:
     told = f"{len(draft.tables)} tables, {columns} columns"
     if outcome.rows:
         rejected = sum(count for _, count in outcome.rejects)
-        told += f"; {outcome.found:,} records in the samples, {rejected:,} faults"
+        told += f"; {counted(outcome.found, 'record')} in the samples, {counted(rejected, 'fault')}"
+        if outcome.found and not any(outcome.rows.get(table.name) for table in draft.tables if table.is_root):
+            told += ", and none of the records would be loaded"
     return told
 
 
 def _show_difference(target: Path, text: str, show: Tell) -> int:
     """What a new draft would have otherwise than the feed file that is there; that stays as it is."""
     present = target.read_text(encoding="utf-8")
+    if present == text:
+        show(f"{target} is there already, and a new draft would be the same")
+        return 0
     lines = difflib.unified_diff(present.splitlines(), text.splitlines(), str(target), "a new draft", lineterm="", n=2)
     for line in lines:
         show(line)

@@ -117,12 +117,21 @@ class Tabulation:
         if shape.xsi_types or (shape.declared is not None and shape.declared.is_abstract and shape.declared.variants):
             row.values.append(Value(steps, None, shape, what="type"))
         if shape.is_leaf:
-            if shape.values.filled or not (shape.attributes or shape.xsi_types) or has_declared_text(shape):
+            if shape.values.filled or has_declared_text(shape) or self._may_be_bare(shape):
+                # of one that holds nothing, that it is there
                 row.values.append(Value(steps, None, shape, is_always=is_full and shape.values.empty == 0))
         elif self._is_text(shape):
             self._gather_text(shape, steps, row, is_full)
         else:
             self._gather_children(shape, steps, row, is_always)
+
+    def _may_be_bare(self, shape: Shape) -> bool:
+        """Whether it may be there without anything that another column would show."""
+        if shape.xsi_types:
+            return False
+        if shape.count:
+            return all(attribute.count < shape.count for attribute in shape.attributes.values())
+        return all(map(is_optional, shape.attributes.values()))
 
     def _is_text(self, shape: Shape) -> bool:
         """Whether it is text with markup in it, rather than a structure with a stray word."""
@@ -221,7 +230,9 @@ class Tabulation:
 
     def _column(self, name: str, value: Value, row: Shape) -> ColumnDraft:
         kind = self._kind(value)
-        is_sure = row.count >= ENOUGH_ROWS or (value.attribute or value.shape).declared is not None
+        # What stands above the records was seen once in each document, not once for each record.
+        seen = value.shape.count if value.up else row.count
+        is_sure = seen >= ENOUGH_ROWS or (value.attribute or value.shape).declared is not None
         is_required = value.is_always and not kind.null and not value.is_list and is_sure
         if value.attribute is not None and value.attribute.values.empty:
             is_required = False

@@ -85,7 +85,11 @@ def sound_feeds(root: Path) -> list[Feed]:
 
 def load_feed(folder: Path) -> Feed:
     """The feed that ``folder`` declares; raises ``FeedInvalid`` with every mistake that can be found."""
-    document = read_document(folder / FEED_FILE)
+    file = folder / FEED_FILE
+    if not file.exists():
+        meant = nearest(folder.name, feed_names(folder.absolute().parent))
+        raise FeedInvalid([FeedProblem(str(file), 1, 1, "", "there is no feed here", meant)])
+    document = read_document(file)
     faults = list(_folder_faults(folder, document.data))
     try:
         feed = Feed.model_validate(document.data)
