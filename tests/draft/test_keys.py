@@ -67,6 +67,24 @@ def test_a_key_that_is_twice_in_one_document_is_none(draft: Draft) -> None:
     assert draft(batch(*(order(n % 10, price=n) for n in range(20)))).key == ()
 
 
+@pytest.mark.parametrize("step", [1, 10])
+def test_a_number_that_begins_anew_in_each_document_is_none(draft: Draft, step: int) -> None:
+    """As a key it would let the rows of one document replace those of the other."""
+    documents = [batch(*(order(n * step, f"<Name>{day}.{n}</Name>") for n in range(1, 21))) for day in range(3)]
+    assert draft(*documents).key == ()
+
+
+def test_a_mere_number_of_the_rows_of_one_document_is_none(draft: Draft) -> None:
+    rows = "".join(f"<Row nr='{n}'><Name>n{n}</Name></Row>" for n in range(1, 21))
+    assert draft(f"<Rows>{rows}</Rows>").key == ()
+
+
+def test_the_number_of_records_that_came_again_as_they_were_is_the_key(draft: Draft) -> None:
+    """Of two whole extracts of one table most rows are the same."""
+    first = [order(n, f"<Name>{n}</Name>") for n in range(1, 21)]
+    assert draft(batch(*first), batch(*first[:15], *(order(n) for n in range(16, 24)))).key == ("order_id",)
+
+
 def test_a_delivery_may_come_again(draft: Draft) -> None:
     same = "<Order><Id>{0}</Id><Who>x</Who><Issued>2026-03-01</Issued></Order>"
     documents = [same.format(n) for n in range(15)]

@@ -130,3 +130,19 @@ def test_all_texts_count_not_the_first_few() -> None:
 )
 def test_an_xsd_says_more_unless_samples_break_it(simple: SimpleType, texts: list[str], type_: str) -> None:
     assert decide("X", profile_of(*texts), simple).type == type_
+
+
+@pytest.mark.parametrize(
+    ("simple", "texts", "is_trimmed"),
+    [
+        (SimpleType("token", enumeration=("EUR", "USD")), ["\n EUR\n", "USD"], True),
+        (SimpleType("token", enumeration=("EUR", "USD")), ["EUR"], False),
+        (SimpleType("token", enumeration=("EUR", "USD")), [], True),
+        (SimpleType("string", enumeration=("EUR", "USD")), [" EUR"], False),
+        (SimpleType("token"), [" EUR"], False),
+    ],
+)
+def test_white_space_that_an_xsd_takes_away_is_no_part_of_a_listed_value(
+    simple: SimpleType, texts: list[str], is_trimmed: bool
+) -> None:
+    assert decide("Currency", profile_of(*texts), simple) == Kind(trim=is_trimmed)

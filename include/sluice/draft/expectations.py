@@ -67,6 +67,8 @@ def _allowed(column: ColumnDraft, profile: Profile, simple: SimpleType | None) -
     seen = set(profile.values or ())
     if profile.values is None or profile.empty or not seen <= set(simple.enumeration):
         return None
+    if profile.padded and not column.kind.trim:
+        return None
     arguments: dict[str, object] = {"column": column.name, "value_set": list(simple.enumeration)}
     return ExpectationDraft("expect_column_values_to_be_in_set", arguments, "the XSD allows no others", "critical")
 

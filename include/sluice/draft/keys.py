@@ -5,19 +5,21 @@ A key must be sure, for rows with one key replace each other: without one that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice.draft.drafted import ColumnDraft, TableDraft
+from sluice.draft.key_rows import KeyRows, Reader
 from sluice.draft.naming import word_set, words_of
 from sluice.draft.profile import Profile
 
 _GLOBAL = word_set("doi ein guid gtin isin lei pmid uid uuid")
 _IDS = _GLOBAL | word_set("iban id identifier key nb nbr no nr num number ref reference tin vat")
+# What by itself is rather the place of a record in its document than what identifies it.
+_PLACES = word_set("line nb nbr no nr num number pos position row seq sequence")
 # What numbers deliveries, not what is in them.
 _ENVELOPES = word_set("batch envelope file group grp interchange message msg transmission")
 _NO_IDS = word_set("amount count description name note quantity rate remark size status text title type value")
@@ -31,7 +33,6 @@ ENOUGH_PER_DOCUMENT = 5
 _TRIED = 10
 MAX_KEY_TEXT = 200
 MAX_COMPARED = 100_000  # so many rows are compared as a whole
-_HELD_COLUMNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +45,9 @@ class KeyFound:
     others: tuple[str, ...] = ()
 
 
-Reader = Callable[[Sequence[str]], pa.Table]
-"""Gives these columns of all rows of a table."""
-
-
 def find_key(table: TableDraft, read: Reader) -> KeyFound:
     """The key of a root table, from its rows (with ``_part`` and ``_member``, which tell documents apart)."""
     return _Search(table, read).find()
-
-
-class _Rows:
-    """The rows of a table, of which each column is read when it is asked for: a table may be large."""
-
-    def __init__(self, read: Reader) -> None:
-        self._read = read
-        self._known: dict[str, pa.ChunkedArray] = {}
-        self.num_rows = int(read(["_part"]).num_rows)
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        if name not in self._known:
-            if len(self._known) >= _HELD_COLUMNS:
-                self._known.pop(next(iter(self._known)))
-            self._known[name] = self._read([name]).column(name)
-        return self._known[name]
-
-    def count(self, names: Sequence[str]) -> int:
-        """How many different rows there are of these columns."""
-        if len(names) == 1:
-            return int(pc.count_distinct(self.column(names[0]), mode="all").as_py())
-        rows = pa.table({name: self.column(name) for name in names})
-        count = int(rows.group_by(list(names)).aggregate([]).num_rows)
-        pa.default_memory_pool().release_unused()
-        return count
 
 
 def _no_key(total: int, ids: Sequence[ColumnDraft]) -> str:
@@ -87,7 +59,7 @@ def _no_key(total: int, ids: Sequence[ColumnDraft]) -> str:
     return f"No key: no column that looks like an identifier differs in all {total:,} records.{told}"
 
 
-def _may_identify(column: ColumnDraft, rows: _Rows) -> bool:
+def _may_identify(column: ColumnDraft, rows: KeyRows) -> bool:
     if (
         column.value.is_list
         or column.value.what != "text"
@@ -139,7 +111,7 @@ class _Search:
     """The search for the key of one table."""
 
     def __init__(self, table: TableDraft, read: Reader) -> None:
-        self._table, self._rows = table, _Rows(read)
+        self._table, self._rows = table, KeyRows(read)
         self._total = self._rows.num_rows
         self._counts: dict[tuple[str, ...], int] = {}
         self._able = [column for column in table.columns if _may_identify(column, self._rows)]
@@ -228,19 +200,33 @@ class _Search:
         names = [column.name for column in columns]
         distinct = self._count(names)
         if distinct == self._total:
-            return True
+            return not self._is_place(columns)
         is_global = any(words_of(_name_of(column))[-1] in _GLOBAL for column in columns)
         within = self._total if self._is_document else self._count(["_part", "_member", *names])
         # An identifier that all the world has may come twice even in one document; the later wins.
         if within < self._total * (0.95 if is_global else 1):
             return False
         if self._per_document >= ENOUGH_PER_DOCUMENT:
-            return len(columns) == 1 and _rank(columns[0], self._table) >= 6
+            is_strong = len(columns) == 1 and _rank(columns[0], self._table) >= 6
+            return is_strong and (self._came_again(distinct) or not self._counts_records(columns[0]))
         if distinct < 0.7 * self._total or not self._are_versions(columns):
             return False
         own = [c.name for c in self._table.columns if _is_plain(c) and not c.value.up]
         is_small = self._total <= MAX_COMPARED
         return (is_small and self._count(own) == distinct) or bool(self._differing(names))
+
+    def _is_place(self, columns: Sequence[ColumnDraft]) -> bool:
+        """Whether a number that differs in all records is called like one of records in their document, and is one."""
+        words = words_of(_name_of(columns[0]))
+        return len(columns) == 1 and set(words) <= _PLACES and self._counts_records(columns[0])
+
+    def _counts_records(self, column: ColumnDraft) -> bool:
+        is_number = column.kind.type in ("text", "bigint", "integer") and not self._is_document
+        return is_number and self._rows.are_counted(column.name)
+
+    def _came_again(self, distinct: int) -> bool:
+        """Whether of the records beyond the first of each key at least half are the same again."""
+        return self._total - self._contents([]) >= (self._total - distinct) / 2
 
     def _are_versions(self, key: Sequence[ColumnDraft]) -> bool:
         """Whether records of one key have all of their other identifiers in common."""

@@ -22,6 +22,8 @@ _MEASURES = word_set(
     "amount amt bal balance charge cost credit debit discount fee gross height lat latitude length limit lng lon"
     " longitude margin net pct percent price qty quantity rate sum total value volume weight width"
 )
+# Of these the white space around a value is no part of it, by the XSD.
+_COLLAPSED = word_set("ENTITY ID IDREF NCName NMTOKEN Name anyURI language token")
 _SMALL = word_set("byte short int unsignedByte unsignedShort")
 _WHOLE = word_set(
     "integer long nonNegativeInteger positiveInteger unsignedInt unsignedLong negativeInteger nonPositiveInteger"
@@ -51,7 +53,7 @@ def decide(name: str, profile: Profile, simple: SimpleType | None = None) -> Kin
     declared = _from_schema(simple, profile)
     if declared is None:
         is_time = seen is not None and seen.type in ("date", "timestamp", "timestamptz")
-        return seen if seen is not None and is_time else Kind()
+        return seen if seen is not None and is_time else Kind(trim=_is_padded_code(simple, profile))
     if seen is not None and not _takes(declared, profile):
         if seen.formats:
             return seen
@@ -59,6 +61,12 @@ def decide(name: str, profile: Profile, simple: SimpleType | None = None) -> Kin
             why=f"the XSD says {simple.base}, and not all texts of the samples fit", doubt="samples break the XSD"
         )
     return declared
+
+
+def _is_padded_code(simple: SimpleType, profile: Profile) -> bool:
+    """Whether texts may have white space around a value that the XSD lists without."""
+    may_be_padded = bool(profile.padded) or not profile.count
+    return bool(simple.enumeration) and simple.base in _COLLAPSED and not simple.is_list and may_be_padded
 
 
 # -- samples ----------------------------------------------------------------------------------------------------------
