@@ -170,9 +170,17 @@ def test_standard_input(
     two: tuple[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the file of another commit need not be written anywhere."""
-    monkeypatch.setattr("sys.stdin", io.StringIO(two[1].read_text()))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(two[1].read_bytes())))
     assert main(["diff", two[0], "--against", "-"]) == 1
     assert capsys.readouterr().out.replace("standard input", "before.yaml") == GOLDEN.read_text()
+
+
+def test_what_is_no_text_on_standard_input(
+    two: tuple[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"feed: \xff\xfe")))
+    assert main(["diff", two[0], "--against", "-"]) == 1
+    assert "not UTF-8" in capsys.readouterr().err
 
 
 def test_the_same(write_feed: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
