@@ -161,8 +161,22 @@ def _zone(text: str) -> dt.tzinfo:
     return dt.timezone(-offset if text[0] == "-" else offset)
 
 
+def is_json(text: str) -> bool:
+    """Whether a column of type json would take the text."""
+    try:
+        _refuse_no_json(text)
+    except Unfit:
+        return False
+    return True
+
+
 def to_json(text: str, _: Column) -> str:
     """The text itself, if it is JSON that PostgreSQL's jsonb can hold."""
+    _refuse_no_json(text)
+    return text
+
+
+def _refuse_no_json(text: str) -> None:
     try:
         document = json.loads(text, parse_constant=_refuse_constant, parse_int=_check_number, parse_float=_check_number)
     except RecursionError:
@@ -170,7 +184,6 @@ def to_json(text: str, _: Column) -> str:
     except json.JSONDecodeError as error:
         raise Unfit("not_json", f"not JSON: {error}") from None
     _check_json(document)
-    return text
 
 
 def _refuse_constant(name: str) -> NoReturn:

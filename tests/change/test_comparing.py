@@ -11,7 +11,7 @@ from tests.feed_language.conftest import ORDERS
 
 from sluice.change.comparing import compare_files, compare_mappings
 from sluice.cli import main
-from sluice.feed.casts import CUTS, FAILS, ROUNDS, SHIFTS, cast_risk
+from sluice.feed.casts import CUTS, FAILS, READS, ROUNDS, ROUNDS_TEXT, SHIFTS, SPELLS, cast_risk
 from sluice.feed.loading import load_feed
 from sluice.feed.mapping import mapping_document
 
@@ -132,7 +132,11 @@ def test_what_may_be_two_things_is_no_rename(change_feed: Callable[..., object])
         ("numeric(18,2)", "numeric(18,4)", FAILS),
         ("numeric(18,4)", "numeric(18,2)", ROUNDS),
         ("numeric(18,4)", "integer", ROUNDS),
-        ("text", "date", FAILS),
+        ("text", "date", READS),
+        ("text", "timestamptz", READS),
+        ("text", "numeric(18,2)", ROUNDS_TEXT),
+        ("text", "integer", FAILS),
+        ("text[]", "text", SPELLS),
         ("date", "text", ""),
         ("date", "timestamp", ""),
         ("timestamp", "date", CUTS),
@@ -170,9 +174,30 @@ def test_standard_input(
     two: tuple[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the file of another commit need not be written anywhere."""
-    monkeypatch.setattr("sys.stdin", io.StringIO(two[1].read_text()))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(two[1].read_bytes())))
     assert main(["diff", two[0], "--against", "-"]) == 1
     assert capsys.readouterr().out.replace("standard input", "before.yaml") == GOLDEN.read_text()
+
+
+def test_what_is_no_text_on_standard_input(
+    two: tuple[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"feed: \xff\xfe")))
+    assert main(["diff", two[0], "--against", "-"]) == 1
+    assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_nothing_of_tables_with_another_key_is_to_be_dropped(
+    write_feed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are moved away, or the key has another name: there a DROP would take what tells rows apart."""
+    text = (write_feed() / "feed.yaml").read_text()
+    other = tmp_path / "before.yaml"
+    other.write_text(text.replace("key: id", "key: number").replace("      id:", "      number:"))
+    assert main(["diff", str(tmp_path / "orders"), "--against", str(other)]) == 1
+    out = capsys.readouterr().out
+    assert "RENAME COLUMN" in out
+    assert "DROP" not in out
 
 
 def test_the_same(write_feed: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

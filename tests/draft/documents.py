@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sluice.cli import main
 from sluice.draft.samples import Samples, list_samples, read_samples
 from sluice.draft.shape import Shape
+from sluice.feed.loading import load_feed
+from sluice.feed.model import Feed
 
 
 def sampled(folder: Path, *documents: str | bytes) -> Samples:
@@ -20,3 +23,12 @@ def shape_at(samples: Samples, path: str) -> Shape:
     """The shape at a path of local names."""
     steps = path.strip("/").split("/")
     return next(s for root in samples.roots for s in root.walk() if [n.rpartition("}")[2] for n in s.path] == steps)
+
+
+def drafted(folder: Path, *documents: str) -> Feed:
+    """The feed that ``sluice draft`` makes of these documents."""
+    (folder / "in").mkdir()
+    for number, document in enumerate(documents):
+        (folder / "in" / f"{number:03}.xml").write_text(document, encoding="utf-8")
+    assert main(["draft", "drafted", str(folder / "in"), "--out", str(folder / "drafted")]) == 0
+    return load_feed(folder / "drafted")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.draft.documents import drafted
 
-from sluice.cli import main
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Table
 
@@ -19,12 +19,7 @@ def draft(tmp_path: Path) -> Draft:
     """The first table of what is drafted from these documents."""
 
     def made(*documents: str) -> Table:
-        folder = tmp_path / "in"
-        folder.mkdir()
-        for number, document in enumerate(documents):
-            (folder / f"{number:03}.xml").write_text(document)
-        assert main(["draft", "drafted", str(folder), "--out", str(tmp_path / "drafted")]) == 0
-        return next(iter(load_feed(tmp_path / "drafted").tables.values()))
+        return next(iter(drafted(tmp_path, *documents).tables.values()))
 
     return made
 

@@ -65,6 +65,10 @@ CASES: list[tuple[str, list[str], str]] = [
     ("Time", ["01:02:03"], "text"),
     ("Extra", ['{"a": 1}', "[1, 2]"], "json"),
     ("Extra", ['{"a": 1}', "{a}"], "text"),
+    ("Extra", ["[NaN]"], "text"),
+    ("Extra", ['{"a": "\\u0000"}'], "text"),
+    ("Score", ["1" * 120], "text"),
+    ("Amount", ["1" * 120], "text"),
     ("Note", ["", "  "], "text"),
     ("Date", ["2026-03-31", "", "  "], "date"),
 ]  # fmt: skip
@@ -126,10 +130,20 @@ def test_all_texts_count_not_the_first_few() -> None:
         (SimpleType("date"), ["soon"], "text"),
         (SimpleType("int"), ["x"], "text"),
         (SimpleType("int", is_list=True), ["1 2"], "text"),
+        (SimpleType("int"), ["2147483647", "-2147483648"], "integer"),
+        (SimpleType("int"), ["2147483648"], "bigint"),
+        (SimpleType("long"), ["9223372036854775807"], "numeric(20,0)"),
+        (SimpleType("unsignedLong"), [], "numeric(20,0)"),
+        (SimpleType("integer"), ["1" * 25], "numeric(25,0)"),
+        (SimpleType("integer"), ["1" * 80], "text"),
+        (SimpleType("decimal", total_digits=18), ["0.123456789012"], "numeric(30,12)"),
     ],
 )
 def test_an_xsd_says_more_unless_samples_break_it(simple: SimpleType, texts: list[str], type_: str) -> None:
-    assert decide("X", profile_of(*texts), simple).type == type_
+    kind = decide("X", profile_of(*texts), simple)
+    assert kind.type == type_
+    _, bad = Converter("x", column_of(kind)).convert(texts)
+    assert bad == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.feeds.conftest import Landing
 
 from sluice.cli import main
 from sluice.draft import records
+from sluice.draft.drafting import RecordUnclear
 from sluice.draft.making import Request, make_draft
 from sluice.feed.loading import load_feed
 
@@ -139,6 +140,32 @@ def test_where_nothing_decides_a_person_does(
     assert make_draft(request, print, print, answer) == 0
     assert "/Orders/Order" in asked[0]
     assert next(iter(load_feed(folder).tables.values())).record == "/Orders/Order/Line"
+
+
+def test_nobody_is_asked_where_no_record_is_the_answer(tmp_path: Path) -> None:
+    """Documents of many kinds are many feeds."""
+    for kind in "ABCDE":
+        (tmp_path / f"{kind}.xml").write_text(f"<{kind}><X/></{kind}>")
+    request = Request("many", (str(tmp_path),), (), (), tmp_path / "out" / "many")
+    with pytest.raises(RecordUnclear, match="make a feed of each"):
+        make_draft(request, print, print, lambda _: pytest.fail("asked"))
+
+
+def test_whoever_is_asked_sees_the_candidates(orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_all_signs", lambda *_: iter(()))
+    told: list[str] = []
+    request = Request("orders", (str(orders),), (), (), tmp_path / "include/feeds/orders")
+    assert make_draft(request, told.append, print, lambda _: "/Orders/Order") == 0
+    assert "/Orders/Order: 20 seen, " in told[0]
+
+
+def test_notes_of_a_person_are_not_written_over(orders: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "include/feeds/orders"
+    folder.mkdir(parents=True)
+    (folder / "NOTES.md").write_text("mine")
+    assert main(["draft", "orders", str(orders)]) == 0
+    assert (folder / "NOTES.md").read_text() == "mine"
+    assert (folder / "NOTES-2.md").read_text().startswith("# orders: notes on the draft")
 
 
 def test_a_second_draft_that_is_the_same_says_so(orders: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,6 +120,25 @@ def test_memory_does_not_depend_on_size(tmp_path: Path) -> None:
     assert peak(80_000) < 1.3 * peak(20_000)
 
 
+def test_long_texts_are_not_held(tmp_path: Path) -> None:
+    """Attachments, say: a thousand of a megabyte each would be a gigabyte."""
+    path = tmp_path / "long.xml"
+    rows = (f"<P n='{n}{'x' * 200_000}'>{n}{'x' * 200_000}</P>" for n in range(100))
+    path.write_text(f"<D>{''.join(rows)}</D>")
+    tracemalloc.start()
+    samples = read_samples([path])
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used < 8 << 20
+    found = shape_at(samples, "D/P")
+    assert (found.values.count, found.attributes["n"].values.count, found.values.longest) == (100, 100, 200_002)
+
+
+def test_a_pattern_that_is_none_is_told() -> None:
+    with pytest.raises(PermanentError):
+        list_samples(["none/**.xml"])
+
+
 def test_versions_of_a_namespace_are_one_shape(tmp_path: Path) -> None:
     uri = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
     samples = sampled(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sluice.change.comparing import Document, Rename
 from sluice.feed.ddl import Difference, Existing, difference
 from sluice.feed.keys import KEYS_SCHEMA, keys_indexes, keys_table, quoted_keys_table
-from sluice.feed.layout import column_layout, indexes, quote_name
+from sluice.feed.layout import column_layout, indexes, primary_key, quote_name
 from sluice.feed.model import Feed
 
 
@@ -62,6 +62,8 @@ def _leftovers(
         if name not in feed.tables and name in known and ("", name) not in renamed:
             yield Leftover(name, _since(before, name), f"DROP TABLE {_target(feed, name)};")
     for name in feed.tables:
+        if _is_set_aside(feed, name, existing):
+            continue
         layout = {column.name for column in column_layout(feed, name)}
         for column in existing.tables.get(name, {}):
             if column not in layout and (name, column) not in renamed:
@@ -74,9 +76,17 @@ def _index_leftovers(feed: Feed, existing: Existing) -> Iterator[Leftover]:
     wanted = {index.name for index in indexes(feed)}
     for index in sorted(existing.indexes - wanted):
         table = max((name for name in feed.tables if index.startswith(f"{name}_")), key=len, default=None)
-        if table in existing.tables and index.endswith("_idx"):
+        is_there = table in existing.tables and not _is_set_aside(feed, str(table), existing)
+        if is_there and index.endswith("_idx"):
             drop = f"DROP INDEX {quote_name(feed.schema_name)}.{quote_name(index)};"
             yield Leftover(f"index {index}", f"on {table}, not declared", drop)
+
+
+def _is_set_aside(feed: Feed, table: str, existing: Existing) -> bool:
+    """Whether the table gets another key, so that it is moved away whole, or its key is renamed: its old key is what
+    tells its rows apart.
+    """
+    return table in existing.tables and existing.primary_keys.get(table) != primary_key(feed, table)
 
 
 def _since(before: Sequence[Document], table: str, column: str = "") -> str:

@@ -93,7 +93,7 @@ def _side(feed: Feed, what: str) -> Side:
     if what == STDIN:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "standard-input.yaml"
-            path.write_text(sys.stdin.read(), encoding="utf-8")
+            path.write_bytes(sys.stdin.buffer.read())
             return side_of_file(path, "standard input", feed)
     path = Path(what)
     if path.exists() or "/" in what or path.suffix in (".yaml", ".yml"):

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from sluice.errors import PermanentError
+
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the feed's name: lower case, digits, _")
@@ -44,6 +46,9 @@ def _ask(paths: tuple[str, ...]) -> str:
     for number, path in enumerate(paths, start=1):
         print(f"  {number}. {path}", file=sys.stderr)
     while True:
-        answer = input(f"Which is the record? (1 to {len(paths)}) ").strip()
+        try:
+            answer = input(f"Which is the record? (1 to {len(paths)}) ").strip()
+        except EOFError:
+            raise PermanentError("no record was chosen") from None
         if answer.isdecimal() and 1 <= int(answer) <= len(paths):
             return paths[int(answer) - 1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sluice.draft.naming import word_set, words_of
 from sluice.draft.profile import Profile
 from sluice.draft.shape import SimpleType
+from sluice.feed.types import parse_type
 
 _COUNTERS = word_set("count index line nbof numberof page position pos row seq sequence")
 _COUNTED = word_set("age count day days hours minutes months seconds size year years yr yrs")
@@ -25,6 +26,8 @@ _MEASURES = word_set(
 # Of these the white space around a value is no part of it, by the XSD.
 _COLLAPSED = word_set("ENTITY ID IDREF NCName NMTOKEN Name anyURI language token")
 _SMALL = word_set("byte short int unsignedByte unsignedShort")
+_INTEGERS = range(-(2**31), 2**31)
+_BIGINT_DIGITS, _MAX_DIGITS = 18, 76
 _WHOLE = word_set(
     "integer long nonNegativeInteger positiveInteger unsignedInt unsignedLong negativeInteger nonPositiveInteger"
 )
@@ -117,9 +120,9 @@ def _number(name: str, profile: Profile) -> Kind:
         return Kind(why=f"digits, some with {why}")
     if (numbers.fraction or numbers.with_point) and words and words[-1] in _CODES:
         return Kind(why="looks like a code or a version")
+    if numbers.whole + numbers.fraction > 60:
+        return Kind(why="very long numbers")
     if numbers.fraction or numbers.with_point:
-        if numbers.whole + numbers.fraction > 60:
-            return Kind(why="very long numbers")
         return Kind(_numeric(numbers.whole, numbers.fraction), why=_digits(profile))
     if _is_code(words, profile):
         return Kind(why="digits only")
@@ -239,12 +242,8 @@ def _from_schema(simple: SimpleType, profile: Profile) -> Kind | None:
     base = simple.base
     if base == "boolean":
         return Kind("boolean", null=_if_empty(profile))
-    if base in _SMALL:
-        return Kind("integer", null=_if_empty(profile))
-    if base in _WHOLE:
-        if simple.total_digits is not None and simple.total_digits > 18:
-            return Kind(f"numeric({min(simple.total_digits, 76)},0)", null=_if_empty(profile))
-        return Kind("bigint", null=_if_empty(profile))
+    if base in _SMALL or base in _WHOLE:
+        return Kind(_whole(simple, profile), null=_if_empty(profile))
     if base == "decimal":
         return _decimal(simple, profile)
     if base == "date":
@@ -258,6 +257,20 @@ def _if_empty(profile: Profile) -> tuple[str, ...]:
     return ("",) if profile.empty else ()
 
 
+def _whole(simple: SimpleType, profile: Profile) -> str:
+    """The type of whole numbers, with room for those that were seen: an XSD may set no bounds."""
+    numbers = profile.numbers
+    declared = 20 if simple.base == "unsignedLong" else simple.total_digits or 0
+    digits = max(declared, numbers.whole)
+    if digits > _BIGINT_DIGITS:
+        return f"numeric({min(max(digits, 20), _MAX_DIGITS)},0)"
+    return "integer" if simple.base in _SMALL and _are_integers(profile) else "bigint"
+
+
+def _are_integers(profile: Profile) -> bool:
+    return all(int(bound or 0) in _INTEGERS for bound in (profile.numbers.least, profile.numbers.greatest))
+
+
 def _decimal(simple: SimpleType, profile: Profile) -> Kind:
     null = _if_empty(profile)
     numbers = profile.numbers
@@ -266,8 +279,8 @@ def _decimal(simple: SimpleType, profile: Profile) -> Kind:
             return Kind(_numeric(numbers.whole, numbers.fraction), null=null, why=_digits(profile))
         return Kind("numeric(38,12)", null=null, doubt="xs:decimal without a number of digits")
     whole = simple.total_digits or max(numbers.whole + 4, 18)
-    scale = simple.fraction_digits if simple.fraction_digits is not None else min(whole, 10)
-    return Kind(f"numeric({min(whole + scale, 76)},{scale})", null=null)
+    scale = simple.fraction_digits if simple.fraction_digits is not None else max(min(whole, 10), numbers.fraction)
+    return Kind(f"numeric({min(whole + scale, _MAX_DIGITS)},{scale})", null=null)
 
 
 def _date_time(profile: Profile) -> Kind:
@@ -283,13 +296,12 @@ def _takes(kind: Kind, profile: Profile) -> bool:
     """Whether a declared type takes all texts of the samples."""
     numbers, fitting = profile.numbers, profile.filled
     if kind.type in ("integer", "bigint"):
-        return (
-            numbers.count == fitting
-            and not numbers.with_point
-            and numbers.whole <= (9 if kind.type == "integer" else 18)
-        )
+        is_within = _are_integers(profile) if kind.type == "integer" else numbers.whole <= _BIGINT_DIGITS
+        return numbers.count == fitting and not numbers.with_point and is_within
     if kind.type.startswith("numeric"):
-        return numbers.count == fitting
+        column_type = parse_type(kind.type)
+        is_within = numbers.whole <= column_type.precision - column_type.scale and numbers.fraction <= column_type.scale
+        return numbers.count == fitting and is_within
     if kind.type == "boolean":
         return profile.values is not None and profile.values.keys() <= {"true", "false", "0", "1"}
     iso = (seen for seen in profile.forms.values() if any(reading.format is None for reading in seen.readings))

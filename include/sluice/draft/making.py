@@ -42,7 +42,9 @@ class Request:
 
 
 def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[str, ...]], str] | None) -> int:
-    """Draft a feed; the exit code. ``tell`` gets what happens, ``show`` a difference to what is there."""
+    """Draft a feed; the exit code. ``tell`` gets what happens, ``show`` a difference to what is there; ``ask`` is given
+    paths of which a person chooses one, None where nobody is there.
+    """
     if not re.fullmatch(IDENTIFIER, request.name):
         raise PermanentError(f"{request.name!r} is no name of a feed: lower case letters, digits and _, a letter first")
     if request.folder.absolute().name != request.name:
@@ -57,8 +59,9 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     try:
         choices = choose(roots, samples.largest, request.records, samples.roots)
     except RecordUnclear as unclear:
-        if ask is None:
+        if ask is None or not unclear.paths:
             raise
+        tell(str(unclear))
         choices = choose(roots, samples.largest, [ask(unclear.paths)])
     draft = draft_feed(request.name, roots, samples, choices)
     if declared is not None:
@@ -72,12 +75,22 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     if declared is not None:
         write_copies(request.folder, declared)
     target.write_text(text, encoding="utf-8")
-    (request.folder / NOTES_FILE).write_text(write_notes(draft, samples, outcome), encoding="utf-8")
+    notes = _free_name(request.folder / NOTES_FILE)
+    notes.write_text(write_notes(draft, samples, outcome), encoding="utf-8")
     load_feed(request.folder)
-    tell(f"drafted {target}: {_summary(draft, outcome)}; see {NOTES_FILE} beside it")
+    tell(f"drafted {target}: {_summary(draft, outcome)}; see {notes.name} beside it")
     for path in _write_golden(request, samples):
         tell(f"wrote {path}")
     return 0
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or where something is there already, one with a number: a person may have written it."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
 
 
 def _write_golden(request: Request, samples: Samples) -> Iterator[Path]:

@@ -6,7 +6,6 @@ A or a. A few forms say all about codes, dates and times; more forms than ``MAX_
 
 from __future__ import annotations
 
-import json
 import re
 import string
 from collections import Counter
@@ -14,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sluice.draft.moments import MOMENT_FORMS, Reading, is_moment, readings_of
+from sluice.values import is_json
 
 MAX_FORMS = 64
 MAX_DISTINCT = 1000
@@ -162,18 +162,10 @@ class Profile:
 
     def _take_form(self, text: str, times: int) -> None:
         if text[0] in "{[":
-            self.json += times * _is_json(text)
+            self.json += times * is_json(text)
         elif text[0] in _NUMBER_STARTS and _SEPARATED.fullmatch(text[:MAX_TEXT]):
             self.lists += times
         if len(text) > MAX_TEXT:
             self.is_free = self.json == 0
         else:
             self._take_moment(text.translate(_FORM), text, times)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

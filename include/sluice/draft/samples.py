@@ -15,6 +15,7 @@ from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas, iter_members
 from sluice.draft.counted import Node, line_of, shape_of
 from sluice.draft.folding import fold_recursion, mark_alike, mark_items
+from sluice.draft.profile import Profile
 from sluice.draft.shape import Attribute, Shape
 from sluice.draft.versions import Namespaces
 from sluice.errors import MalformedXML, PermanentError
@@ -28,6 +29,7 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _XSI_PREFIX = f"{XSI}}}"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _HELD_TEXTS = 1024
+_MAX_HELD_TEXT = 1024  # a longer one is looked at when it comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,19 @@ def list_samples(given: Iterable[str]) -> list[Path]:
         elif path.is_file():
             matches = [path]
         else:
-            anchor = Path(path.anchor) if path.is_absolute() else Path()
-            matches = sorted(m for m in anchor.glob(str(path.relative_to(anchor))) if m.is_file())
+            matches = _matches(path)
         if not matches:
             raise PermanentError(f"there is no sample {name!r}")
         found |= dict.fromkeys(matches)
     return list(found)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    anchor = Path(pattern.anchor)
+    try:
+        return sorted(match for match in anchor.glob(str(pattern.relative_to(anchor))) if match.is_file())
+    except ValueError as error:
+        raise PermanentError(f"{str(pattern)!r} is no pattern of files: {error}") from None
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
@@ -190,10 +199,7 @@ class _Counting:
                     continue
             attribute, texts = found
             attribute.count += 1
-            texts.append(value)
-            if len(texts) >= _HELD_TEXTS:
-                attribute.values.add_all(texts)
-                texts.clear()
+            _take(value, texts, attribute.values)
 
     def data(self, text: str) -> None:
         if self._skipped:
@@ -219,11 +225,7 @@ class _Counting:
             return
         if text and not text.isspace():
             node.with_text += 1
-        texts = node.texts
-        texts.append(text)
-        if len(texts) >= _HELD_TEXTS:
-            node.values.add_all(texts)
-            texts.clear()
+        _take(text, node.texts, node.values)
 
     # -- what is rare -------------------------------------------------------------------------------------------------
 
@@ -273,6 +275,17 @@ class _Counting:
             mark_items(root)
         mark_alike(roots)
         return sorted(roots, key=lambda root: -root.count)
+
+
+def _take(text: str, held: list[str], values: Profile) -> None:
+    """Hold a text until there are many: equal ones are then looked at once."""
+    if len(text) > _MAX_HELD_TEXT:
+        values.add(text)
+        return
+    held.append(text)
+    if len(held) >= _HELD_TEXTS:
+        values.add_all(held)
+        held.clear()
 
 
 class _Metered:

@@ -202,6 +202,8 @@ def choose_root(schema: Schema, wanted: str | None) -> tuple[str, ...]:
     if wanted is not None and (others := schema.elements_called(wanted)):
         return others
     names = ", ".join(sorted(by_local)[:MAX_TOLD]) + (" …" if len(by_local) > MAX_TOLD else "")
+    if not schema.element_names:
+        raise PermanentError("the XSD declares no element, so that nothing says what a document holds")
     what = f"the XSD declares no element {wanted!r}; " if wanted else "several elements may begin a document; "
     raise PermanentError(f"{what}choose one with --root: {names}")
 

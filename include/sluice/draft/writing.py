@@ -13,22 +13,25 @@ from sluice.draft.drafting import Draft
 WIDTH = 120
 _TOLD_RECORDS = 3
 _PLAIN = re.compile(r"[A-Za-z_/$.][A-Za-z0-9_/.:{}$%@+-]*(?: [A-Za-z0-9_/.(+-][A-Za-z0-9_/.:()+-]*)*")
-_SPECIAL = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n", "~"})
+_SPECIAL = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", ".inf", ".nan"})
+_FRACTION = re.compile(r"\.[0-9]")  # a number, to YAML
 
 
 def scalar(text: str, *, in_flow: bool = False) -> str:
     """A text as YAML has it, in quotes only where it must be."""
-    is_plain = _PLAIN.fullmatch(text) and text.lower() not in _SPECIAL and ": " not in text and not text.endswith(":")
-    if is_plain and not (in_flow and re.search(r"[,\[\]{}]", text)):
+    is_text = text.lower() not in _SPECIAL and not _FRACTION.match(text)
+    is_plain = _PLAIN.fullmatch(text) and ": " not in text and not text.endswith(":")
+    if is_text and is_plain and not (in_flow and re.search(r"[,\[\]{}]", text)):
         return text
-    return _NOT_PRINTABLE.sub(lambda found: _escape(found[0]), json.dumps(text, ensure_ascii=False))
+    return _printable(json.dumps(text, ensure_ascii=False))
 
 
 _NOT_PRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def _escape(letter: str) -> str:
-    return f"\\u{ord(letter):04x}"
+def _printable(text: str) -> str:
+    """The text without characters that no YAML may hold, not even in a comment."""
+    return _NOT_PRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def flow(value: object) -> str:
@@ -241,4 +244,4 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+    return _printable(re.sub(r"\s+", " ", text))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
+_MOMENTS = ("date", "timestamp", "timestamptz")
 _DIGITS = {"integer": 10, "bigint": 19}
 FAILS = "which fails where a value does not fit"
 ROUNDS = "which rounds the values that are there: to keep them exact, load them again into a new column instead"
 CUTS = "which cuts off the time of day: to keep it, load again into a new column instead"
+ROUNDS_TEXT = "which fails where a text is no number, and rounds one with more digits after the point"
+READS = "which reads texts by the session's date style and time zone, and cuts off what the type does not keep"
+SPELLS = "which spells each list as PostgreSQL does, as in {a,b}"
 SHIFTS = "which reads or writes local times by the session's time zone: set it before"
 
 
@@ -18,11 +22,15 @@ def cast_risk(old: str, new: str) -> str:
     Types are spelled as ``ColumnType.sql`` does; of lists, as of their items.
     """
     if old.endswith("[]") != new.endswith("[]"):
-        return FAILS
+        return SPELLS if new == "text" else FAILS
     old, new = old.removesuffix("[]"), new.removesuffix("[]")
     before, after = _precision(old), _precision(new)
     if before and after:
         return _numeric_risk(before, after)
+    if old == "text" and new in _MOMENTS:
+        return READS
+    if old == "text" and after and new not in _DIGITS:
+        return ROUNDS_TEXT
     if new == "text" or (old, new) == ("date", "timestamp"):
         return ""
     if old == "timestamp" and new == "date":
