@@ -25,7 +25,7 @@ _TIMESTAMP = re.compile(
 )
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
-_MAX_OFFSET = dt.timedelta(hours=14)
+MAX_OFFSET = dt.timedelta(hours=14)
 _UTC_NAME = re.compile(r"\b(?:UTC|GMT)\b", re.IGNORECASE)
 
 # Beyond these PostgreSQL refuses a jsonb, and with it the whole batch.
@@ -156,7 +156,7 @@ def _zone(text: str) -> dt.tzinfo:
         return dt.UTC
     hours, minutes = int(text[1:3]), int(text[-2:])
     offset = dt.timedelta(hours=hours, minutes=minutes)
-    if minutes > 59 or offset > _MAX_OFFSET:
+    if minutes > 59 or offset > MAX_OFFSET:
         raise ValueError("the offset of the time zone is out of range")
     return dt.timezone(-offset if text[0] == "-" else offset)
 

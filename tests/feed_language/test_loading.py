@@ -256,6 +256,14 @@ def test_all_mistakes_at_once(write_feed: WriteFeed) -> None:
     ]
 
 
+def test_more_columns_than_a_table_takes(write_feed: WriteFeed) -> None:
+    """PostgreSQL would refuse to make the table, in the first run."""
+    many = "".join(f"      x{number}: X{number}\n" for number in range(1600))
+    problems = problems_of(write_feed(ORDERS.replace("      sku: Sku\n", f"      sku: Sku\n{many}")))
+    assert [problem.where for problem in problems] == ["tables.lines.columns"]
+    assert "a table takes 1,550" in problems[0].message
+
+
 def test_problem_as_text(write_feed: WriteFeed) -> None:
     """A problem is one line: file, line, column, where, what is wrong, and what was meant."""
     folder = write_feed(ORDERS.replace("type: integer", "type: integr"))

@@ -17,6 +17,8 @@ from sluice.feed.paths import BUILT_IN_PREFIXES
 from sluice.feed.types import TypeProblem, parse_type
 
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
+MAX_COLUMNS = 1_550
+"""PostgreSQL's tables have 1,600 at most; the rest is for lineage, positions and the keys of what is above."""
 OWN_DAGS = frozenset({"housekeeping", "replay", "watch"})
 """The DAGs that are there whatever the feeds are; a feed's DAG has the feed's name."""
 SYSTEM_SCHEMAS = frozenset({"information_schema", "sluice"})
@@ -103,6 +105,9 @@ def _namespaces(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _shape(draft: Draft) -> Iterator[Fault]:
     """Root or child, and which keys that brings with it."""
+    if len(draft.columns) > MAX_COLUMNS:
+        message = f"{len(draft.columns):,} columns, and a table takes {MAX_COLUMNS:,}: make child tables of some"
+        yield Fault((*draft.loc, "columns"), message, at_key=True)
     has = {key for key in ("record", "parent", "rows", "key", "version") if draft.table.get(key) not in (None, (), [])}
     if "record" in has:
         for key in sorted({"parent", "rows"} & has):
