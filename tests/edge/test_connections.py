@@ -197,6 +197,7 @@ def test_a_connection_of_type_http_opens_web_addresses(monkeypatch: pytest.Monke
         ("me", "s3cret"),
         {"X-Api-Key": "k3y"},
     )
+    assert access.is_encrypted
     assert (access.verify, access.certificate, access.proxy) == ("/ca.pem", ("/me.pem", "/me.key"), "http://p:1")
 
 

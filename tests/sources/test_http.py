@@ -214,3 +214,9 @@ def test_a_connection_for_another_host_is_refused(site: Site, tmp_path: Path) ->
     with pytest.raises(PermanentError, match=r"not at partner\.example"):
         listing(with_access(tmp_path, WebAccess("partner.example", ("me", "s3cret"))), f"{site.url}/daily.xml")
     assert not site.seen
+
+
+def test_a_connection_for_https_shows_nothing_in_clear_text(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match="not encrypted"):
+        listing(with_access(tmp_path, WebAccess(login=("me", "s3cret"), is_encrypted=True)), f"{site.url}/daily.xml")
+    assert not site.seen

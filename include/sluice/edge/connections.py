@@ -132,6 +132,7 @@ def _web_access(conn_id: str) -> Callable[[], WebAccess]:
         login = session.auth
         return WebAccess(
             host=urlsplit(hook.base_url).hostname or "",
+            is_encrypted=urlsplit(hook.base_url).scheme == "https",
             login=(str(login.username), str(login.password or "")) if isinstance(login, HTTPBasicAuth) else None,
             headers={name: str(value) for name, value in session.headers.items() if usual.get(name) != value},
             verify=session.verify if session.verify is not None else True,

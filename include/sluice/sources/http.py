@@ -57,6 +57,7 @@ class WebAccess:
     verify: bool | str = True
     certificate: str | tuple[str, str] | None = None
     proxy: str | None = None
+    is_encrypted: bool = False  # the connection is for https: nothing of it is shown in clear text
 
     def client(self) -> httpx.Client:
         """A client without anything of ``login`` and ``headers``."""
@@ -120,6 +121,8 @@ def _download(uri: str, login: tuple[str, str] | None, access: WebAccess, target
     """Writes the content to ``target``; returns the answer's headers. ``login`` goes before that of ``access``."""
     if access.host and access.host != urlsplit(uri).hostname:
         raise PermanentError(f"{uri} is not at {access.host}, the only host that its connection is for")
+    if access.is_encrypted and urlsplit(uri).scheme != "https":
+        raise PermanentError(f"{uri} is not encrypted, and its connection is for https")
     try:
         with access.client() as client, _follow(client, uri, login or access.login, access.headers) as answer:
             if answer.status_code in _ABSENT:
