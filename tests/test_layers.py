@@ -17,6 +17,7 @@ ABOVE = (
     "sluice.edge",
     "sluice.pipeline",
     "sluice.rehearsal",
+    "sluice.draft",
     "sluice.tryout",
     "sluice.checks",
     "sluice.explaining",

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from sluice.draft.golden import spell
 from sluice.feed.layout import primary_key
 from sluice.feed.model import Feed
 from sluice.records import LoadCounts, Totals
 
 Row = dict[str, Any]
-
-
-def as_text(value: Any) -> Any:
-    """One value, always spelled in one way: numbers without the zeros at their end, instants in UTC."""
-    if isinstance(value, list):
-        return [as_text(item) for item in value]
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    if isinstance(value, dt.datetime) and value.tzinfo:
-        return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    return value if value is None else str(value)
 
 
 def read_tables(connection: psycopg.Connection, feed: Feed) -> dict[str, list[Row]]:
@@ -48,8 +32,8 @@ def _read_records(connection: psycopg.Connection, feed: Feed, root: str) -> list
         places = [*key, *(f"_n{level}" for level in range(1, depth + 1))]
         for row in _rows_of(connection, feed, name, places):
             place = tuple(row.pop(column) for column in places)
-            own = dict(zip(key, map(as_text, place), strict=False)) if not depth and feed.tables[root].key else {}
-            found[name, *place] = own | {column: as_text(value) for column, value in row.items() if value is not None}
+            own = dict(zip(key, map(spell, place), strict=False)) if not depth and feed.tables[root].key else {}
+            found[name, *place] = own | {column: spell(value) for column, value in row.items() if value is not None}
             if depth:
                 siblings = found[feed.tables[name].parent, *place[:-1]].setdefault(name, [])
                 siblings.append(found[name, *place])

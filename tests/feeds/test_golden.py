@@ -3,7 +3,7 @@
 ``runs`` are made one after another: ``first`` and ``last`` are dates, ``uri`` is below the feed's folder, ``error`` is
 in the message of a run that must fail. ``totals`` are the sums of all runs, ``rejects`` what lies in the quarantine,
 ``tables`` the rows with their child rows; what is NULL or 0 is left out. All values are compared as texts (see
-``tables.as_text``).
+``sluice.draft.golden.spell``).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from tests.feeds.tables import as_text
 
+from sluice.draft.golden import spell
 from sluice.feed.model import Feed
 from sluice.feed.paths import Path, Predicate, parse_path
 
@@ -57,7 +57,7 @@ class Loaded:
         """All that is not NULL, the items of lists one by one, as texts in the order of their characters."""
         found = self._ask_column("SELECT {1} FROM {0} WHERE {1} IS NOT NULL", path)
         items = (item for (value,) in found for item in (value if isinstance(value, list) else [value]))
-        return sorted(map(as_text, items))
+        return sorted(map(spell, items))
 
     def row(self, table: str, where: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[str, Any] | str:
         """The values at the paths of ``wanted`` in the one row of ``table`` that has those of ``where``."""
@@ -74,7 +74,7 @@ class Loaded:
         selected = sql.SQL(", ").join(sql.Identifier(columns[path] or "") for path in wanted)
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(selected, self._identifier(name), condition)
         rows = self._fetch(query)
-        return dict(zip(wanted, map(as_text, rows[0]), strict=True)) if len(rows) == 1 else f"{len(rows)} rows"
+        return dict(zip(wanted, map(spell, rows[0]), strict=True)) if len(rows) == 1 else f"{len(rows)} rows"
 
     def differences(self, expected: Mapping[str, Any]) -> list[str]:
         """Where the tables are not what ``count.py`` expects, a line each; it need not name all tables."""

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from tests.feeds.tables import as_text
 from tests.small_feeds import DELETING, ITEMS, KEYLESS, Ground, deleted, gone, item, items
 
+from sluice.draft.golden import spell
 from sluice.errors import RunFailed
 from sluice.feed.loading import feeds_root, load_feed
 from sluice.feed.model import Feed
@@ -47,7 +47,7 @@ def rows_of_trial(tried: TriedBatch, table: str) -> Iterator[tuple[Row, Row]]:
     for group in tried.rows(table):
         for row in group.to_pylist():
             place = (*roots[row["_rec"]], *(row[name] for name in positions(feed, table)))
-            yield place, tuple(as_text(row[name]) for name in feed.tables[table].columns)
+            yield place, tuple(spell(row[name]) for name in feed.tables[table].columns)
 
 
 def rejects_of_run(connection: psycopg.Connection, feed: Feed) -> Iterator[Row]:
@@ -70,7 +70,7 @@ def rows_of_run(connection: psycopg.Connection, feed: Feed, table: str) -> Itera
         sql.Identifier(feed.schema_name, table),
     )
     for row in connection.execute(query):
-        yield row[: 1 + len(place)], tuple(map(as_text, row[1 + len(place) :]))
+        yield row[: 1 + len(place)], tuple(map(spell, row[1 + len(place) :]))
 
 
 def totals_of_run(ground: Ground, feed: Feed) -> Totals:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from sluice.checks.declaration import Declared as Written
+from sluice.checks.declaration import WrittenFeed
 from sluice.checks.narrow import find_narrow
 from sluice.draft.schema import Schema, read_schema
 from sluice.draft.schema_paths import Found, SchemaPaths
@@ -39,7 +39,7 @@ class _Checking:
 
     def __init__(self, feed: Feed, schema: Schema) -> None:
         self._feed, self._paths = feed, SchemaPaths(schema, feed.names)
-        self._written = Written(feed)
+        self._written = WrittenFeed(feed)
         self.without_rows: set[str] = set()
 
     def rows_of(self, name: str) -> Iterator[Finding]:

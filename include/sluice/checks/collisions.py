@@ -15,9 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.checks.declaration import Declared
-from sluice.feed.draft import FILE_DATE
+from sluice.checks.declaration import WrittenFeed
 from sluice.feed.model import Feed
+from sluice.feed.written import FILE_DATE
 from sluice.findings import Finding, Severity
 from sluice.spots import Spot, spot_of
 from sluice.tryout.trial import Counts, TriedBatch
@@ -110,7 +110,7 @@ class Collisions:
 
     def _describe(self, code: str, name: str, message: str, count: int, found: list[tuple[Any, ...]]) -> Finding:
         spots = tuple(Spot(file, line, None, record) for file, line, record, _ in found)
-        spot, where = Declared(self._feed).spot(("tables", name, "key"))
+        spot, where = WrittenFeed(self._feed).spot(("tables", name, "key"))
         message += f" ({', '.join(map(str, spots))})"
         return Finding(
             self._severity(code, name), code, message, spot, where, name,

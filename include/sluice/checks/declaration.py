@@ -35,7 +35,7 @@ def _check_expectations(feed: Feed) -> list[FeedProblem]:
     return []
 
 
-class Declared:
+class WrittenFeed:
     """The feed file as it was written, to tell where in it something stands."""
 
     def __init__(self, feed: Feed) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.checks.declaration import Declared
+from sluice.checks.declaration import WrittenFeed
 from sluice.feed.model import Feed
 from sluice.findings import Finding, Severity
 from sluice.spots import Spot, short_name
@@ -58,7 +58,7 @@ class Judged:
         result = failure.result
         stops = result["severity"] == "critical"
         severity: Severity = "error" if stops else "warning" if result["severity"] == "warning" else "note"
-        spot, where = Declared(self._feed).spot(self._loc(result), at_key=True)
+        spot, where = WrittenFeed(self._feed).spot(self._loc(result), at_key=True)
         held = tuple(Spot(short_name(uri)) for uri in failure.held[:MAX_EXAMPLES])
         message = f"{result['label']} failed{_spell_counts(failure)}"
         if stops:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 
-from sluice.checks.declaration import Declared as Written
+from sluice.checks.declaration import WrittenFeed
 from sluice.draft.schema_paths import Found, Way
 from sluice.draft.shape import SimpleType
 from sluice.feed.model import Column, Feed
@@ -16,17 +16,15 @@ from sluice.spots import Spot
 
 IN_SET = "expect_column_values_to_be_in_set"
 MAX_TOLD = 5
-_WHOLE = frozenset(
-    {"integer", "long", "int", "short", "byte", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger",
-     "negativeInteger", "unsignedLong", "unsignedInt", "unsignedShort", "unsignedByte"}
-)  # fmt: skip
 # The most digits that the built-in types have; those without bounds are not here.
 _DIGITS = {"long": 19, "int": 10, "short": 5, "byte": 3, "unsignedInt": 10, "unsignedShort": 5, "unsignedByte": 3}
 _FITS_INTEGER = frozenset({"int", "short", "byte", "unsignedShort", "unsignedByte"})
 _SAFE_DIGITS = {"integer": 9, "bigint": 18}
 
 
-def find_narrow(feed: Feed, choices: Sequence[Reading], found: Sequence[Found], written: Written) -> Iterator[Finding]:
+def find_narrow(
+    feed: Feed, choices: Sequence[Reading], found: Sequence[Found], written: WrittenFeed
+) -> Iterator[Finding]:
     """What is too narrow about a column; ``found`` says where each of its paths leads."""
     reading = choices[0]
     table = feed.tables[reading.table]
@@ -38,7 +36,7 @@ def find_narrow(feed: Feed, choices: Sequence[Reading], found: Sequence[Found], 
     yield from _expectation_faults(feed, reading, [way for _, way in ways], written)
 
 
-def _place(written: Written, reading: Reading, key: str) -> tuple[Spot, str]:
+def _place(written: WrittenFeed, reading: Reading, key: str) -> tuple[Spot, str]:
     loc = ("tables", reading.table, "columns", reading.column)
     return written.spot((*loc, key)) if key != "path" else written.spot(reading.loc)
 
@@ -124,7 +122,7 @@ def _integer_faults(kind: str, simple: SimpleType) -> Iterator[str]:
         yield f"the type is {kind}, and the XSD allows fractions (xs:decimal)"
     elif simple.base in ("double", "float"):
         yield f"the type is {kind}, and the XSD says xs:{simple.base}"
-    elif (simple.base in _WHOLE or simple.base == "decimal") and not _is_within(kind, simple):
+    elif (simple.is_whole_number or simple.base == "decimal") and not _is_within(kind, simple):
         digits = whole_digits(simple)
         allowed = f"{digits} digits" if digits else "numbers of any size"
         yield f"the type is {kind}, and the XSD allows {allowed} (xs:{simple.base})"
@@ -159,7 +157,7 @@ def whole_digits(simple: SimpleType) -> int | None:
 # -- expectations -----------------------------------------------------------------------------------------------------
 
 
-def _expectation_faults(feed: Feed, reading: Reading, ways: Sequence[Way], written: Written) -> Iterator[Finding]:
+def _expectation_faults(feed: Feed, reading: Reading, ways: Sequence[Way], written: WrittenFeed) -> Iterator[Finding]:
     simple = [_text_of(way) for way in ways]
     allowed = dict.fromkeys(value for each in simple if each is not None for value in each.enumeration)
     if not allowed or not all(each is not None and each.enumeration for each in simple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sluice.checks.declaration import Declared
+from sluice.checks.declaration import WrittenFeed
 from sluice.errors import REJECT_CODES
 from sluice.feed.model import Feed
 from sluice.findings import Finding, Severity
@@ -67,7 +67,7 @@ class Rejected:
             members_quarantined=counts.members_rejected,
         )
         for problem in limit_problems(self._feed.rejects, totals, list):
-            spot, where = Declared(self._feed).spot(("rejects",), at_key=True)
+            spot, where = WrittenFeed(self._feed).spot(("rejects",), at_key=True)
             yield Finding("error", "limit_passed", f"a run on these files would fail: {problem}", spot, where)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from sluice.checks.declaration import Declared
+from sluice.checks.declaration import WrittenFeed
 from sluice.feed.model import Feed
 from sluice.feed.readings import Reading, readings_of
 from sluice.findings import Finding, Severity
@@ -26,7 +26,7 @@ class Unmatched:
         self._census.take(tried)
 
     def findings(self, counts: Counts) -> Iterator[Finding]:
-        declared, nearby = Declared(self._feed), Nearby(self._feed, self._census)
+        declared, nearby = WrittenFeed(self._feed), Nearby(self._feed, self._census)
         empty = {name for name in self._feed.tables if not self._census.rows[name]}
         for name in self._feed.tables:
             parent = self._feed.tables[name].parent
@@ -40,7 +40,7 @@ class Unmatched:
             message += " the others were not looked at"
             yield Finding("warning", "names_left_out", message)
 
-    def _without_rows(self, name: str, declared: Declared, nearby: Nearby) -> Finding:
+    def _without_rows(self, name: str, declared: WrittenFeed, nearby: Nearby) -> Finding:
         table = self._feed.tables[name]
         near = nearby.of_rows(name)
         spot, where = declared.spot(("tables", name, "record" if table.is_root else "rows"))
@@ -51,7 +51,7 @@ class Unmatched:
         message = f"{what} in the samples: nothing is at {path!r}{_because(near)}"
         return Finding(severity, code, message, spot, where, name, path=path, suggestion=near.path)
 
-    def _without_values(self, choices: list[Reading], declared: Declared, nearby: Nearby) -> Iterator[Finding]:
+    def _without_values(self, choices: list[Reading], declared: WrittenFeed, nearby: Nearby) -> Iterator[Finding]:
         missed = [reading for reading in choices if not self._census.hits(reading)]
         is_column = len(missed) == len(choices)
         for reading in missed:

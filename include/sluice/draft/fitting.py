@@ -9,10 +9,6 @@ from sluice.draft.profile import Profile
 from sluice.draft.shape import Declared, Shape, SimpleType
 
 MAX_TOLD = 3
-_WHOLE = frozenset(
-    {"integer", "long", "int", "short", "byte", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger",
-     "negativeInteger", "unsignedLong", "unsignedInt", "unsignedShort", "unsignedByte"}
-)  # fmt: skip
 _MOMENTS = frozenset({"date", "dateTime", "dateTimeStamp"})
 _BOOLEAN = frozenset({"true", "false", "0", "1"})
 
@@ -28,7 +24,7 @@ def find_misfits(simple: SimpleType, values: Profile) -> Iterator[str]:
         yield f"texts of up to {values.longest:,} characters, and the XSD allows {simple.max_length:,}"
     if misfit := _not_of_kind(simple, values):
         yield misfit
-    elif simple.base == "decimal" or simple.base in _WHOLE:
+    elif simple.base == "decimal" or simple.is_whole_number:
         yield from _digits(simple, values)
 
 
@@ -40,8 +36,8 @@ def _not_listed(simple: SimpleType, values: Profile) -> list[str]:
 def _not_of_kind(simple: SimpleType, values: Profile) -> str | None:
     numbers, filled, base = values.numbers, values.filled, simple.base
     fitting = filled
-    if base == "decimal" or base in _WHOLE:
-        fitting = numbers.count - (numbers.with_point if base in _WHOLE else 0)
+    if base == "decimal" or simple.is_whole_number:
+        fitting = numbers.count - (numbers.with_point if simple.is_whole_number else 0)
     elif base in _MOMENTS:
         fitting = sum(seen.count for seen in values.forms.values() if seen.readings)
     elif base == "boolean" and values.values is not None:

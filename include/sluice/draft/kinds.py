@@ -28,9 +28,6 @@ _COLLAPSED = word_set("ENTITY ID IDREF NCName NMTOKEN Name anyURI language token
 _SMALL = word_set("byte short int unsignedByte unsignedShort")
 _INTEGERS = range(-(2**31), 2**31)
 _BIGINT_DIGITS, _MAX_DIGITS = 18, 76
-_WHOLE = word_set(
-    "integer long nonNegativeInteger positiveInteger unsignedInt unsignedLong negativeInteger nonPositiveInteger"
-)
 # So many values speak for a type although some texts are tokens for "none".
 _ENOUGH = 10
 
@@ -242,7 +239,7 @@ def _from_schema(simple: SimpleType, profile: Profile) -> Kind | None:
     base = simple.base
     if base == "boolean":
         return Kind("boolean", null=_if_empty(profile))
-    if base in _SMALL or base in _WHOLE:
+    if simple.is_whole_number:
         return Kind(_whole(simple, profile), null=_if_empty(profile))
     if base == "decimal":
         return _decimal(simple, profile)

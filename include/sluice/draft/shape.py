@@ -12,6 +12,24 @@ from dataclasses import dataclass, field
 
 from sluice.draft.profile import Profile
 
+_WHOLE_NUMBERS = frozenset(
+    [
+        "integer",
+        "long",
+        "int",
+        "short",
+        "byte",
+        "nonNegativeInteger",
+        "positiveInteger",
+        "nonPositiveInteger",
+        "negativeInteger",
+        "unsignedLong",
+        "unsignedInt",
+        "unsignedShort",
+        "unsignedByte",
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SimpleType:
@@ -29,6 +47,10 @@ class SimpleType:
     maximum: str | None = None
     is_list: bool = False
     members: tuple[SimpleType, ...] = ()  # of a union
+
+    @property
+    def is_whole_number(self) -> bool:
+        return self.base in _WHOLE_NUMBERS
 
 
 @dataclass(frozen=True, slots=True)

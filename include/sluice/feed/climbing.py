@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sluice.feed.draft import read_path
 from sluice.feed.faults import Fault, Loc
 from sluice.feed.paths import Path
+from sluice.feed.written import read_path
 
 
 @dataclass(frozen=True, slots=True)

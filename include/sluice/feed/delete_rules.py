@@ -7,96 +7,98 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.feed.climbing import climb_faults, way_to
-from sluice.feed.draft import FILE_DATE, Draft, Item, prefix_faults, read_path, texts_in
 from sluice.feed.faults import Fault, Loc, nearest
 from sluice.feed.paths import Path, Step
+from sluice.feed.written import FILE_DATE, Item, WrittenTable, prefix_faults, read_path, texts_in
 
 # What goes together: a column with its values, a record with its columns.
 _FORMS = {"column": "values", "record": "columns"}
 
 
-def broken_deletes(drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
+def broken_deletes(tables: Mapping[str, WrittenTable], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
     """All faults of the `deletes` of these tables that no single key of them has by itself."""
-    for draft in drafts.values():
-        if not draft.deletes:
+    for written in tables.values():
+        if not written.deletes:
             continue
-        misplaced = list(_misplaced(draft))
+        misplaced = list(_misplaced(written))
         yield from misplaced
         if not misplaced:
-            yield from _forms(draft)
-            yield from _column(draft)
-            yield from _columns(draft)
-            yield from _paths(draft, drafts, namespaces)
-    yield from _records(drafts, namespaces)
+            yield from _forms(written)
+            yield from _column(written)
+            yield from _columns(written)
+            yield from _paths(written, tables, namespaces)
+    yield from _records(tables, namespaces)
 
 
-def _loc(draft: Draft, *below: str) -> Loc:
-    return (*draft.loc, "deletes", *below)
+def _loc(written: WrittenTable, *below: str) -> Loc:
+    return (*written.loc, "deletes", *below)
 
 
-def _misplaced(draft: Draft) -> Iterator[Fault]:
-    if not draft.is_root:
-        yield Fault(_loc(draft), "a child table follows its root and has no `deletes` of its own", at_key=True)
-    elif not draft.texts("key"):
-        yield Fault(_loc(draft), "`deletes` names the keys that are deleted, and this table has no `key`", at_key=True)
+def _misplaced(written: WrittenTable) -> Iterator[Fault]:
+    if not written.is_root:
+        yield Fault(_loc(written), "a child table follows its root and has no `deletes` of its own", at_key=True)
+    elif not written.texts("key"):
+        yield Fault(
+            _loc(written), "`deletes` names the keys that are deleted, and this table has no `key`", at_key=True
+        )
 
 
-def _forms(draft: Draft) -> Iterator[Fault]:
-    if draft.deletes.keys() - {key for form in _FORMS.items() for key in form}:
+def _forms(written: WrittenTable) -> Iterator[Fault]:
+    if written.deletes.keys() - {key for form in _FORMS.items() for key in form}:
         return  # what seems to be absent may be misspelt
-    has = {key for form in _FORMS.items() for key in form if draft.deletes.get(key) not in (None, (), [], {})}
+    has = {key for form in _FORMS.items() for key in form if written.deletes.get(key) not in (None, (), [], {})}
     if not has & _FORMS.keys():
         message = "`deletes` needs a `column` with its `values`, or a `record` with its `columns`, or both"
-        yield Fault(_loc(draft), message, at_key=True)
+        yield Fault(_loc(written), message, at_key=True)
     for first, second in _FORMS.items():
         if first in has and second not in has:
-            yield Fault(_loc(draft, first), f"`{first}` needs `{second}` beside it", at_key=True)
+            yield Fault(_loc(written, first), f"`{first}` needs `{second}` beside it", at_key=True)
         if second in has and first not in has:
-            yield Fault(_loc(draft, second), f"`{second}` needs `{first}` beside it", at_key=True)
+            yield Fault(_loc(written, second), f"`{second}` needs `{first}` beside it", at_key=True)
 
 
-def _column(draft: Draft) -> Iterator[Fault]:
-    name = draft.deletes.get("column")
+def _column(written: WrittenTable) -> Iterator[Fault]:
+    name = written.deletes.get("column")
     if not isinstance(name, str):
         return
-    if name not in draft.columns:
-        message = f"no column {name!r} in the table {draft.name!r}"
-        yield Fault(_loc(draft, "column"), message, nearest(name, draft.columns))
+    if name not in written.columns:
+        message = f"no column {name!r} in the table {written.name!r}"
+        yield Fault(_loc(written, "column"), message, nearest(name, written.columns))
         return
-    column = draft.columns[name]
+    column = written.columns[name]
     kind = column.get("type") if isinstance(column, Mapping) else None
     if isinstance(kind, str) and ("xml" in kind or "[" in kind):
-        yield Fault(_loc(draft, "column"), f"the column {name!r} is of type {kind}; what deletes is one text")
+        yield Fault(_loc(written, "column"), f"the column {name!r} is of type {kind}; what deletes is one text")
 
 
-def _columns(draft: Draft) -> Iterator[Fault]:
+def _columns(written: WrittenTable) -> Iterator[Fault]:
     """Exactly the key and what orders its versions: there is nothing else to a delete."""
-    columns = draft.deletes.get("columns")
+    columns = written.deletes.get("columns")
     if not isinstance(columns, Mapping):
         return
-    wanted = [name for _, name in (*draft.texts("key"), *draft.texts("version")) if name != FILE_DATE]
+    wanted = [name for _, name in (*written.texts("key"), *written.texts("version")) if name != FILE_DATE]
     missing = [name for name in dict.fromkeys(wanted) if name not in columns]
     strangers = [name for name in columns if name not in wanted]
     for name in strangers:
-        if name not in draft.columns:
-            message = f"no column {name!r} in the table {draft.name!r}"
-            yield Fault(_loc(draft, "columns", name), message, nearest(str(name), missing or wanted), at_key=True)
+        if name not in written.columns:
+            message = f"no column {name!r} in the table {written.name!r}"
+            yield Fault(_loc(written, "columns", name), message, nearest(str(name), missing or wanted), at_key=True)
         else:
             message = f"{name!r} is neither in the key nor in the version, and nothing else is read of a delete"
-            yield Fault(_loc(draft, "columns", name), message, at_key=True)
+            yield Fault(_loc(written, "columns", name), message, at_key=True)
     if columns and missing and not strangers:
         message = f"the paths of all key and version columns are needed; missing: {', '.join(missing)}"
-        yield Fault(_loc(draft, "columns"), message, at_key=True)
+        yield Fault(_loc(written, "columns"), message, at_key=True)
 
 
-def _paths(draft: Draft, drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
-    record, records = read_path(draft.deletes.get("record")), record_paths(drafts)
-    for loc, text in texts_in(draft.deletes.get("record"), _loc(draft, "record")):
+def _paths(written: WrittenTable, tables: Mapping[str, WrittenTable], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
+    record, records = read_path(written.deletes.get("record")), record_paths(tables)
+    for loc, text in texts_in(written.deletes.get("record"), _loc(written, "record")):
         yield from prefix_faults(loc, text, namespaces)
     way = way_to(record) if record and record.is_absolute else None
-    columns = draft.deletes.get("columns")
+    columns = written.deletes.get("columns")
     for name, paths in columns.items() if isinstance(columns, Mapping) else ():
-        for loc, text in texts_in(paths, _loc(draft, "columns", name)):
+        for loc, text in texts_in(paths, _loc(written, "columns", name)):
             yield from prefix_faults(loc, text, namespaces)
             yield from climb_faults(loc, text, way, records)
 
@@ -110,27 +112,27 @@ class _Record:
     table: str | None
 
 
-def _declared_records(drafts: Mapping[str, Draft]) -> list[_Record]:
+def _declared_records(tables: Mapping[str, WrittenTable]) -> list[_Record]:
     """Those of tables, then those that only delete."""
     items: list[tuple[Item, str | None]] = []
-    items += [(item, draft.name) for draft in drafts.values() for item in draft.texts("record")]
+    items += [(item, written.name) for written in tables.values() for item in written.texts("record")]
     items += [
         (item, None)
-        for draft in drafts.values()
-        for item in texts_in(draft.deletes.get("record"), _loc(draft, "record"))
+        for written in tables.values()
+        for item in texts_in(written.deletes.get("record"), _loc(written, "record"))
     ]
     paths = ((loc, read_path(text), table) for (loc, text), table in items)
     return [_Record(loc, path, table) for loc, path, table in paths if path is not None]
 
 
-def record_paths(drafts: Mapping[str, Draft]) -> list[Path]:
+def record_paths(tables: Mapping[str, WrittenTable]) -> list[Path]:
     """The paths of all records of a feed, also of those that only delete."""
-    return [record.path for record in _declared_records(drafts)]
+    return [record.path for record in _declared_records(tables)]
 
 
-def _records(drafts: Mapping[str, Draft], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
+def _records(tables: Mapping[str, WrittenTable], namespaces: Mapping[str, Any]) -> Iterator[Fault]:
     """An element is one record only, and what lies within a record is no record of its own."""
-    records = _declared_records(drafts)
+    records = _declared_records(tables)
     for index, record in enumerate(records):
         clashes = (_clash(record, other, namespaces) for other in records[:index])
         if fault := next(filter(None, clashes), None):

@@ -10,7 +10,6 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from sluice.feed.draft import FILE_DATE
 from sluice.feed.faults import Fault, Unsound, describe, nearest
 from sluice.feed.fields import (
     ColumnPaths,
@@ -26,6 +25,7 @@ from sluice.feed.fields import (
 )
 from sluice.feed.paths import Path, parse_path
 from sluice.feed.types import ColumnType, parse_type
+from sluice.feed.written import FILE_DATE
 
 
 class Column(Strict):

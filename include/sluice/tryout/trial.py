@@ -44,6 +44,7 @@ class TriedBatch:
     """As ``drift.describe_batch`` has it."""
     seconds: float
     """What parse took."""
+    is_judged: bool = True
 
     @property
     def feed(self) -> Feed:
@@ -84,9 +85,10 @@ class TriedBatch:
         """What parse rejected, then what the gate did in parts that it does not hold."""
         work, feed = self.tools.work, self.feed.feed
         yield from self._read_rejects(work.rejects(feed, self.run_id, 0))
-        for reject in self._read_rejects(work.gate_rejects(feed, self.run_id, 0)):
-            if reject.part_id not in self.held:
-                yield reject
+        if self.is_judged:
+            for reject in self._read_rejects(work.gate_rejects(feed, self.run_id, 0)):
+                if reject.part_id not in self.held:
+                    yield reject
 
     def _read_rejects(self, path: str) -> Iterator[Reject]:
         with self.tools.work.open_read(path) as file:
@@ -137,7 +139,7 @@ def try_files(feed: Feed, files: Sequence[LedgerFile], clients: Clients | None =
     with tempfile.TemporaryDirectory(prefix="sluice-tryout-") as folder:
         tools = Tools(feed, "", WorkFiles(folder), clients or Clients())
         for run_id, batch in enumerate(make_batches(tools, files), start=_SPOOLING_RUN + 1):
-            yield _try_batch(tools, run_id, batch)
+            yield try_batch(tools, run_id, batch)
             tools.work.remove_run(feed.feed, run_id)
             tools.work.remove_data_docs(feed.feed, run_id)
 
@@ -155,13 +157,15 @@ def make_batches(tools: Tools, files: Sequence[LedgerFile]) -> list[Batch]:
     return spool_batches(tools, run, pack(parts, target))
 
 
-def _try_batch(tools: Tools, run_id: int, batch: Batch) -> TriedBatch:
+def try_batch(tools: Tools, run_id: int, batch: Batch, *, is_judged: bool = True) -> TriedBatch:
+    """Parse a batch and, if it ``is_judged``, validate it; its work files stay."""
     batch = replace(batch, number=0)
     write_batch(tools, run_id, batch)
     parse(tools, run_id, 0)
-    validate(tools, run_id, 0)
     work, feed = tools.work, tools.feed.feed
+    if is_judged:
+        validate(tools, run_id, 0)
     account = work.read_json(work.outcomes(feed, run_id, 0))
     outcomes = {item["part_id"]: PartOutcome(**item) for item in account["outcomes"]}
-    verdict = work.read_json(work.verdict(feed, run_id, 0))
-    return TriedBatch(tools, run_id, batch, outcomes, verdict, account["drift"], account["seconds"])
+    verdict = work.read_json(work.verdict(feed, run_id, 0)) if is_judged else {"held_parts": [], "rejected": []}
+    return TriedBatch(tools, run_id, batch, outcomes, verdict, account["drift"], account["seconds"], is_judged)

@@ -17,7 +17,7 @@ Item = tuple[Loc, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class WrittenTable:
     """A table as it stands in the document."""
 
     name: str
