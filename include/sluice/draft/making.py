@@ -23,6 +23,7 @@ from sluice.draft.writing import write_feed
 from sluice.errors import PermanentError
 from sluice.feed.fields import IDENTIFIER
 from sluice.feed.loading import FEED_FILE, feeds_root, load_feed
+from sluice.spots import short_name
 from sluice.wording import counted
 
 NOTES_FILE = "NOTES.md"
@@ -78,9 +79,9 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     notes = _free_name(request.folder / NOTES_FILE)
     notes.write_text(write_notes(draft, samples, outcome), encoding="utf-8")
     load_feed(request.folder)
-    tell(f"drafted {target}: {_summary(draft, outcome)}; see {notes.name} beside it")
+    tell(f"drafted {short_name(str(target))}: {_summary(draft, outcome)}; see {notes.name} beside it")
     for path in _write_golden(request, samples):
-        tell(f"wrote {path}")
+        tell(f"wrote {short_name(str(path))}")
     return 0
 
 
@@ -119,7 +120,7 @@ def renew(folder: Path, tell: Tell) -> int:
     for path, text in ((cases / "drafted" / "case.yaml", golden.case), (cases / "ddl.sql", golden.ddl)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        tell(f"wrote {path}")
+        tell(f"wrote {short_name(str(path))}")
     return 0
 
 
@@ -176,7 +177,7 @@ def _show_difference(target: Path, text: str, show: Tell) -> int:
     """What a new draft would have otherwise than the feed file that is there; that stays as it is."""
     present = target.read_text(encoding="utf-8")
     if present == text:
-        show(f"{target} is there already, and a new draft would be the same")
+        show(f"{short_name(str(target))} is there already, and a new draft would be the same")
         return 0
     lines = difflib.unified_diff(present.splitlines(), text.splitlines(), str(target), "a new draft", lineterm="", n=2)
     for line in lines:
