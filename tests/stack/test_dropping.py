@@ -1,6 +1,7 @@
 """Files are put where their feed looks for them, or refused; nothing of the stack runs for it."""
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def feed_of(uri: str, **schedule: object) -> Feed:
 
 
 def test_every_shipped_feed_is_tested() -> None:
+    """Those that the README names; somebody's own may lie beside them."""
+    named = re.findall(r"\(include/feeds/(\w+)/feed\.yaml\)", (PROJECT / "README.md").read_text())
+    assert sorted(named) == sorted(KEYS)
     assert SHIPPED.keys() >= KEYS.keys()
 
 
