@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from tests.small_feeds import Ground
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a pytest that pytest-xdist does not know: tests of one stack would run on several workers at once."""
+    grouped = [item for item in items if item.get_closest_marker("xdist_group")]
+    if getattr(config.option, "loadgroup", False) and any("@" not in item.nodeid for item in grouped):
+        raise pytest.UsageError("this pytest-xdist cannot group tests under this pytest; install what the project pins")
+
+
 @pytest.fixture(scope="session")
 def warehouse_server() -> Iterator[postgres.Server]:
     """An embedded PostgreSQL; with pytest-xdist each worker has one of its own."""

@@ -30,7 +30,11 @@ def fault_of(data: bytes, quotas: Quotas | None = None) -> MalformedXML:
     return caught.value
 
 
-@pytest.mark.parametrize("content", [b"", b"<", b"<a/>", CONTENT, b"\xff\xfe<\0a\0/\0>\0", b"\0" * 600])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<", b"<a/>", CONTENT, b"\xff\xfe<\0a\0/\0>\0", b"\0" * 600],
+    ids=["empty", "bracket", "small", "large", "utf16", "zeros"],
+)
 def test_a_plain_file_is_given_as_it_is(content: bytes) -> None:
     """The raw file itself, at its start, so that ranges of it can be read; whatever its content."""
     raw = io.BytesIO(content)
@@ -43,7 +47,7 @@ def test_a_plain_file_is_given_as_it_is(content: bytes) -> None:
 
 
 @compressions
-@pytest.mark.parametrize("content", [b"", b"<a/>", CONTENT])
+@pytest.mark.parametrize("content", [b"", b"<a/>", CONTENT], ids=["empty", "small", "large"])
 def test_a_compressed_file_is_decoded(pack: Packer, content: bytes) -> None:
     (member,) = iter_members(io.BytesIO(pack(content)), Quotas())
     assert (member.name, member.size, member.is_plain) == ("", None, False)

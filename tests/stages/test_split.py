@@ -115,12 +115,9 @@ def archive_tar(members: dict[str, str]) -> bytes:
         ("a.xml.gz", gzip.compress(LARGE.encode(), mtime=0), True),
         ("a.zip", zipped({"small.xml": items(item("s")), "large.xml": LARGE}), True),
         ("a.tar.gz", archive_tar({"small.xml": items(item("s")), "large.xml": LARGE}), True),
-        (
-            "a.utf16.xml",
-            LARGE_UTF16,
-            True,
-        ),
+        ("a.utf16.xml", LARGE_UTF16, True),
     ],
+    ids=["plain", "gzip", "zip", "tar", "utf16"],
 )
 def test_a_cut_file_gives_the_records_of_the_whole(ground: Ground, name: str, data: bytes, is_spooled: bool) -> None:
     """Each record once, at its own place, whatever it is packed in."""
@@ -149,6 +146,7 @@ def test_small_archives_are_handed_out_member_by_member(ground: Ground) -> None:
 @pytest.mark.parametrize(
     "data",
     [LARGE[: len(LARGE) // 2].encode(), zipped({"a.xml": LARGE})[:100_000], b"PK\x03\x04", b"", b"no xml" * 500_000],
+    ids=["cut off", "archive cut off", "archive's start", "empty", "no XML"],
 )
 def test_what_cannot_be_read_stays_whole_and_is_quarantined(ground: Ground, data: bytes) -> None:
     """The scan for cuts goes to the end: a large file that is truncated loads nothing."""
