@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from sluice import ledger_schema
 from sluice.stack import postgres
 from sluice.stack.temporary import temporary_server
 
@@ -45,26 +46,34 @@ def database(warehouse_server: postgres.Server) -> Iterator[str]:
     yield from _database(warehouse_server)
 
 
-def _database(warehouse_server: postgres.Server) -> Iterator[str]:
+def _database(server: postgres.Server, template: str = "template1") -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    warehouse_server.create_database(name)
-    yield warehouse_server.dsn(name)
-    with psycopg.connect(warehouse_server.dsn("postgres"), autocommit=True) as connection:
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
+        yield server.dsn(name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="module")
 def shared_database(warehouse_server: postgres.Server) -> Iterator[str]:
-    """One database for all tests of a module that use ``ground``."""
+    """One database for all tests of a module, which look after its content themselves."""
     yield from _database(warehouse_server)
 
 
+@pytest.fixture(scope="session")
+def with_ledger(warehouse_server: postgres.Server) -> str:
+    """A database that holds an empty ledger: to be copied, which is quicker than making the ledger anew."""
+    name = "with_ledger"
+    warehouse_server.create_database(name)
+    with psycopg.connect(warehouse_server.dsn(name)) as connection:
+        ledger_schema.create(connection)
+    return name
+
+
 @pytest.fixture
-def ground(tmp_path: Path, shared_database: str) -> Iterator[Ground]:
-    """A landing folder, feeds over it, and an empty database; emptied is quicker than made anew."""
+def ground(tmp_path: Path, warehouse_server: postgres.Server, with_ledger: str) -> Iterator[Ground]:
+    """A landing folder, feeds over it, and a database of its own that holds an empty ledger."""
     from tests.small_feeds import Ground
 
-    made = Ground(tmp_path, shared_database)
-    yield made
-    made.dsn = shared_database
-    made.clear_database()
+    for dsn in _database(warehouse_server, with_ledger):
+        yield Ground(tmp_path, dsn)

@@ -6,8 +6,10 @@ import datetime as dt
 import io
 import itertools
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -187,20 +189,32 @@ class Ground:
         self.sql(f"TRUNCATE {', '.join([*tables, 'sluice.loads', 'sluice.holds', 'sluice.quarantine', *more])}")
 
     def clear_database(self) -> None:
-        """End what is still connected, and drop every schema that a test has made."""
-        self.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-        schemas = self.sql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'")
-        if schemas:
-            self.sql("DROP SCHEMA " + ", ".join(f'"{name}"' for (name,) in schemas) + " CASCADE")
+        """As if nothing had run: an empty ledger, and no tables of feeds. (Emptied is quicker than made anew.)"""
+        self.sql(_CLEAR)
 
     def forget_all(self, feed: Feed) -> None:
         ledger_tables = ("files", "parts", "manifest", "batches", "runs")
         self.forget_loads(feed, *(f"sluice.{name}" for name in ledger_tables))
         for path in sorted(self.landing.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
+
+
+_OF_LEDGER = re.findall(r"CREATE TABLE IF NOT EXISTS sluice\.(\w+)", (files("sluice") / "ledger.sql").read_text())
+_CLEAR = f"""
+    DO $$ DECLARE made name;
+    BEGIN
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend';
+        FOR made IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$|sluice$)' LOOP
+            EXECUTE 'DROP SCHEMA ' || quote_ident(made) || ' CASCADE';
+        END LOOP;
+        FOR made IN SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('sluice') AND relkind = 'r' LOOP
+            EXECUTE CASE WHEN made = ANY('{{{",".join(_OF_LEDGER)}}}') THEN 'DELETE FROM' ELSE 'DROP TABLE' END
+                || ' sluice.' || quote_ident(made);
+        END LOOP;
+        PERFORM setval(oid, 1, false) FROM pg_class
+        WHERE relnamespace = to_regnamespace('sluice') AND relkind = 'S';
+    END $$"""
 
 
 class _FileDate(DateLoader):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.airflow_home import PROJECT
 
+pytestmark = pytest.mark.xdist_group("preloaded")  # one process for all
+
 PACKAGE = PROJECT / "include" / "sluice"
 REPORT = """
 import json, sys, threading

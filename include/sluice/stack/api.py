@@ -21,6 +21,14 @@ class AirflowApi:
     password: str
     _client: httpx.Client | None = field(default=None, repr=False)
 
+    def answers(self) -> bool:
+        """Whether Airflow is there and knows the user: another one, which took the port first, would not."""
+        try:
+            self._client = self._log_in()
+        except (httpx.HTTPError, KeyError, ValueError):  # no server, or one that is no Airflow
+            return False
+        return True
+
     def health(self) -> dict[str, Any] | None:
         """What Airflow says of its components, None while it does not answer."""
         try:

@@ -180,7 +180,7 @@ def _start_airflow(stack: Stack) -> None:
     for service in stack.airflow.services():
         start(home, service)
     api = stack.api
-    wait_until(home, lambda: api.health() is not None, [API], "an answer of Airflow's API", AIRFLOW_SECONDS)
+    wait_until(home, api.answers, [API], "an answer of Airflow's API", AIRFLOW_SECONDS)
     api.warm()
     wait_until(
         home, lambda: api.is_healthy_since(began), AIRFLOW_NAMES, "a sign of life of all of Airflow", AIRFLOW_SECONDS
