@@ -141,10 +141,14 @@ class _Killer:
 
 
 def _is(kind: str, process: psutil.Process) -> bool:
-    """A task's process, or the triggerer's child in which the triggers run."""
+    """A worker that has a task, or the triggerer's child in which the triggers run.
+
+    A worker that waits for a task is spared: it holds the lock of LocalExecutor's queue, and nobody else gets a task
+    until the scheduler is started anew. (`multiprocessing.SimpleQueue`; so it is in Airflow 3.3.)
+    """
     with suppress(psutil.Error):
         title = " ".join(process.cmdline())
-        return "airflow worker -- " in title if kind == "worker" else bool(title)
+        return ("airflow worker -- " in title and "<idle>" not in title) if kind == "worker" else bool(title)
     return False
 
 
