@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
-from sluice.compiled.lines import lines_of
+from sluice.compiled.looks import count_line_feeds
 
 _TAG_NAME = re.compile(rb"<([^\s/>]+)")
 
@@ -39,7 +37,7 @@ class StreamBuffer:
         size = place - self.begin
         if size <= 0:
             return 0
-        self.line = int(lines_of(self.data, np.array([size]), self.line)[0])
+        self.line += count_line_feeds(self.data, min(size, len(self.data)))
         self.data = self.data[size:]
         self.begin = place
         return size

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from sluice.compiled.looks import look_over
 from sluice.feed.model import Feed
 from sluice.kernel import output, typed
 from sluice.kernel.block import Block, Limits, Mark
@@ -157,8 +158,6 @@ class FastTier:
 
         That place is where byte ``piece.offset`` of the stream would be: white space before a document is left out.
         """
-        if not _is_text(piece):
-            return None
         body = piece.body if piece.context else strip_lead(piece.body)
         parts = (piece.context, body, piece.tail)
         block = self._block
@@ -166,8 +165,8 @@ class FastTier:
         end = start + sum(map(len, parts))
         body_at = start + len(piece.context)
         declared = measure_declaration((piece.context or body)[:_PROLOG_BYTES])
-        has_others, has_returns = _look_over(block.buffer[start:end])
-        if declared < 0 or has_others:
+        has_controls, has_returns, has_marks = look_over(block.buffer[start:end])
+        if declared < 0 or has_controls or not _is_text(piece, has_marks):
             return None
         block.begin(start + declared, end, self._limits, has_returns)
         if is_leap:
@@ -303,8 +302,11 @@ _LEARN = {
 }
 
 
-def _is_text(piece: Piece) -> bool:
-    """Whether the bytes are characters that XML has, in UTF-8; control characters are left to the output."""
+def _is_text(piece: Piece, has_marks: bool) -> bool:
+    """Whether the bytes are characters that XML has, in UTF-8; control characters have been looked for already.
+
+    ``has_marks`` tells whether there are bytes that the two characters begin with which are none.
+    """
     for part in (piece.context, piece.body):
         if part.isascii():
             continue
@@ -316,9 +318,7 @@ def _is_text(piece: Piece) -> bool:
             if "\ufffe" in text or "\uffff" in text:
                 return False
             continue
-        if np.count_nonzero(np.frombuffer(part, np.uint8) == _NOT_CHARACTERS[0][0]) and any(
-            code in part for code in _NOT_CHARACTERS
-        ):
+        if has_marks and any(code in part for code in _NOT_CHARACTERS):
             return False
         offsets = np.array([0, len(part)], np.int32)
         try:
@@ -326,16 +326,6 @@ def _is_text(piece: Piece) -> bool:
         except pa.ArrowInvalid:
             return False
     return True
-
-
-def _look_over(text: np.ndarray) -> tuple[bool, bool]:
-    """(Whether the bytes hold control characters that XML has not, whether they hold carriage returns)."""
-    below = int(np.count_nonzero(text < ord(" ")))
-    feeds = int(np.count_nonzero(text == ord("\n")))
-    if feeds == below:
-        return False, False
-    returns = int(np.count_nonzero(text == ord("\r")))
-    return feeds + returns + int(np.count_nonzero(text == ord("\t"))) < below, returns > 0
 
 
 def _positions(above: Sequence[np.ndarray], parents: np.ndarray) -> list[np.ndarray]:
