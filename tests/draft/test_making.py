@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,27 @@ def test_what_cannot_be_drafted_is_said(orders: Path, tmp_path: Path, capsys: py
         "no element /Orders/Ordre",
     ):
         assert text in told
+
+
+@pytest.mark.parametrize("with_xsd", [False, True])
+def test_samples_that_are_all_malformed_give_no_draft(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], with_xsd: bool
+) -> None:
+    """Which files, and where in them, is said; one sound sample is enough for a draft."""
+    samples, out, xsd = tmp_path / "in", tmp_path / "os", tmp_path / "o.xsd"
+    samples.mkdir()
+    xsd.write_text("<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:element name='Os'/></xs:schema>")
+    (samples / "a.xml").write_text("<Os><O id='1'><A>1</A></O>\n<O id='2'><A>2</B></O></Os>")
+    with zipfile.ZipFile(samples / "b.zip", "w") as archive:
+        archive.writestr("m.xml", "<Os>\n\n<O id='1'>")
+    command = ["draft", "os", str(samples), "--out", str(out), *(["--xsd", str(xsd)] if with_xsd else [])]
+    assert main(command) == 1
+    told = capsys.readouterr().err.partition("nothing is drafted")[2]
+    assert f"{samples}/a.xml: line 2: " in told
+    assert f"{samples}/b.zip!m.xml: line 3: " in told
+    assert not out.exists()
+    (samples / "c.xml").write_text("<Os><O id='1'><A>1</A></O></Os>")
+    assert main(command) == 0
 
 
 def test_odd_values_are_written_as_yaml_that_reads_the_same(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from sluice.spots import short_name
 from sluice.wording import counted
 
 NOTES_FILE = "NOTES.md"
+MAX_FAULTS = 20  # so many samples are named that are malformed
 Tell = Callable[[str], None]
 
 
@@ -53,6 +54,8 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     if not request.samples and not request.xsds:
         raise PermanentError("give samples, an XSD, or both")
     samples = read_samples(list_samples(request.samples), tell)
+    if samples.faults and not samples.sound:
+        raise PermanentError(_all_malformed(samples))
     roots, declared = samples.roots, None
     if request.xsds:
         declared = read_declared(request.xsds, samples, request.root)
@@ -83,6 +86,14 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     for path in _write_golden(request, samples):
         tell(f"wrote {short_name(str(path))}")
     return 0
+
+
+def _all_malformed(samples: Samples) -> str:
+    """Such files load nothing, so that a draft of what stood before their faults would say nothing either."""
+    lines = "".join(f"\n  {fault.name}: {fault.why}" for fault in samples.faults[:MAX_FAULTS])
+    rest = len(samples.faults) - MAX_FAULTS
+    more = f"\n  and {rest:,} more" if rest > 0 else ""
+    return f"nothing is drafted, for no sample could be read to its end:{lines}{more}"
 
 
 def _free_name(path: Path) -> Path:

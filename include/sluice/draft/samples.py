@@ -49,6 +49,7 @@ class Samples:
     files: int = 0
     documents: int = 0
     bytes: int = 0
+    sound: int = 0  # files, or members of such, that could be read to their end
     faults: list[Fault] = field(default_factory=list)
     largest: dict[str, int] = field(default_factory=dict)  # bytes of the largest document, by the root's Clark name
     paths: list[Path] = field(default_factory=list)
@@ -105,6 +106,7 @@ def _read_file(path: Path, samples: Samples, counting: _Counting, tell: Callable
                 name = f"{path}!{member.name}" if member.name else str(path)
                 try:
                     counting.read(Utf8Stream(member.stream), name)
+                    samples.sound += 1
                 except MalformedXML as fault:
                     _tell_fault(samples, tell, name, fault)
                 finally:
