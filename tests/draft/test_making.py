@@ -106,7 +106,7 @@ def test_what_cannot_be_drafted_is_said(orders: Path, tmp_path: Path, capsys: py
     for text in (
         "is no name of a feed",
         "give samples, an XSD, or both",
-        "there is no sample",
+        "there is no such file",
         "no element /Orders/Ordre",
     ):
         assert text in told
@@ -217,3 +217,14 @@ def test_the_golden_case_follows_a_changed_feed(
     file.write_text(file.read_text().replace("path: Changed", 'path: "@id"'))
     assert main(["draft", "orders", "--golden"]) == 1
     assert "rejects records of its samples" in capsys.readouterr().err
+
+
+def test_archives_in_archives_are_read_by_the_draft_as_by_its_feed(orders: Path, tmp_path: Path) -> None:
+    inner = orders.parent / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.write(orders, "orders.xml")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(inner, "inner.zip")
+    assert main(["draft", "orders", str(tmp_path / "outer.zip")]) == 0
+    assert load_feed(tmp_path / "include/feeds/orders").quotas.max_nesting == 2
+    assert main(["check", "orders", "--samples", str(tmp_path / "outer.zip"), "--strict"]) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.draft.documents import sampled, shape_at
 
-from sluice.draft.samples import list_samples, read_samples
+from sluice.draft.samples import local_samples, read_samples
 from sluice.errors import PermanentError
 
 ORDERS = """<Orders by="x"><Order id="1"><Line>a</Line><Line>b</Line></Order><Order id="2"><Line/></Order></Orders>"""
@@ -62,7 +62,7 @@ def test_archives_and_compressed_files_are_opened(tmp_path: Path) -> None:
         info = tarfile.TarInfo("1.xml")
         info.size = len(ORDERS)
         tar.addfile(info, io.BytesIO(ORDERS.encode()))
-    samples = read_samples(list_samples([str(folder)]))
+    samples = read_samples(local_samples([str(folder)]))
     assert (samples.files, samples.documents, samples.faults) == (3, 4, [])
 
 
@@ -76,7 +76,7 @@ def test_a_faulty_sample_is_told_and_the_others_are_read(tmp_path: Path) -> None
         "e.xml": "<A>&x;</A>",
     }.items():
         (tmp_path / name).write_text(text)
-    samples = read_samples(list_samples([str(tmp_path)]), told.append)
+    samples = read_samples(local_samples([str(tmp_path)]), told.append)
     assert [Path(fault.name).name for fault in samples.faults] == ["a.xml", "b.xml", "d.xml", "e.xml"]
     assert len(told) == 4
     assert shape_at(samples, "A").count == 3
@@ -136,7 +136,7 @@ def test_long_texts_are_not_held(tmp_path: Path) -> None:
 
 def test_a_pattern_that_is_none_is_told() -> None:
     with pytest.raises(PermanentError):
-        list_samples(["none/**.xml"])
+        local_samples(["none/**.xml"])
 
 
 def test_versions_of_a_namespace_are_one_shape(tmp_path: Path) -> None:
@@ -173,5 +173,5 @@ def test_xsi_says_no_data(tmp_path: Path) -> None:
 
 
 def test_samples_that_are_not_there_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PermanentError, match="there is no sample"):
-        list_samples([str(tmp_path / "*.xml")])
+    with pytest.raises(PermanentError, match="there is no such file"):
+        local_samples([str(tmp_path / "*.xml")])

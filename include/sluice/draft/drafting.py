@@ -32,6 +32,7 @@ class Draft:
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     xsd_files: tuple[str, ...] = ()
+    has_inner_archives: bool = False
     expectations: dict[str, tuple[ExpectationDraft, ...]] = field(default_factory=dict)
 
 
@@ -91,7 +92,14 @@ def draft_feed(name: str, roots: Sequence[Shape], samples: Samples, choices: Seq
     work = Tabulation(records, Spelling(prefixes))
     tables = work.tables()
     notes = (*work.left.notes, *_outside(roots, records, tables))
-    return Draft(name, declarations(prefixes, samples.namespaces), tuple(tables), notes, tuple(choices))
+    return Draft(
+        name,
+        declarations(prefixes, samples.namespaces),
+        tuple(tables),
+        notes,
+        tuple(choices),
+        has_inner_archives=samples.has_inner_archives,
+    )
 
 
 def _outside(roots: Sequence[Shape], records: Sequence[Shape], tables: Sequence[TableDraft]) -> Iterator[str]:

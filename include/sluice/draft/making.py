@@ -16,7 +16,7 @@ from sluice.draft.expectations import expect
 from sluice.draft.golden import SAMPLE_DAY, make_golden, renew_golden
 from sluice.draft.keys import KeyFound, find_key
 from sluice.draft.notes import Outcome, write_notes
-from sluice.draft.samples import Samples, list_samples, read_samples
+from sluice.draft.samples import Samples, local_samples, read_samples
 from sluice.draft.schema_copies import read_declared, with_schema, write_copies
 from sluice.draft.trial import run_trial
 from sluice.draft.writing import write_feed
@@ -53,7 +53,7 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
         raise PermanentError(f"the folder of a feed is called like it: {request.folder / request.name}")
     if not request.samples and not request.xsds:
         raise PermanentError("give samples, an XSD, or both")
-    samples = read_samples(list_samples(request.samples), tell)
+    samples = read_samples(local_samples(request.samples), tell)
     if samples.faults and not samples.sound:
         raise PermanentError(_all_malformed(samples))
     roots, declared = samples.roots, None

@@ -5,7 +5,7 @@ Memory depends on how many different elements there are, not on how large the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,14 @@ from sluice.draft.profile import Profile
 from sluice.draft.shape import Attribute, Shape
 from sluice.draft.versions import Namespaces
 from sluice.errors import MalformedXML, PermanentError
+from sluice.sources.files import path_of
+from sluice.sources.pattern import scheme_of
+from sluice.spots import short_name
+from sluice.tryout.samples import list_samples
 
 MAX_SHAPES = 50_000
 MAX_DEPTH = 2048
+MAX_NESTING = 2  # archives in archives
 # So often an element may lie in others of its name before it counts as endless recursion.
 MAX_NESTED = 4
 MAX_LEAF_CHARACTERS = 1 << 20
@@ -49,39 +54,19 @@ class Samples:
     files: int = 0
     documents: int = 0
     bytes: int = 0
+    has_inner_archives: bool = False
     sound: int = 0  # files, or members of such, that could be read to their end
     faults: list[Fault] = field(default_factory=list)
     largest: dict[str, int] = field(default_factory=dict)  # bytes of the largest document, by the root's Clark name
     paths: list[Path] = field(default_factory=list)
 
 
-def list_samples(given: Iterable[str]) -> list[Path]:
-    """The files that are meant by names of files, folders (with all below them) and globs; sorted, each once."""
-    found: dict[Path, None] = {}
-    for name in given:
-        path = Path(name)
-        if path.is_dir():
-            matches = sorted(below for below in path.rglob("*") if below.is_file() and not _is_hidden(below, path))
-        elif path.is_file():
-            matches = [path]
-        else:
-            matches = _matches(path)
-        if not matches:
-            raise PermanentError(f"there is no sample {name!r}")
-        found |= dict.fromkeys(matches)
-    return list(found)
-
-
-def _matches(pattern: Path) -> list[Path]:
-    anchor = Path(pattern.anchor)
-    try:
-        return sorted(match for match in anchor.glob(str(pattern.relative_to(anchor))) if match.is_file())
-    except ValueError as error:
-        raise PermanentError(f"{str(pattern)!r} is no pattern of files: {error}") from None
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def local_samples(given: Sequence[str]) -> list[Path]:
+    """The files that are meant, as ``list_samples`` finds them; only on this machine, for a draft reads them often."""
+    for path in given:
+        if scheme_of(path) != "file":
+            raise PermanentError(f"{path}: a draft reads files of this machine: download the samples first")
+    return [Path(path_of(file.uri)) for file in list_samples(given)]
 
 
 def read_samples(paths: Iterable[Path], tell: Callable[[str], None] = lambda _: None) -> Samples:
@@ -99,11 +84,12 @@ def read_samples(paths: Iterable[Path], tell: Callable[[str], None] = lambda _: 
 
 
 def _read_file(path: Path, samples: Samples, counting: _Counting, tell: Callable[[str], None]) -> None:
-    name = str(path)
+    shown = name = short_name(str(path))
     try:
         with path.open("rb") as raw:
-            for member in iter_members(raw, Quotas(max_nesting=2)):
-                name = f"{path}!{member.name}" if member.name else str(path)
+            for member in iter_members(raw, Quotas(max_nesting=MAX_NESTING)):
+                name = f"{shown}!{member.name}" if member.name else shown
+                samples.has_inner_archives |= member.outermost not in ("", member.name)
                 try:
                     counting.read(Utf8Stream(member.stream), name)
                     samples.sound += 1
