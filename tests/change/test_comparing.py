@@ -45,7 +45,7 @@ DECIDING = {
     "new table": (
         "rejects:",
         "  gifts:\n    parent: orders\n    rows: Gift\n    columns: {name: Name}\nrejects:",
-        "gifts: new: a table of 1 columns, a row per Gift of orders",
+        "gifts: new: a table of 1 column, a row per Gift of orders",
     ),
     "table gone": (NOTES, "", "notes: gone: the table, with its 2 columns"),
     "table renamed": ("  notes:\n", "  remarks:\n", "remarks: renamed, was notes"),

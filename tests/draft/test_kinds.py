@@ -92,7 +92,7 @@ def test_tokens_are_taken_as_null_where_all_else_fits_and_told() -> None:
     assert (kind.type, kind.null) == ("numeric(18,4)", ("N/A",))
     assert "N/A 2 times" in kind.doubt
     assert decide("Amount", profile_of("1", "N/A")).type == "text"
-    assert "may stand for none: - (1 times)" in decide("Name", profile_of("x", "-")).doubt
+    assert "may stand for none: - (1 time)" in decide("Name", profile_of("x", "-")).doubt
 
 
 def test_dates_that_read_in_two_ways_stay_text_and_are_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -228,3 +229,24 @@ def test_archives_in_archives_are_read_by_the_draft_as_by_its_feed(orders: Path,
     assert main(["draft", "orders", str(tmp_path / "outer.zip")]) == 0
     assert load_feed(tmp_path / "include/feeds/orders").quotas.max_nesting == 2
     assert main(["check", "orders", "--samples", str(tmp_path / "outer.zip"), "--strict"]) == 0
+
+
+def test_one_of_anything_is_told_as_one_and_signs_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.xml").write_text("<Letters from='x'><Letter><Id>1</Id><Note/></Letter></Letters>")
+    arguments = [str(tmp_path / "a.xml"), "--out", str(tmp_path / "letters"), "--record", "/Letters/Letter"]
+    assert main(["draft", "letters", *arguments]) == 0
+    told = capsys.readouterr().err
+    assert ": 1 table, 3 columns; 1 record in the samples, 0 faults" in told
+    notes = (tmp_path / "letters/NOTES.md").read_text()
+    assert "Drafted from 1 file with 1 document, " in notes
+    assert "1 record was found in the samples, and none was rejected." in notes
+    assert "A sign with +" not in notes
+    (tmp_path / "a.xml").write_text(f"<Os a='1'>{'<O><Id>1</Id></O>' * 20}</Os>")
+    assert main(["draft", "os", str(tmp_path / "a.xml"), "--out", str(tmp_path / "os")]) == 0
+    notes = (tmp_path / "os/NOTES.md").read_text()
+    assert "1 different value outside of what repeats (+1)" in notes
+    assert "A sign with + speaks for what repeats as the record, one with - for the document" in notes
+    for text in (told, notes):
+        assert not re.search(r"\b1 (times|tables|columns|records|files|documents|values)\b", text)

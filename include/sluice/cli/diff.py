@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.cli import warehouse
+from sluice.wording import counted
 
 if TYPE_CHECKING:
     import psycopg
@@ -67,7 +68,8 @@ def _history(connection: psycopg.Connection, feed: Feed) -> Iterator[str]:
     from sluice.change.report import tell_history
 
     mappings = read_mappings(connection, feed.feed)
-    yield f"feed {feed.feed}: {len(mappings)} mappings so far" if mappings else f"feed {feed.feed}: no mapping yet"
+    told = f"{counted(len(mappings), 'mapping')} so far" if mappings else "no mapping yet"
+    yield f"feed {feed.feed}: {told}"
     yield from tell_history(mappings, read_standing(connection, feed.feed))
 
 

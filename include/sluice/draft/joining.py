@@ -15,6 +15,7 @@ from sluice.draft.schema import Schema, choose_root, grow
 from sluice.draft.schema_types import wider_type
 from sluice.draft.shape import Declared, Shape
 from sluice.draft.versions import Namespaces
+from sluice.wording import counted
 
 Canonical = Callable[[str], str]
 """A Clark name with the namespace that stands for all versions of it."""
@@ -214,9 +215,8 @@ def _fill_attributes(shape: Shape, seen: Shape, notes: list[str]) -> None:
         if known is None:
             shape.attributes[name] = attribute
             if not is_open:
-                notes.append(
-                    f"{_spell(shape)}/@{_local(name)}: {attribute.count:,} times, and the XSD does not declare it"
-                )
+                times = counted(attribute.count, "time")
+                notes.append(f"{_spell(shape)}/@{_local(name)}: {times}, and the XSD does not declare it")
             continue
         known.count, known.values = attribute.count, attribute.values
         misfits = find_misfits(known.declared.simple, known.values) if known.declared and known.declared.simple else ()
@@ -237,7 +237,8 @@ def _fill_children(shape: Shape, seen: Shape, notes: list[str]) -> None:
         child.parent = shape
         shape.children[name] = child
         if not is_open:
-            notes.append(f"{_spell(child)}: {child.count:,} times, and the XSD does not declare it ({child.place})")
+            times = counted(child.count, "time")
+            notes.append(f"{_spell(child)}: {times}, and the XSD does not declare it ({child.place})")
     for child in shape.children.values():
         if child.declared is not None and child.declared.min_occurs and child.holders < seen.count:
             notes.append(f"{_spell(child)}: {_absent(seen.count - child.holders, seen.count)}")

@@ -11,6 +11,7 @@ from sluice.draft.naming import word_set, words_of
 from sluice.draft.profile import Profile
 from sluice.draft.shape import SimpleType
 from sluice.feed.types import parse_type
+from sluice.wording import counted
 
 _COUNTERS = word_set("count index line nbof numberof page position pos row seq sequence")
 _COUNTED = word_set("age count day days hours minutes months seconds size year years yr yrs")
@@ -83,11 +84,11 @@ def _from_samples(name: str, profile: Profile) -> Kind:
     null, why, doubt = kind.null, kind.why, kind.doubt
     if tokens:
         null = tokens
-        told = ", ".join(f"{token} {profile.tokens[token]:,} times" for token in tokens)
+        told = ", ".join(f"{token} {counted(profile.tokens[token], 'time')}" for token in tokens)
         doubt = f"{told}, taken as NULL"
     if profile.empty:
         null = ("", *null)
-        why = f"{why}; empty {profile.empty:,} times" if why else f"empty {profile.empty:,} times"
+        why = "; ".join(filter(None, [why, f"empty {counted(profile.empty, 'time')}"]))
     return Kind(kind.type, kind.formats, null, kind.timezone, why=why, doubt=doubt)
 
 
@@ -225,7 +226,8 @@ def _text_doubts(profile: Profile) -> str:
     if profile.padded:
         return f"white space at an end of {profile.padded:,} of {profile.filled:,} texts; `trim: true` takes it away"
     if profile.tokens:
-        return "may stand for none: " + ", ".join(f"{t} ({n:,} times)" for t, n in sorted(profile.tokens.items()))
+        tokens = sorted(profile.tokens.items())
+        return "may stand for none: " + ", ".join(f"{token} ({counted(n, 'time')})" for token, n in tokens)
     return ""
 
 

@@ -175,7 +175,7 @@ def _with_hints(draft: Draft, name: str, found: KeyFound) -> KeyFound:
 
 def _summary(draft: Draft, outcome: Outcome) -> str:
     columns = sum(len(table.columns) for table in draft.tables)
-    told = f"{len(draft.tables)} tables, {columns} columns"
+    told = f"{counted(len(draft.tables), 'table')}, {counted(columns, 'column')}"
     if outcome.rows:
         rejected = sum(count for _, count in outcome.rejects)
         told += f"; {counted(outcome.found, 'record')} in the samples, {counted(rejected, 'fault')}"
