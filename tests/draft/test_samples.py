@@ -7,6 +7,7 @@ import io
 import tarfile
 import tracemalloc
 import zipfile
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,35 @@ def test_xsi_says_no_data(tmp_path: Path) -> None:
 def test_samples_that_are_not_there_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="there is no such file"):
         local_samples([str(tmp_path / "*.xml")])
+
+
+STANDARD = "urn:std:camt.053.001."
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [f"<D xmlns='{STANDARD}0{n}' x='{n}'><S a='1'><T>1</T></S></D>" for n in (2, 8, 4)],
+        [
+            f"<D xmlns='{STANDARD}02'><S/></D>",
+            f"<D xmlns='{STANDARD}08'><S/></D>",
+            f"<D xmlns='{STANDARD}02' xmlns:n='{STANDARD}08'><n:S/></D>",
+        ],
+    ],
+    ids=["versions", "both in one document"],
+)
+def test_the_order_of_documents_does_not_tell_versions(tmp_path: Path, documents: list[str]) -> None:
+    """Two URIs are versions of one standard if no document has both, and the least of them stands for all."""
+    found = []
+    for number, order in enumerate(permutations(documents)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        samples = sampled(folder, *order)
+        shapes = [shape for root in samples.roots for shape in root.walk()]
+        names = sorted((shape.path, shape.count, *sorted(shape.attributes)) for shape in shapes)
+        uris = {uri: sorted(family) for uri, family in samples.namespaces.uris.items()}
+        found.append((names, uris, samples.largest, samples.documents, dict(samples.namespaces.prefixes)))
+    assert all(one == found[0] for one in found)
+    is_version = len(found[0][1]) == 1
+    assert is_version == ("x='2'" in documents[0])
+    assert f"{STANDARD}02" in found[0][1]

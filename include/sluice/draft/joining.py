@@ -42,10 +42,10 @@ def join(schema: Schema, seen: Sequence[Shape], namespaces: Namespaces, root: st
 
     joining = Joining()
     by_name: dict[str, list[str]] = {}
-    for name in schema.element_names if seen else choose_root(schema, root):
-        namespaces.begin_document()
-        for prefix, uri in schema.namespaces_of(name) if not seen else ():
-            namespaces.declare(prefix, uri)
+    chosen = schema.element_names if seen else choose_root(schema, root)
+    if not seen:
+        _declare(namespaces, [list(schema.namespaces_of(name)) for name in chosen])
+    for name in chosen:
         by_name.setdefault(canonical(name), []).append(name)
     for shape in seen:
         names = by_name.get(shape.name)
@@ -59,6 +59,17 @@ def join(schema: Schema, seen: Sequence[Shape], namespaces: Namespaces, root: st
         joining.roots = [_declared_tree(schema, names, None, canonical, joining) for names in by_name.values()]
     joining.notes[:0] = schema.notes
     return joining
+
+
+def _declare(namespaces: Namespaces, documents: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Take what the schema has for one root for the namespaces of a document."""
+    tried = Namespaces()
+    for known in (tried, namespaces):
+        for declared in documents:
+            known.begin_document()
+            for prefix, uri in declared:
+                known.declare(prefix, uri)
+        namespaces.apart |= tried.together
 
 
 def _uri(clark: str) -> str:

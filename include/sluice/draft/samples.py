@@ -13,7 +13,7 @@ from typing import Any
 from sluice import xmlio
 from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas, iter_members
-from sluice.draft.counted import Node, line_of, shape_of
+from sluice.draft.counted import Node, line_of, rename, shape_of
 from sluice.draft.folding import fold_recursion, mark_alike, mark_items
 from sluice.draft.profile import Profile
 from sluice.draft.shape import Attribute, Shape
@@ -71,7 +71,14 @@ def local_samples(given: Sequence[str]) -> list[Path]:
 
 def read_samples(paths: Iterable[Path], tell: Callable[[str], None] = lambda _: None) -> Samples:
     """Read all of them. What cannot be read is told and passed over; what stood before a fault counts."""
-    samples = Samples()
+    paths = list(paths)
+    samples = _read_all(paths, tell, frozenset())
+    apart = samples.namespaces.together
+    return _read_all(paths, lambda _: None, frozenset(apart)) if apart else samples
+
+
+def _read_all(paths: Sequence[Path], tell: Callable[[str], None], apart: frozenset[str]) -> Samples:
+    samples = Samples(namespaces=Namespaces(apart))
     counting = _Counting(samples.namespaces)
     for path in paths:
         samples.paths.append(path)
@@ -249,6 +256,14 @@ class _Counting:
         found = node.attributes[key] = known or (Attribute(clark), [])
         return found
 
+    def _name_by_least(self) -> None:
+        new = {first: least for first, least in self._namespaces.settle().items() if first != least}
+        if new:
+            before = list(self._top.children)
+            rename(self._top, new)
+            names = dict(zip(before, self._top.children, strict=True))
+            self.largest = {names[name]: size for name, size in self.largest.items()}
+
     def _note_size(self) -> None:
         """How large the document is that ends here, at least as far as was read."""
         size = self.bytes_read - self._begun
@@ -257,6 +272,7 @@ class _Counting:
                 self.largest[root.name] = max(self.largest.get(root.name, 0), size)
 
     def finish(self) -> list[Shape]:
+        self._name_by_least()
         roots = [shape_of(node, None) for node in self._top.children.values()]
         for root in roots:
             fold_recursion(root)
