@@ -170,7 +170,7 @@ class Explainer:
             yield f"    only those{condition}"
         if self._has_files:
             outcomes = list(self._outcomes.of(reading.table, reading.column))
-            told = "; ".join([f"{self._census.hits(reading):,} rows find a value here", *outcomes])
+            told = "; ".join([_spell_hits(self._census.hits(reading)), *outcomes])
             yield f"    in the files: {told}"
 
     def _tell_above(self, steps: tuple[Step, ...], attribute: Name | None) -> Iterator[str]:
@@ -254,3 +254,7 @@ def _spell_conditions(steps: Sequence[Step]) -> str:
 
 def _same_column(one: Reading, other: Reading) -> bool:
     return (one.table, one.column, one.of_delete) == (other.table, other.column, other.of_delete)
+
+
+def _spell_hits(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'finds' if rows == 1 else 'find'} a value here"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+SAMPLE_PATHS = "files, folders with all below them, or patterns in quotes (*, ?, **); compressed files and archives too"
+"""What a person can give for samples, in the words of all commands."""
+
 
 def first_line(error: BaseException) -> str:
     """What an error says first, or its kind where it says nothing."""

@@ -45,7 +45,7 @@ DECIDING = {
     "new table": (
         "rejects:",
         "  gifts:\n    parent: orders\n    rows: Gift\n    columns: {name: Name}\nrejects:",
-        "gifts: new: a table of 1 columns, a row per Gift of orders",
+        "gifts: new: a table of 1 column, a row per Gift of orders",
     ),
     "table gone": (NOTES, "", "notes: gone: the table, with its 2 columns"),
     "table renamed": ("  notes:\n", "  remarks:\n", "remarks: renamed, was notes"),
@@ -244,3 +244,29 @@ def test_another_schema_has_no_tables_yet(
     assert main(["diff", str(write_feed()), "--against", str(tmp_path / "before.yaml")]) == 0
     assert 'CREATE TABLE IF NOT EXISTS "sales"."orders"' in capsys.readouterr().out
     assert load_feed(tmp_path / "orders").schema_name == "sales"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (" orders:\n", " requests:\n"),
+        ("  notes:\n", "  remarks:\n"),
+        ("sku: Sku", "article: Sku"),
+    ],
+    ids=["root table", "child table", "column"],
+)
+def test_what_seems_to_be_renamed_stops_a_pipeline(
+    write_feed: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+) -> None:
+    """Nothing refuses it: the next run would begin it anew, empty, beside the rows that are there."""
+    text = ORDERS.replace(old, new)
+    text = text.replace("parent: orders", "parent: requests") if "requests" in new else text
+    (tmp_path / "before.yaml").write_text(ORDERS)
+    assert main(["diff", str(write_feed(text)), "--against", str(tmp_path / "before.yaml")]) == 1
+    out = capsys.readouterr().out
+    assert "Dangerous: only the name seems to be new." in out
+    assert "Refused" not in out

@@ -132,7 +132,7 @@ def test_a_column_with_another_name(desk: Ground, capsys: pytest.CaptureFixture[
     run_day(desk, text, "2026-03-01", item("a", name="kept"))
     renamed = text.replace("name: Name", "label: Name")
     desk.feed(renamed, source=BY_DAY)
-    out = diff(capsys)
+    out = diff(capsys, code=1)
     assert "items.label  renamed, was name\n" in out
     assert "items.name is label now" in out
     desk.sql(out.split("is label now\n")[1].splitlines()[0])
@@ -163,7 +163,7 @@ def test_a_table_with_another_name(desk: Ground, capsys: pytest.CaptureFixture[s
     run_day(desk, text, "2026-03-01", item("a", parts=[("x", ["1"])]))
     renamed = text.replace("  items:\n", "  things:\n").replace("parent: items", "parent: things")
     desk.feed(renamed, source=BY_DAY)
-    out = diff(capsys)
+    out = diff(capsys, code=1)
     assert "things  renamed, was items\n" in out
     for statement in [line.strip() for line in out.splitlines() if " RENAME TO " in line]:
         desk.sql(statement)

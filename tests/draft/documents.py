@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sluice.cli import main
-from sluice.draft.samples import Samples, list_samples, read_samples
+from sluice.draft.samples import Samples, local_samples, read_samples
 from sluice.draft.shape import Shape
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
@@ -16,7 +16,7 @@ def sampled(folder: Path, *documents: str | bytes) -> Samples:
     for number, document in enumerate(documents):
         data = document.encode() if isinstance(document, str) else document
         (folder / f"{number:03}.xml").write_bytes(data)
-    return read_samples(list_samples([str(folder)]))
+    return read_samples(local_samples([str(folder)]))
 
 
 def shape_at(samples: Samples, path: str) -> Shape:

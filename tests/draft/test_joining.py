@@ -90,7 +90,7 @@ def test_both_know_their_part(tmp_path: Path) -> None:
         ),
         (
             order("<id>1</id><total>1</total><state>paid</state>", ' ccy="EUR" by="me"'),
-            "/orders/order/@by: 1 times, and the XSD does not declare it",
+            "/orders/order/@by: 1 time, and the XSD does not declare it",
         ),
     ],
 )

@@ -139,3 +139,29 @@ def test_few_values_and_fixed_forms_are_expected_with_a_warning(draft: Draft) ->
 def test_few_samples_promise_nothing(draft: Draft) -> None:
     rows = "".join(f"<Row id='{n}'><Status>{'OPEN' if n % 3 else 'DONE'}</Status></Row>" for n in range(30))
     assert draft(f"<Rows>{rows}</Rows>").expectations == ()
+
+
+@pytest.mark.parametrize(("count", "is_uncertain"), [(2, True), (3, True), (9, True), (10, False)])
+def test_a_key_of_few_records_is_called_uncertain(tmp_path: Path, count: int, is_uncertain: bool) -> None:
+    """In the notes, and beside the key."""
+    assert drafted(tmp_path, batch(*(order(n) for n in range(count)))).tables["orders"].key == ("order_id",)
+    for name in ("feed.yaml", "NOTES.md"):
+        assert ("Uncertain: in so few records" in (tmp_path / "drafted" / name).read_text()) == is_uncertain
+
+
+@pytest.mark.parametrize(("names", "key"), [("the same", ("order_id",)), ("others", ())])
+def test_large_documents_with_keys_that_come_again(draft: Draft, names: str, key: tuple[str, ...]) -> None:
+    """Numbers of several senders meet by chance; then nothing else of the records is the same, but what most have."""
+    documents = []
+    for day in range(3):
+        keys = [7 * n + n % 3 * 1000 for n in range(day * 10, day * 10 + 30)]
+        told = [n if names == "the same" else f"{n}-{day}" for n in keys]
+        documents.append(
+            batch(
+                *(
+                    order(n, f"<Name>n {name}</Name><Kind>{'ab'[(n + day) % 2]}</Kind>", price=f"{day}{n}")
+                    for n, name in zip(keys, told, strict=True)
+                )
+            )
+        )
+    assert draft(*documents).key == key

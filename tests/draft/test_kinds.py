@@ -92,7 +92,7 @@ def test_tokens_are_taken_as_null_where_all_else_fits_and_told() -> None:
     assert (kind.type, kind.null) == ("numeric(18,4)", ("N/A",))
     assert "N/A 2 times" in kind.doubt
     assert decide("Amount", profile_of("1", "N/A")).type == "text"
-    assert "may stand for none: - (1 times)" in decide("Name", profile_of("x", "-")).doubt
+    assert "may stand for none: - (1 time)" in decide("Name", profile_of("x", "-")).doubt
 
 
 def test_dates_that_read_in_two_ways_stay_text_and_are_told() -> None:
@@ -139,6 +139,8 @@ def test_all_texts_count_not_the_first_few() -> None:
         (SimpleType("long"), ["9223372036854775807"], "numeric(20,0)"),
         (SimpleType("unsignedLong"), [], "numeric(20,0)"),
         (SimpleType("integer"), ["1" * 25], "numeric(25,0)"),
+        (SimpleType("integer", minimum="0", maximum="99999999999999999999"), [], "numeric(20,0)"),
+        (SimpleType("nonNegativeInteger", maximum="9999999999"), [], "bigint"),
         (SimpleType("integer"), ["1" * 80], "text"),
         (SimpleType("decimal", total_digits=18), ["0.123456789012"], "numeric(30,12)"),
     ],
@@ -148,6 +150,18 @@ def test_an_xsd_says_more_unless_samples_break_it(simple: SimpleType, texts: lis
     assert kind.type == type_
     _, bad = Converter("x", column_of(kind)).convert(texts)
     assert bad == []
+
+
+@pytest.mark.parametrize("base", ["integer", "nonNegativeInteger", "positiveInteger", "negativeInteger"])
+def test_whole_numbers_without_bounds_are_a_doubt_where_only_the_xsd_speaks(base: str) -> None:
+    """A bigint takes what anybody counts, and what samples showed is evidence; what is only hoped is told."""
+    assert decide("X", Profile(), SimpleType(base)) == Kind(
+        "bigint", doubt="whole numbers without bounds in the XSD; none of more than 18 digits fits"
+    )
+    seen = decide("X", profile_of("-3", "1204"), SimpleType(base))
+    assert seen == Kind("bigint", why="-3 to 1,204; the XSD sets no bounds")
+    for simple in (SimpleType(base, total_digits=9), SimpleType("long"), SimpleType(base, minimum="-9", maximum="9")):
+        assert decide("X", Profile(), simple) == Kind("bigint")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -105,10 +107,31 @@ def test_what_cannot_be_drafted_is_said(orders: Path, tmp_path: Path, capsys: py
     for text in (
         "is no name of a feed",
         "give samples, an XSD, or both",
-        "there is no sample",
+        "there is no such file",
         "no element /Orders/Ordre",
     ):
         assert text in told
+
+
+@pytest.mark.parametrize("with_xsd", [False, True])
+def test_samples_that_are_all_malformed_give_no_draft(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], with_xsd: bool
+) -> None:
+    """Which files, and where in them, is said; one sound sample is enough for a draft."""
+    samples, out, xsd = tmp_path / "in", tmp_path / "os", tmp_path / "o.xsd"
+    samples.mkdir()
+    xsd.write_text("<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:element name='Os'/></xs:schema>")
+    (samples / "a.xml").write_text("<Os><O id='1'><A>1</A></O>\n<O id='2'><A>2</B></O></Os>")
+    with zipfile.ZipFile(samples / "b.zip", "w") as archive:
+        archive.writestr("m.xml", "<Os>\n\n<O id='1'>")
+    command = ["draft", "os", str(samples), "--out", str(out), *(["--xsd", str(xsd)] if with_xsd else [])]
+    assert main(command) == 1
+    told = capsys.readouterr().err.partition("nothing is drafted")[2]
+    assert f"{samples}/a.xml: line 2: " in told
+    assert f"{samples}/b.zip!m.xml: line 3: " in told
+    assert not out.exists()
+    (samples / "c.xml").write_text("<Os><O id='1'><A>1</A></O></Os>")
+    assert main(command) == 0
 
 
 def test_odd_values_are_written_as_yaml_that_reads_the_same(tmp_path: Path) -> None:
@@ -195,3 +218,35 @@ def test_the_golden_case_follows_a_changed_feed(
     file.write_text(file.read_text().replace("path: Changed", 'path: "@id"'))
     assert main(["draft", "orders", "--golden"]) == 1
     assert "rejects records of its samples" in capsys.readouterr().err
+
+
+def test_archives_in_archives_are_read_by_the_draft_as_by_its_feed(orders: Path, tmp_path: Path) -> None:
+    inner = orders.parent / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.write(orders, "orders.xml")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(inner, "inner.zip")
+    assert main(["draft", "orders", str(tmp_path / "outer.zip")]) == 0
+    assert load_feed(tmp_path / "include/feeds/orders").quotas.max_nesting == 2
+    assert main(["check", "orders", "--samples", str(tmp_path / "outer.zip"), "--strict"]) == 0
+
+
+def test_one_of_anything_is_told_as_one_and_signs_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.xml").write_text("<Letters from='x'><Letter><Id>1</Id><Note/></Letter></Letters>")
+    arguments = [str(tmp_path / "a.xml"), "--out", str(tmp_path / "letters"), "--record", "/Letters/Letter"]
+    assert main(["draft", "letters", *arguments]) == 0
+    told = capsys.readouterr().err
+    assert ": 1 table, 3 columns; 1 record in the samples, 0 faults" in told
+    notes = (tmp_path / "letters/NOTES.md").read_text()
+    assert "Drafted from 1 file with 1 document, " in notes
+    assert "1 record was found in the samples, and none was rejected." in notes
+    assert "A sign with +" not in notes
+    (tmp_path / "a.xml").write_text(f"<Os a='1'>{'<O><Id>1</Id></O>' * 20}</Os>")
+    assert main(["draft", "os", str(tmp_path / "a.xml"), "--out", str(tmp_path / "os")]) == 0
+    notes = (tmp_path / "os/NOTES.md").read_text()
+    assert "1 different value outside of what repeats (+1)" in notes
+    assert "A sign with + speaks for what repeats as the record, one with - for the document" in notes
+    for text in (told, notes):
+        assert not re.search(r"\b1 (times|tables|columns|records|files|documents|values)\b", text)

@@ -7,12 +7,13 @@ import io
 import tarfile
 import tracemalloc
 import zipfile
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 from tests.draft.documents import sampled, shape_at
 
-from sluice.draft.samples import list_samples, read_samples
+from sluice.draft.samples import local_samples, read_samples
 from sluice.errors import PermanentError
 
 ORDERS = """<Orders by="x"><Order id="1"><Line>a</Line><Line>b</Line></Order><Order id="2"><Line/></Order></Orders>"""
@@ -62,7 +63,7 @@ def test_archives_and_compressed_files_are_opened(tmp_path: Path) -> None:
         info = tarfile.TarInfo("1.xml")
         info.size = len(ORDERS)
         tar.addfile(info, io.BytesIO(ORDERS.encode()))
-    samples = read_samples(list_samples([str(folder)]))
+    samples = read_samples(local_samples([str(folder)]))
     assert (samples.files, samples.documents, samples.faults) == (3, 4, [])
 
 
@@ -76,7 +77,7 @@ def test_a_faulty_sample_is_told_and_the_others_are_read(tmp_path: Path) -> None
         "e.xml": "<A>&x;</A>",
     }.items():
         (tmp_path / name).write_text(text)
-    samples = read_samples(list_samples([str(tmp_path)]), told.append)
+    samples = read_samples(local_samples([str(tmp_path)]), told.append)
     assert [Path(fault.name).name for fault in samples.faults] == ["a.xml", "b.xml", "d.xml", "e.xml"]
     assert len(told) == 4
     assert shape_at(samples, "A").count == 3
@@ -136,7 +137,7 @@ def test_long_texts_are_not_held(tmp_path: Path) -> None:
 
 def test_a_pattern_that_is_none_is_told() -> None:
     with pytest.raises(PermanentError):
-        list_samples(["none/**.xml"])
+        local_samples(["none/**.xml"])
 
 
 def test_versions_of_a_namespace_are_one_shape(tmp_path: Path) -> None:
@@ -173,5 +174,37 @@ def test_xsi_says_no_data(tmp_path: Path) -> None:
 
 
 def test_samples_that_are_not_there_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PermanentError, match="there is no sample"):
-        list_samples([str(tmp_path / "*.xml")])
+    with pytest.raises(PermanentError, match="there is no such file"):
+        local_samples([str(tmp_path / "*.xml")])
+
+
+STANDARD = "urn:std:camt.053.001."
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [f"<D xmlns='{STANDARD}0{n}' x='{n}'><S a='1'><T>1</T></S></D>" for n in (2, 8, 4)],
+        [
+            f"<D xmlns='{STANDARD}02'><S/></D>",
+            f"<D xmlns='{STANDARD}08'><S/></D>",
+            f"<D xmlns='{STANDARD}02' xmlns:n='{STANDARD}08'><n:S/></D>",
+        ],
+    ],
+    ids=["versions", "both in one document"],
+)
+def test_the_order_of_documents_does_not_tell_versions(tmp_path: Path, documents: list[str]) -> None:
+    """Two URIs are versions of one standard if no document has both, and the least of them stands for all."""
+    found = []
+    for number, order in enumerate(permutations(documents)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        samples = sampled(folder, *order)
+        shapes = [shape for root in samples.roots for shape in root.walk()]
+        names = sorted((shape.path, shape.count, *sorted(shape.attributes)) for shape in shapes)
+        uris = {uri: sorted(family) for uri, family in samples.namespaces.uris.items()}
+        found.append((names, uris, samples.largest, samples.documents, dict(samples.namespaces.prefixes)))
+    assert all(one == found[0] for one in found)
+    is_version = len(found[0][1]) == 1
+    assert is_version == ("x='2'" in documents[0])
+    assert f"{STANDARD}02" in found[0][1]

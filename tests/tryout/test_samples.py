@@ -11,9 +11,12 @@ import pytest
 from moto import mock_aws
 from tests.tryout.trying import ORDERS, feed_with_samples, order, orders
 
+from sluice.draft.samples import local_samples
+from sluice.errors import PermanentError
 from sluice.feed.loading import load_feed
 from sluice.sources import Clients
-from sluice.tryout.samples import SamplesMissing, find_samples, own_samples
+from sluice.spots import short_name
+from sluice.tryout.samples import SamplesMissing, find_samples, list_samples, own_samples
 from sluice.tryout.trial import Counts, try_files
 
 FILES = {"b.xml": orders(order(1)), "deep/er/a.xml": orders(order(2)), "c.xml.gz": b"\x1f\x8b"}
@@ -97,3 +100,41 @@ def test_no_samples_from_the_web(tmp_path: Path) -> None:
     """They would have to be kept somewhere."""
     with pytest.raises(SamplesMissing, match="download"):
         find_samples(feed_with_samples(tmp_path, {}), ["https://example.com/a.xml"])
+
+
+def test_draft_reads_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is given: odd names, folders with hidden files, patterns across folders."""
+    feed = feed_with_samples(
+        tmp_path,
+        {name: orders(order(1)) for name in ("a[1].xml", "{x}.xml", ".hidden.xml", "half.xml.part", "d*/b.xml")},
+    )
+    monkeypatch.chdir(feed.folder / "samples")
+    for given, expected in {
+        ("a[1].xml",): ["a[1].xml"],
+        ("{x}.xml",): ["{x}.xml"],
+        ("*.xml",): ["a[1].xml", "{x}.xml"],
+        ("**",): ["a[1].xml", "d*/b.xml", "{x}.xml"],
+        (".",): ["a[1].xml", "d*/b.xml", "{x}.xml"],
+        ("d*",): ["d*/b.xml"],
+        (".hidden.xml", "half.xml.part"): [".hidden.xml", "half.xml.part"],
+        ("{x}.xml", "../samples/a[1].xml", "a[1].xml"): ["a[1].xml", "{x}.xml"],
+    }.items():
+        assert [short_name(file.uri) for file in find_samples(feed, given)] == expected
+        assert [short_name(str(path)) for path in local_samples(given)] == expected
+
+
+@pytest.mark.parametrize("path", ["a{.xml", "{date:%Y-%m-%d}.xml", "[ab].xml", "none/**"])
+def test_all_commands_say_the_same_of_what_is_not_there(tmp_path: Path, path: str) -> None:
+    told = []
+    for find in (local_samples, list_samples):
+        with pytest.raises(SamplesMissing) as caught:
+            find([str(tmp_path / path)])
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+    assert path in told[0]
+
+
+@pytest.mark.parametrize("path", ["s3://landing/*", "https://example.com/a.xml"])
+def test_samples_of_a_draft_are_files_of_this_machine(path: str) -> None:
+    with pytest.raises(PermanentError, match="download"):
+        local_samples([path])

@@ -9,6 +9,7 @@ from typing import Any
 
 from sluice.feed.model import Feed
 from sluice.feed.tables import Column
+from sluice.wording import counted
 
 ADDED, REMOVED, RENAMED = "new", "gone", "renamed"
 _ABSENT = object()
@@ -46,12 +47,13 @@ def compare_mappings(old: Document, new: Document) -> list[Change]:
     changes += [Change(new_name, f"{RENAMED}, was {old_name}") for old_name, new_name in tables.items()]
     for name, table in old["tables"].items():
         if name not in new["tables"] and name not in tables:
-            changes.append(Change(name, f"{REMOVED}: the table, with its {len(table['columns'])} columns"))
+            changes.append(Change(name, f"{REMOVED}: the table, with its {counted(len(table['columns']), 'column')}"))
     came_from = {new_name: old_name for old_name, new_name in tables.items()}
     for name, table in new["tables"].items():
         before = old["tables"].get(came_from.get(name, name))
         if before is None:
-            changes.append(Change(name, f"{ADDED}: a table of {len(table['columns'])} columns, {_origin(table)}"))
+            size = counted(len(table["columns"]), "column")
+            changes.append(Change(name, f"{ADDED}: a table of {size}, {_origin(table)}"))
         else:
             columns = {rename.old: rename.new for rename in renames if rename.table == name}
             changes += _compare_table(name, before, table, columns)

@@ -47,7 +47,7 @@ def tell_tables(plan: TablePlan, where: str) -> Iterator[str]:
 def _tell_renames(plan: TablePlan) -> Iterator[str]:
     if not plan.renames:
         return
-    yield "Only the name seems to be new. If so, run this before the next run, which else makes it anew and empty:"
+    yield "Dangerous: only the name seems to be new. If so, run this first: the next run would make it anew and empty."
     for rename, statements in plan.renames:
         yield f"  {rename.table + '.' if rename.table else ''}{rename.old} is {rename.new} now"
         yield from (f"    {statement}" for statement in statements)

@@ -33,8 +33,9 @@ class TablePlan:
     after: Difference
 
     @property
-    def is_refused(self) -> bool:
-        return bool(self.difference.refused)
+    def is_dangerous(self) -> bool:
+        """Whether the next run would refuse, or begin empty what seems to have another name only."""
+        return bool(self.difference.refused or self.renames)
 
 
 def plan_tables(feed: Feed, existing: Existing, before: Iterable[Document], renames: Sequence[Rename]) -> TablePlan:

@@ -16,8 +16,6 @@ from sluice.spots import Spot
 
 IN_SET = "expect_column_values_to_be_in_set"
 MAX_TOLD = 5
-# The most digits that the built-in types have; those without bounds are not here.
-_DIGITS = {"long": 19, "int": 10, "short": 5, "byte": 3, "unsignedInt": 10, "unsignedShort": 5, "unsignedByte": 3}
 _FITS_INTEGER = frozenset({"int", "short", "byte", "unsignedShort", "unsignedByte"})
 _SAFE_DIGITS = {"integer": 9, "bigint": 18}
 
@@ -123,13 +121,13 @@ def _integer_faults(kind: str, simple: SimpleType) -> Iterator[str]:
     elif simple.base in ("double", "float"):
         yield f"the type is {kind}, and the XSD says xs:{simple.base}"
     elif (simple.is_whole_number or simple.base == "decimal") and not _is_within(kind, simple):
-        digits = whole_digits(simple)
+        digits = simple.whole_digits
         allowed = f"{digits} digits" if digits else "numbers of any size"
         yield f"the type is {kind}, and the XSD allows {allowed} (xs:{simple.base})"
 
 
 def _is_within(kind: str, simple: SimpleType) -> bool:
-    digits = whole_digits(simple)
+    digits = simple.whole_digits
     if simple.base in _FITS_INTEGER or (digits is not None and digits <= _SAFE_DIGITS[kind]):
         return True
     # whole numbers without bounds: a bigint takes what anybody counts
@@ -139,19 +137,9 @@ def _is_within(kind: str, simple: SimpleType) -> bool:
 def _numeric_faults(column: ColumnType, simple: SimpleType) -> Iterator[str]:
     if simple.fraction_digits is not None and simple.fraction_digits > column.scale:
         yield f"the XSD allows {simple.fraction_digits} digits after the point, and {column} takes {column.scale}"
-    digits = whole_digits(simple)
+    digits = simple.whole_digits
     if digits is not None and digits > column.precision - column.scale:
         yield f"the XSD allows {digits} digits before the point, and {column} takes {column.precision - column.scale}"
-
-
-def whole_digits(simple: SimpleType) -> int | None:
-    """The most digits before the point; None where the XSD does not say."""
-    bounds = [bound for bound in (simple.minimum, simple.maximum) if bound is not None]
-    found = [simple.total_digits, _DIGITS.get(simple.base)]
-    is_positive = simple.base in ("positiveInteger", "nonNegativeInteger") and simple.maximum is not None
-    if len(bounds) == 2 or is_positive:
-        found.append(max(len(bound.strip().lstrip("+-").partition(".")[0].lstrip("0")) for bound in bounds) or 1)
-    return min((digits for digits in found if digits is not None), default=None)
 
 
 # -- expectations -----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.cli import warehouse
+from sluice.wording import counted
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,6 +22,10 @@ STDIN = "-"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Exit code: 0 the next run changes the tables by itself, or nothing; 1 a person has to act before it: it would"
+        " refuse, or make anew and empty what seems to be renamed; 2 wrong usage."
+    )
     parser.add_argument("feed", metavar="FEED", help="name of a feed, or its folder")
     parser.add_argument(
         "--against",
@@ -34,7 +39,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def show(chosen: argparse.Namespace) -> int:
-    """Returns 1 where the next run would refuse to change the tables, so that a pipeline can stop there."""
+    """Returns 1 where a pipeline should stop: where the next run would refuse to change the tables, or make anew and
+    empty what seems to have another name only.
+    """
     from sluice.feed.loading import folder_of, load_feed
 
     feed = load_feed(folder_of(chosen.feed))
@@ -42,13 +49,13 @@ def show(chosen: argparse.Namespace) -> int:
         with warehouse.open_ledger() as connection:
             _print(_history(connection, feed))
         return 0
-    is_refused = False
+    is_dangerous = False
     if chosen.against is not None:
-        is_refused |= _against(feed, chosen.against)
+        is_dangerous |= _against(feed, chosen.against)
     if chosen.against is None or chosen.warehouse:
         with warehouse.open_ledger() as connection:
-            is_refused |= _warehouse(connection, feed)
-    return 1 if is_refused else 0
+            is_dangerous |= _warehouse(connection, feed)
+    return 1 if is_dangerous else 0
 
 
 def _print(lines: Iterator[str]) -> None:
@@ -61,7 +68,8 @@ def _history(connection: psycopg.Connection, feed: Feed) -> Iterator[str]:
     from sluice.change.report import tell_history
 
     mappings = read_mappings(connection, feed.feed)
-    yield f"feed {feed.feed}: {len(mappings)} mappings so far" if mappings else f"feed {feed.feed}: no mapping yet"
+    told = f"{counted(len(mappings), 'mapping')} so far" if mappings else "no mapping yet"
+    yield f"feed {feed.feed}: {told}"
     yield from tell_history(mappings, read_standing(connection, feed.feed))
 
 
@@ -83,7 +91,7 @@ def _against(feed: Feed, what: str) -> bool:
     existing = layout_of(side.feed) if is_there else Existing({}, {}, keys=Existing({}, {}), comments={})
     plan = plan_tables(feed, existing, [side.document], find_renames(side.document, document))
     _print(tell_tables(plan, f"the schema {feed.schema_name}"))
-    return plan.is_refused
+    return plan.is_dangerous
 
 
 def _side(feed: Feed, what: str) -> Side:
@@ -121,4 +129,4 @@ def _warehouse(connection: psycopg.Connection, feed: Feed) -> bool:
     plan = plan_tables(feed, read_layout(connection, feed.schema_name), [m.document for m in mappings], renames)
     _print(tell_tables(plan, f"the schema {feed.schema_name}"))
     _print(tell_loaded(feed.feed, read_standing(connection, feed.feed), newest, mapping_hash(feed)))
-    return plan.is_refused
+    return plan.is_dangerous

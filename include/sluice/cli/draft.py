@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 from sluice.errors import PermanentError
+from sluice.wording import SAMPLE_PATHS
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the feed's name: lower case, digits, _")
-    parser.add_argument(
-        "samples", nargs="*", metavar="SAMPLE", help="files, folders or globs; compressed and archives too"
-    )
+    parser.add_argument("samples", nargs="*", metavar="SAMPLE", help=SAMPLE_PATHS)
     parser.add_argument(
         "--xsd", nargs="+", action="extend", default=[], metavar="FILE", help="XSDs of the files, or folders of such"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.cli.entries import printable
-from sluice.wording import counted
+from sluice.wording import SAMPLE_PATHS, counted
 
 if TYPE_CHECKING:
     from sluice.checks.report import Report
@@ -39,7 +39,7 @@ def declare_check(parser: argparse.ArgumentParser) -> None:
         "--samples",
         nargs="+",
         metavar="PATH",
-        help="files, folders or patterns to try the one feed on; by default each feed is tried on its own samples/",
+        help=f"try the one feed on these: {SAMPLE_PATHS}; by default each feed is tried on its own samples/",
     )
     samples.add_argument("--no-samples", action="store_true", help="look at the feed files only")
     parser.add_argument("--strict", action="store_true", help="warnings are errors")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluice.cli.entries import printable
-from sluice.wording import counted
+from sluice.wording import SAMPLE_PATHS, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,9 +23,7 @@ WRONG_USAGE = 2
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("feed", metavar="FEED", help="name of a feed, or its folder")
-    parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="files, folders or patterns; by default the feed's own samples/"
-    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help=f"{SAMPLE_PATHS}; by default the feed's own samples/")
     parser.add_argument("--rows", type=_count, default=5, metavar="N", help="how many rows of each table to show (5)")
     parser.add_argument(
         "--table", action="append", metavar="T", help="show this table only; may be given several times"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sluice.draft.profile import Profile
 from sluice.draft.shape import Attribute, Shape
@@ -37,6 +37,24 @@ def line_of(node: Node | None) -> Iterator[Node]:
     while node is not None:
         yield node
         node = node.parent
+
+
+def rename(top: Node, new: Mapping[str, str]) -> None:
+    """Give all nodes their names by other URIs, where ``new`` has such for theirs."""
+    nodes = [top]
+    while nodes:
+        node = nodes.pop()
+        node.name = _renamed(node.name, new)
+        for attribute, _ in node.attributes.values():
+            attribute.name = _renamed(attribute.name, new)
+        node.types = Counter({_renamed(name, new): count for name, count in node.types.items()})
+        node.children = {_renamed(name, new): child for name, child in node.children.items()}
+        nodes += node.children.values()
+
+
+def _renamed(clark: str, new: Mapping[str, str]) -> str:
+    uri, brace, local = clark[1:].rpartition("}")
+    return f"{{{new.get(uri, uri)}}}{local}" if brace else clark
 
 
 def shape_of(node: Node, parent: Shape | None) -> Shape:

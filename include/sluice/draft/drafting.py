@@ -15,6 +15,7 @@ from sluice.draft.samples import Samples
 from sluice.draft.shape import Shape
 from sluice.draft.tables import Tabulation, name_values
 from sluice.errors import PermanentError
+from sluice.wording import counted
 
 # Documents of so many kinds are hardly one feed.
 MAX_KINDS = 4
@@ -32,6 +33,7 @@ class Draft:
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     xsd_files: tuple[str, ...] = ()
+    has_inner_archives: bool = False
     expectations: dict[str, tuple[ExpectationDraft, ...]] = field(default_factory=dict)
 
 
@@ -64,7 +66,7 @@ def choose(
     if not roots:
         raise PermanentError("no sample holds any XML")
     if len(roots) > MAX_KINDS:
-        lines = [f"{spell(root)}: {root.count:,} documents, of {root.name}" for root in roots]
+        lines = [f"{spell(root)}: {counted(root.count, 'document')}, of {root.name}" for root in roots]
         raise RecordUnclear(f"the samples are documents of {len(roots)} kinds: make a feed of each", lines, ())
     plain = {root.name: root for root in seen}
     choices = [
@@ -91,7 +93,14 @@ def draft_feed(name: str, roots: Sequence[Shape], samples: Samples, choices: Seq
     work = Tabulation(records, Spelling(prefixes))
     tables = work.tables()
     notes = (*work.left.notes, *_outside(roots, records, tables))
-    return Draft(name, declarations(prefixes, samples.namespaces), tuple(tables), notes, tuple(choices))
+    return Draft(
+        name,
+        declarations(prefixes, samples.namespaces),
+        tuple(tables),
+        notes,
+        tuple(choices),
+        has_inner_archives=samples.has_inner_archives,
+    )
 
 
 def _outside(roots: Sequence[Shape], records: Sequence[Shape], tables: Sequence[TableDraft]) -> Iterator[str]:
@@ -106,7 +115,7 @@ def _outside(roots: Sequence[Shape], records: Sequence[Shape], tables: Sequence[
                 continue
             if shape.is_leaf or shape.attributes or (shape.with_text and id(shape) in on_the_way):
                 where = "beside records" if id(shape) in on_the_way else "outside of all records"
-                yield f"{spell(shape)}: stands {where}, {shape.count:,} times; no column reads it"
+                yield f"{spell(shape)}: stands {where}, {counted(shape.count, 'time')}; no column reads it"
 
 
 def with_keys(draft: Draft, keys: Mapping[str, KeyFound]) -> Draft:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas, iter_members
+from sluice.draft.samples import MAX_NESTING
 from sluice.draft.trial import Trial, run_trial
 from sluice.draft.writing import WIDTH, flow
 from sluice.errors import MalformedXML, PermanentError
@@ -99,7 +100,7 @@ def _cut(feed: Feed, path: Path) -> bytes | None:
     table = PathTable(Plan(feed).local_paths)
     try:
         with path.open("rb") as raw:
-            for member in iter_members(raw, Quotas(max_nesting=2)):
+            for member in iter_members(raw, Quotas(max_nesting=MAX_NESTING)):
                 for piece in PieceReader(Utf8Stream(member.stream), table, keep_leads=True):
                     if isinstance(piece, Piece) and len(piece.starts):
                         return _head(piece)

@@ -15,6 +15,7 @@ from sluice.draft.schema import Schema, choose_root, grow
 from sluice.draft.schema_types import wider_type
 from sluice.draft.shape import Declared, Shape
 from sluice.draft.versions import Namespaces
+from sluice.wording import counted
 
 Canonical = Callable[[str], str]
 """A Clark name with the namespace that stands for all versions of it."""
@@ -41,10 +42,10 @@ def join(schema: Schema, seen: Sequence[Shape], namespaces: Namespaces, root: st
 
     joining = Joining()
     by_name: dict[str, list[str]] = {}
-    for name in schema.element_names if seen else choose_root(schema, root):
-        namespaces.begin_document()
-        for prefix, uri in schema.namespaces_of(name) if not seen else ():
-            namespaces.declare(prefix, uri)
+    chosen = schema.element_names if seen else choose_root(schema, root)
+    if not seen:
+        _declare(namespaces, [list(schema.namespaces_of(name)) for name in chosen])
+    for name in chosen:
         by_name.setdefault(canonical(name), []).append(name)
     for shape in seen:
         names = by_name.get(shape.name)
@@ -58,6 +59,17 @@ def join(schema: Schema, seen: Sequence[Shape], namespaces: Namespaces, root: st
         joining.roots = [_declared_tree(schema, names, None, canonical, joining) for names in by_name.values()]
     joining.notes[:0] = schema.notes
     return joining
+
+
+def _declare(namespaces: Namespaces, documents: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Take what the schema has for one root for the namespaces of a document."""
+    tried = Namespaces()
+    for known in (tried, namespaces):
+        for declared in documents:
+            known.begin_document()
+            for prefix, uri in declared:
+                known.declare(prefix, uri)
+        namespaces.apart |= tried.together
 
 
 def _uri(clark: str) -> str:
@@ -214,9 +226,8 @@ def _fill_attributes(shape: Shape, seen: Shape, notes: list[str]) -> None:
         if known is None:
             shape.attributes[name] = attribute
             if not is_open:
-                notes.append(
-                    f"{_spell(shape)}/@{_local(name)}: {attribute.count:,} times, and the XSD does not declare it"
-                )
+                times = counted(attribute.count, "time")
+                notes.append(f"{_spell(shape)}/@{_local(name)}: {times}, and the XSD does not declare it")
             continue
         known.count, known.values = attribute.count, attribute.values
         misfits = find_misfits(known.declared.simple, known.values) if known.declared and known.declared.simple else ()
@@ -237,7 +248,8 @@ def _fill_children(shape: Shape, seen: Shape, notes: list[str]) -> None:
         child.parent = shape
         shape.children[name] = child
         if not is_open:
-            notes.append(f"{_spell(child)}: {child.count:,} times, and the XSD does not declare it ({child.place})")
+            times = counted(child.count, "time")
+            notes.append(f"{_spell(child)}: {times}, and the XSD does not declare it ({child.place})")
     for child in shape.children.values():
         if child.declared is not None and child.declared.min_occurs and child.holders < seen.count:
             notes.append(f"{_spell(child)}: {_absent(seen.count - child.holders, seen.count)}")

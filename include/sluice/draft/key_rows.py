@@ -44,6 +44,13 @@ class KeyRows:
         pa.default_memory_pool().release_unused()
         return count
 
+    def pairs(self, names: Sequence[str]) -> int:
+        """How many pairs of rows have the same in these columns; of no columns, how many pairs there are."""
+        if not names:
+            return self.num_rows * (self.num_rows - 1) // 2
+        counts = self.table(names).group_by(list(names)).aggregate([([], "count_all")]).column("count_all")
+        return int(pc.sum(pc.multiply(counts, pc.subtract(counts, 1))).as_py() or 0) // 2
+
     def are_counted(self, name: str) -> bool:
         """Whether numbers, of which none is twice in one document, only count its records: 1, 2, 3 or 10, 20, 30, from
         the start in each. Such a number names another record in the next document.

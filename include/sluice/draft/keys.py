@@ -15,6 +15,7 @@ from sluice.draft.drafted import ColumnDraft, TableDraft
 from sluice.draft.key_rows import KeyRows, Reader
 from sluice.draft.naming import word_set, words_of
 from sluice.draft.profile import Profile
+from sluice.wording import counted
 
 _GLOBAL = word_set("doi ein guid gtin isin lei pmid uid uuid")
 _IDS = _GLOBAL | word_set("iban id identifier key nb nbr no nr num number ref reference tin vat")
@@ -208,7 +209,9 @@ class _Search:
             return False
         if self._per_document >= ENOUGH_PER_DOCUMENT:
             is_strong = len(columns) == 1 and _rank(columns[0], self._table) >= 6
-            return is_strong and (self._came_again(distinct) or not self._counts_records(columns[0]))
+            if not is_strong or self._came_again(distinct):
+                return is_strong
+            return not self._counts_records(columns[0]) and self._have_in_common(columns[0])
         if distinct < 0.7 * self._total or not self._are_versions(columns):
             return False
         own = [c.name for c in self._table.columns if _is_plain(c) and not c.value.up]
@@ -227,6 +230,22 @@ class _Search:
     def _came_again(self, distinct: int) -> bool:
         """Whether of the records beyond the first of each key at least half are the same again."""
         return self._total - self._contents([]) >= (self._total - distinct) / 2
+
+    def _have_in_common(self, key: ColumnDraft) -> bool:
+        """Whether records of one key have some other value in common, clearly more often than by chance, or a time of
+        change: else they are rather different records of the same number.
+        """
+        updated = {column.name for column in self._orders() if _UPDATED & set(words_of(_name_of(column)))}
+        if updated & {*self._differing([key.name])}:
+            return True
+        of_key, of_all = self._rows.pairs([key.name]), self._rows.pairs([])
+        for column in self._table.columns:
+            if column is key or column.value.up or not _is_plain(column):
+                continue
+            chance = self._rows.pairs([column.name]) / of_all
+            if chance < 1 and self._rows.pairs([key.name, column.name]) / of_key >= (1 + chance) / 2:
+                return True
+        return False
 
     def _are_versions(self, key: Sequence[ColumnDraft]) -> bool:
         """Whether records of one key have all of their other identifiers in common."""
@@ -281,7 +300,9 @@ class _Search:
         return ("file_date",)
 
     def _why(self, key: Sequence[str], version: tuple[str, ...]) -> str:
-        told = f"{self._count(key):,} different keys in {self._total:,} records."
+        told = f"{counted(self._count(key), 'different key')} in {self._total:,} records."
+        if self._total < ENOUGH_FOR_SEVERAL:
+            told = f"{told} Uncertain: in so few records much differs by chance."
         if version != ("file_date",):
             return told
         return f"{told} No column says which of two is newer: the date in the file's URI does, then its last change."

@@ -11,6 +11,7 @@ from sluice.draft.naming import word_set, words_of
 from sluice.draft.profile import Profile
 from sluice.draft.shape import SimpleType
 from sluice.feed.types import parse_type
+from sluice.wording import counted
 
 _COUNTERS = word_set("count index line nbof numberof page position pos row seq sequence")
 _COUNTED = word_set("age count day days hours minutes months seconds size year years yr yrs")
@@ -83,11 +84,11 @@ def _from_samples(name: str, profile: Profile) -> Kind:
     null, why, doubt = kind.null, kind.why, kind.doubt
     if tokens:
         null = tokens
-        told = ", ".join(f"{token} {profile.tokens[token]:,} times" for token in tokens)
+        told = ", ".join(f"{token} {counted(profile.tokens[token], 'time')}" for token in tokens)
         doubt = f"{told}, taken as NULL"
     if profile.empty:
         null = ("", *null)
-        why = f"{why}; empty {profile.empty:,} times" if why else f"empty {profile.empty:,} times"
+        why = "; ".join(filter(None, [why, f"empty {counted(profile.empty, 'time')}"]))
     return Kind(kind.type, kind.formats, null, kind.timezone, why=why, doubt=doubt)
 
 
@@ -225,7 +226,8 @@ def _text_doubts(profile: Profile) -> str:
     if profile.padded:
         return f"white space at an end of {profile.padded:,} of {profile.filled:,} texts; `trim: true` takes it away"
     if profile.tokens:
-        return "may stand for none: " + ", ".join(f"{t} ({n:,} times)" for t, n in sorted(profile.tokens.items()))
+        tokens = sorted(profile.tokens.items())
+        return "may stand for none: " + ", ".join(f"{token} ({counted(n, 'time')})" for token, n in tokens)
     return ""
 
 
@@ -240,7 +242,7 @@ def _from_schema(simple: SimpleType, profile: Profile) -> Kind | None:
     if base == "boolean":
         return Kind("boolean", null=_if_empty(profile))
     if simple.is_whole_number:
-        return Kind(_whole(simple, profile), null=_if_empty(profile))
+        return _whole(simple, profile)
     if base == "decimal":
         return _decimal(simple, profile)
     if base == "date":
@@ -254,14 +256,20 @@ def _if_empty(profile: Profile) -> tuple[str, ...]:
     return ("",) if profile.empty else ()
 
 
-def _whole(simple: SimpleType, profile: Profile) -> str:
-    """The type of whole numbers, with room for those that were seen: an XSD may set no bounds."""
-    numbers = profile.numbers
-    declared = 20 if simple.base == "unsignedLong" else simple.total_digits or 0
-    digits = max(declared, numbers.whole)
+def _whole(simple: SimpleType, profile: Profile) -> Kind:
+    """Whole numbers, with room for those that were seen. Where an XSD sets no bounds, a bigint takes what anybody
+    counts; that is told, with what samples showed, or as a doubt where they have none.
+    """
+    null, numbers, declared = _if_empty(profile), profile.numbers, simple.whole_digits
+    digits = max(0 if simple.base == "long" else declared or 0, numbers.whole)
     if digits > _BIGINT_DIGITS:
-        return f"numeric({min(max(digits, 20), _MAX_DIGITS)},0)"
-    return "integer" if simple.base in _SMALL and _are_integers(profile) else "bigint"
+        return Kind(f"numeric({min(max(digits, 20), _MAX_DIGITS)},0)", null=null)
+    if declared is not None:
+        return Kind("integer" if simple.base in _SMALL and _are_integers(profile) else "bigint", null=null)
+    if profile.filled:
+        return Kind("bigint", null=null, why=f"{_bounds(profile)}; the XSD sets no bounds")
+    doubt = f"whole numbers without bounds in the XSD; none of more than {_BIGINT_DIGITS} digits fits"
+    return Kind("bigint", null=null, doubt=doubt)
 
 
 def _are_integers(profile: Profile) -> bool:

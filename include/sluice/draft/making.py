@@ -16,7 +16,7 @@ from sluice.draft.expectations import expect
 from sluice.draft.golden import SAMPLE_DAY, make_golden, renew_golden
 from sluice.draft.keys import KeyFound, find_key
 from sluice.draft.notes import Outcome, write_notes
-from sluice.draft.samples import Samples, list_samples, read_samples
+from sluice.draft.samples import Samples, local_samples, read_samples
 from sluice.draft.schema_copies import read_declared, with_schema, write_copies
 from sluice.draft.trial import run_trial
 from sluice.draft.writing import write_feed
@@ -27,6 +27,7 @@ from sluice.spots import short_name
 from sluice.wording import counted
 
 NOTES_FILE = "NOTES.md"
+MAX_FAULTS = 20  # so many samples are named that are malformed
 Tell = Callable[[str], None]
 
 
@@ -52,7 +53,9 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
         raise PermanentError(f"the folder of a feed is called like it: {request.folder / request.name}")
     if not request.samples and not request.xsds:
         raise PermanentError("give samples, an XSD, or both")
-    samples = read_samples(list_samples(request.samples), tell)
+    samples = read_samples(local_samples(request.samples), tell)
+    if samples.faults and not samples.sound:
+        raise PermanentError(_all_malformed(samples))
     roots, declared = samples.roots, None
     if request.xsds:
         declared = read_declared(request.xsds, samples, request.root)
@@ -83,6 +86,14 @@ def make_draft(request: Request, tell: Tell, show: Tell, ask: Callable[[tuple[st
     for path in _write_golden(request, samples):
         tell(f"wrote {short_name(str(path))}")
     return 0
+
+
+def _all_malformed(samples: Samples) -> str:
+    """Such files load nothing, so that a draft of what stood before their faults would say nothing either."""
+    lines = "".join(f"\n  {fault.name}: {fault.why}" for fault in samples.faults[:MAX_FAULTS])
+    rest = len(samples.faults) - MAX_FAULTS
+    more = f"\n  and {rest:,} more" if rest > 0 else ""
+    return f"nothing is drafted, for no sample could be read to its end:{lines}{more}"
 
 
 def _free_name(path: Path) -> Path:
@@ -164,7 +175,7 @@ def _with_hints(draft: Draft, name: str, found: KeyFound) -> KeyFound:
 
 def _summary(draft: Draft, outcome: Outcome) -> str:
     columns = sum(len(table.columns) for table in draft.tables)
-    told = f"{len(draft.tables)} tables, {columns} columns"
+    told = f"{counted(len(draft.tables), 'table')}, {counted(columns, 'column')}"
     if outcome.rows:
         rejected = sum(count for _, count in outcome.rejects)
         told += f"; {counted(outcome.found, 'record')} in the samples, {counted(rejected, 'fault')}"

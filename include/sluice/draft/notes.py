@@ -9,6 +9,7 @@ from sluice.draft.drafted import TableDraft
 from sluice.draft.drafting import Draft
 from sluice.draft.records import Choice, describe, spell
 from sluice.draft.samples import Samples
+from sluice.wording import counted
 
 MAX_LINES = 40
 
@@ -49,9 +50,10 @@ def _read(draft: Draft, samples: Samples) -> Iterator[str]:
     if not samples.files:
         yield "Drafted without samples: nothing here was seen in a document."
         return
-    kinds = "".join(f"\n- {root.count:,} documents `{spell(root)}` ({root.name})" for root in samples.roots)
+    kinds = "".join(f"\n- {counted(root.count, 'document')} `{spell(root)}` ({root.name})" for root in samples.roots)
     yield (
-        f"Drafted from {samples.files:,} files with {samples.documents:,} documents, {samples.bytes:,} bytes in all."
+        f"Drafted from {counted(samples.files, 'file')} with {counted(samples.documents, 'document')},"
+        f" {samples.bytes:,} bytes in all."
         f"{kinds if len(samples.roots) > 1 else ''}"
     )
     if len(samples.roots) > 1:
@@ -70,7 +72,8 @@ def _came(outcome: Outcome) -> Iterator[str]:
     if not outcome.rows:
         return
     rejected = sum(count for _, count in outcome.rejects)
-    yield f"{outcome.found:,} records were found in the samples" + (", and none was rejected." if not rejected else ".")
+    found = f"{counted(outcome.found, 'record')} {'was' if outcome.found == 1 else 'were'} found in the samples"
+    yield f"{found}." if rejected else f"{found}, and none was rejected."
     yield ""
     yield "| table | rows |"
     yield "|---|---|"
@@ -79,7 +82,7 @@ def _came(outcome: Outcome) -> Iterator[str]:
         yield ""
         yield "Rejected:"
         yield ""
-        yield from (f"- {reason}: {count:,} times" for reason, count in outcome.rejects)
+        yield from (f"- {reason}: {counted(count, 'time')}" for reason, count in outcome.rejects)
         yield from (f"- {line}" for line in outcome.first_rejects)
 
 
@@ -87,6 +90,12 @@ def _record(choice: Choice) -> Iterator[str]:
     chosen = ", ".join(f"`{spell(shape)}`" for shape in choice.records)
     why = "as you said" if choice.is_given else "; ".join(choice.signs) or "nothing in it repeats"
     yield f"{chosen}: {why}."
+    if choice.signs and not choice.is_given:
+        yield ""
+        yield (
+            "A sign with + speaks for what repeats as the record, one with - for the document as a whole; the number is"
+            f" its weight. Together they are {choice.score:+d}: {_verdict(choice.score)}."
+        )
     if len(choice.candidates) > 1:
         yield ""
         yield "Candidates:"
@@ -96,6 +105,10 @@ def _record(choice: Choice) -> Iterator[str]:
             yield ""
             yield "This was a close call; `sluice draft --record PATH` takes another."
     yield ""
+
+
+def _verdict(score: int) -> str:
+    return "above 0 is what repeats, below 0 the document" if score else "0 decides nothing"
 
 
 def _keys(draft: Draft, outcome: Outcome) -> Iterator[str]:
@@ -136,6 +149,6 @@ def _pairs(table: TableDraft) -> Iterator[str]:
 
 def _left_out(samples: Samples, outcome: Outcome) -> Iterator[str]:
     for path, count in list(outcome.unread)[:MAX_LINES]:
-        yield f"- `{path}`: met {count:,} times within records, and no column reads it"
+        yield f"- `{path}`: met {counted(count, 'time')} within records, and no column reads it"
     if len(outcome.unread) > MAX_LINES:
         yield f"- and {len(outcome.unread) - MAX_LINES:,} more"

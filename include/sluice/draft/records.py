@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sluice.draft.declarations import is_optional
 from sluice.draft.naming import plural, snake, word_set, words_of
 from sluice.draft.shape import Shape
+from sluice.wording import counted
 
 # So many values above the records become columns of each; more are a record of their own.
 MAX_HEADER_VALUES = 20
@@ -201,9 +202,9 @@ def _all_signs(root: Shape, front: list[Shape], heaviest: Shape, largest_bytes: 
     if heaviest.is_leaf and not heaviest.attributes:
         yield f"{heaviest.local} is a single value", -3
     if own > MAX_HEADER_VALUES:
-        yield f"{own} different values stand outside of what repeats", -3
+        yield f"{counted(own, 'different value')} outside of what repeats", -3
     elif own <= 5:
-        yield f"only {own} different values stand outside of what repeats", 1
+        yield f"{counted(own, 'different value')} outside of what repeats", 1
     share = sum(map(weight_of, front)) / (weight_of(root) or 1)
     if share >= 0.9:
         yield "nearly all values lie in what repeats", 1

@@ -5,7 +5,7 @@ Memory depends on how many different elements there are, not on how large the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,20 @@ from typing import Any
 from sluice import xmlio
 from sluice.charsets import Utf8Stream
 from sluice.containers import Quotas, iter_members
-from sluice.draft.counted import Node, line_of, shape_of
+from sluice.draft.counted import Node, line_of, rename, shape_of
 from sluice.draft.folding import fold_recursion, mark_alike, mark_items
 from sluice.draft.profile import Profile
 from sluice.draft.shape import Attribute, Shape
 from sluice.draft.versions import Namespaces
 from sluice.errors import MalformedXML, PermanentError
+from sluice.sources.files import path_of
+from sluice.sources.pattern import scheme_of
+from sluice.spots import short_name
+from sluice.tryout.samples import list_samples
 
 MAX_SHAPES = 50_000
 MAX_DEPTH = 2048
+MAX_NESTING = 2  # archives in archives
 # So often an element may lie in others of its name before it counts as endless recursion.
 MAX_NESTED = 4
 MAX_LEAF_CHARACTERS = 1 << 20
@@ -49,43 +54,31 @@ class Samples:
     files: int = 0
     documents: int = 0
     bytes: int = 0
+    has_inner_archives: bool = False
+    sound: int = 0  # files, or members of such, that could be read to their end
     faults: list[Fault] = field(default_factory=list)
     largest: dict[str, int] = field(default_factory=dict)  # bytes of the largest document, by the root's Clark name
     paths: list[Path] = field(default_factory=list)
 
 
-def list_samples(given: Iterable[str]) -> list[Path]:
-    """The files that are meant by names of files, folders (with all below them) and globs; sorted, each once."""
-    found: dict[Path, None] = {}
-    for name in given:
-        path = Path(name)
-        if path.is_dir():
-            matches = sorted(below for below in path.rglob("*") if below.is_file() and not _is_hidden(below, path))
-        elif path.is_file():
-            matches = [path]
-        else:
-            matches = _matches(path)
-        if not matches:
-            raise PermanentError(f"there is no sample {name!r}")
-        found |= dict.fromkeys(matches)
-    return list(found)
-
-
-def _matches(pattern: Path) -> list[Path]:
-    anchor = Path(pattern.anchor)
-    try:
-        return sorted(match for match in anchor.glob(str(pattern.relative_to(anchor))) if match.is_file())
-    except ValueError as error:
-        raise PermanentError(f"{str(pattern)!r} is no pattern of files: {error}") from None
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def local_samples(given: Sequence[str]) -> list[Path]:
+    """The files that are meant, as ``list_samples`` finds them; only on this machine, for a draft reads them often."""
+    for path in given:
+        if scheme_of(path) != "file":
+            raise PermanentError(f"{path}: a draft reads files of this machine: download the samples first")
+    return [Path(path_of(file.uri)) for file in list_samples(given)]
 
 
 def read_samples(paths: Iterable[Path], tell: Callable[[str], None] = lambda _: None) -> Samples:
     """Read all of them. What cannot be read is told and passed over; what stood before a fault counts."""
-    samples = Samples()
+    paths = list(paths)
+    samples = _read_all(paths, tell, frozenset())
+    apart = samples.namespaces.together
+    return _read_all(paths, lambda _: None, frozenset(apart)) if apart else samples
+
+
+def _read_all(paths: Sequence[Path], tell: Callable[[str], None], apart: frozenset[str]) -> Samples:
+    samples = Samples(namespaces=Namespaces(apart))
     counting = _Counting(samples.namespaces)
     for path in paths:
         samples.paths.append(path)
@@ -98,13 +91,15 @@ def read_samples(paths: Iterable[Path], tell: Callable[[str], None] = lambda _: 
 
 
 def _read_file(path: Path, samples: Samples, counting: _Counting, tell: Callable[[str], None]) -> None:
-    name = str(path)
+    shown = name = short_name(str(path))
     try:
         with path.open("rb") as raw:
-            for member in iter_members(raw, Quotas(max_nesting=2)):
-                name = f"{path}!{member.name}" if member.name else str(path)
+            for member in iter_members(raw, Quotas(max_nesting=MAX_NESTING)):
+                name = f"{shown}!{member.name}" if member.name else shown
+                samples.has_inner_archives |= member.outermost not in ("", member.name)
                 try:
                     counting.read(Utf8Stream(member.stream), name)
+                    samples.sound += 1
                 except MalformedXML as fault:
                     _tell_fault(samples, tell, name, fault)
                 finally:
@@ -261,6 +256,14 @@ class _Counting:
         found = node.attributes[key] = known or (Attribute(clark), [])
         return found
 
+    def _name_by_least(self) -> None:
+        new = {first: least for first, least in self._namespaces.settle().items() if first != least}
+        if new:
+            before = list(self._top.children)
+            rename(self._top, new)
+            names = dict(zip(before, self._top.children, strict=True))
+            self.largest = {names[name]: size for name, size in self.largest.items()}
+
     def _note_size(self) -> None:
         """How large the document is that ends here, at least as far as was read."""
         size = self.bytes_read - self._begun
@@ -269,6 +272,7 @@ class _Counting:
                 self.largest[root.name] = max(self.largest.get(root.name, 0), size)
 
     def finish(self) -> list[Shape]:
+        self._name_by_least()
         roots = [shape_of(node, None) for node in self._top.children.values()]
         for root in roots:
             fold_recursion(root)

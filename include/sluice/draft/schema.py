@@ -23,6 +23,7 @@ from sluice.draft.schema_models import Particle
 from sluice.draft.schema_types import SimpleTypes
 from sluice.draft.shape import Attribute, Declared, KeyRule, Shape, SimpleType
 from sluice.errors import PermanentError
+from sluice.wording import counted
 from sluice.xmlio import XS
 
 # Of a draft: more than anybody would read, and enough for the largest messages of ISO 20022.
@@ -246,7 +247,7 @@ def _tell_cut(cut: Counter[str], max_shapes: int) -> Iterator[str]:
         " is not told"
     )
     for name, times in cut.most_common(MAX_TOLD):
-        yield f"not told: what lies in {name.rpartition('}')[2]} ({times:,} places)"
+        yield f"not told: what lies in {name.rpartition('}')[2]} ({counted(times, 'place')})"
     if len(cut) > MAX_TOLD:
         yield f"not told: what lies in {len(cut) - MAX_TOLD:,} more types"
 

@@ -29,6 +29,11 @@ _WHOLE_NUMBERS = frozenset(
         "unsignedByte",
     ]
 )
+# The most digits that the built-in types have; those without bounds are not here.
+_DIGITS = {
+    "long": 19, "int": 10, "short": 5, "byte": 3, "unsignedLong": 20, "unsignedInt": 10, "unsignedShort": 5,
+    "unsignedByte": 3,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,16 @@ class SimpleType:
     @property
     def is_whole_number(self) -> bool:
         return self.base in _WHOLE_NUMBERS
+
+    @property
+    def whole_digits(self) -> int | None:
+        """The most digits before the point; None where the XSD does not say."""
+        bounds = [bound for bound in (self.minimum, self.maximum) if bound is not None]
+        found = [self.total_digits, _DIGITS.get(self.base)]
+        is_positive = self.base in ("positiveInteger", "nonNegativeInteger") and self.maximum is not None
+        if len(bounds) == 2 or is_positive:
+            found.append(max(len(bound.strip().lstrip("+-").partition(".")[0].lstrip("0")) for bound in bounds) or 1)
+        return min((digits for digits in found if digits is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sluice.draft.kinds import Kind, decide
 from sluice.draft.naming import plural, snake, unique_names
 from sluice.draft.records import header_values, paths_in, spell
 from sluice.draft.shape import Attribute, Shape
+from sluice.wording import counted
 
 # So wide may a table become; of a larger element, the largest parts are kept with their markup.
 MAX_COLUMNS = 400
@@ -253,7 +254,7 @@ class Tabulation:
             return Kind(why="all text in it")
         if value.what == "type":
             told = ", ".join(
-                f"{name.rpartition('}')[2]} {n:,} times" for name, n in value.shape.xsi_types.most_common(5)
+                f"{name.rpartition('}')[2]} {counted(n, 'time')}" for name, n in value.shape.xsi_types.most_common(5)
             )
             return Kind(why=told)
         if value.attribute is not None:

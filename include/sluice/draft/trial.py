@@ -19,6 +19,7 @@ from sluice.rowfiles import read_rows
 from sluice.sightings import NAMESPACE
 from sluice.sources import Clients
 from sluice.sources.files import describe_file
+from sluice.spots import short_name
 from sluice.tools import Tools
 from sluice.tryout.trial import TriedBatch, try_batch
 from sluice.workfiles import WorkFiles
@@ -83,7 +84,7 @@ def _add_up(trial: Trial, paths: dict[int, Path]) -> None:
             place = ".".join(filter(None, (reason.table, reason.column)))
             trial.rejects[" ".join(filter(None, (reason.code, place)))] += 1
             if len(trial.first_rejects) < MAX_FIRST_REJECTS:
-                where = f"{paths[reject.part_id]}:{reject.line}"
+                where = f"{short_name(str(paths[reject.part_id]))}:{reject.line}"
                 trial.first_rejects.append(f"{where}: {reason.code} {place}: {reason.message}")
     for finding in trial.tried.drift["findings"]:
         if finding["kind"] != NAMESPACE:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from sluice.draft.declarations import description_of
 from sluice.draft.drafted import ColumnDraft, TableDraft
 from sluice.draft.drafting import Draft
+from sluice.draft.samples import MAX_NESTING
 
 WIDTH = 120
 _TOLD_RECORDS = 3
@@ -70,6 +71,7 @@ def write_feed(draft: Draft) -> str:
         "schedule:",
         "  cron: 0 6 * * *",
         "  timezone: UTC",
+        *_quotas(draft),
         *_namespaces(draft),
         *_xsd(draft),
         "",
@@ -87,6 +89,13 @@ def _description(draft: Draft) -> Iterator[str]:
     yield "description: |"
     text = f"A record is {told}. Say here what the files are, and who sends them."
     yield from (f"  {line}" for line in _wrapped(text, WIDTH - 4))
+
+
+def _quotas(draft: Draft) -> Iterator[str]:
+    if draft.has_inner_archives:
+        yield ""
+        yield "# Samples are archives in archives."
+        yield f"quotas: {{max_nesting: {MAX_NESTING}}}"
 
 
 def _namespaces(draft: Draft) -> Iterator[str]:

@@ -18,9 +18,9 @@ from urllib.parse import unquote
 
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
-from sluice.sources.pattern import UriPattern
+from sluice.sources.pattern import UriPattern, glob_regex
 from sluice.sources.stretch import Guarded
-from sluice.sources.walking import Entry, walk
+from sluice.sources.walking import Entry, walk, walk_below
 
 _URI_START = "file://"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -31,7 +31,7 @@ class FileSource:
 
     def list_files(self, pattern: UriPattern, dates: Sequence[dt.date]) -> Iterator[SourceFile]:
         """See ``Source.list_files``. The literal folder of the pattern must exist; a dated one below may be missing."""
-        base = _path_of(pattern.base) or "/"
+        base = path_of(pattern.base) or "/"
         if not _is_folder(base):
             raise SourceMissing(f"folder {base} does not exist")
         found: dict[str, SourceFile] = {}
@@ -46,7 +46,7 @@ class FileSource:
 
     def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
         """See ``Source.open``. The version is checked at opening, at the range's end and at closing."""
-        path = _path_of(file.uri)
+        path = path_of(file.uri)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
@@ -65,6 +65,16 @@ def describe_file(path: Path) -> SourceFile:
     if found is None:
         raise SourceMissing(f"{path} is no file")
     return found
+
+
+def describe_below(folder: Path) -> list[SourceFile]:
+    """The files that ``**`` means in a folder, whatever the name of the folder itself."""
+    start, visible = f"{folder.absolute()}/", glob_regex("**")
+    paths = [
+        entry.path for entry in walk_below(_Folders(), start) if visible.fullmatch(_readable(entry.path[len(start) :]))
+    ]
+    described = (_describe(_uri_of(path), path, None) for path in sorted(paths))
+    return [file for file in described if file is not None]
 
 
 class _LocalStretch(Guarded):
@@ -161,7 +171,8 @@ def _uri_of(path: str) -> str:
     return _URI_START + _readable(path)
 
 
-def _path_of(uri: str) -> str:
+def path_of(uri: str) -> str:
+    """The path that a ``file://`` URI stands for."""
     path = uri.removeprefix(_URI_START)
     if "%" not in path or _status(path) is not None:
         return path

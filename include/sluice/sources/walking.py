@@ -46,7 +46,7 @@ def walk(tree: Tree, glob: str) -> Iterator[Entry]:
 def _walk_segments(tree: Tree, folder: str, segments: list[str]) -> Iterator[Entry]:
     head, *rest = segments
     if "**" in head:
-        yield from _walk_below(tree, folder)
+        yield from walk_below(tree, folder)
     elif not has_wildcard(head):
         yield from _walk_literal(tree, f"{folder.rstrip('/')}/{head}", rest)
     else:
@@ -75,10 +75,10 @@ def _walk_literal(tree: Tree, path: str, rest: list[str]) -> Iterator[Entry]:
         yield Entry(path)
 
 
-def _walk_below(tree: Tree, folder: str) -> Iterator[Entry]:
+def walk_below(tree: Tree, folder: str) -> Iterator[Entry]:
     """Everything below ``folder`` at any depth. Links to folders are not followed, since they may lead in circles."""
     for entry in tree.entries(folder):
         if entry.leads_to_folder and not entry.is_link:
-            yield from _walk_below(tree, entry.path)
+            yield from walk_below(tree, entry.path)
         elif not entry.leads_to_folder:
             yield entry

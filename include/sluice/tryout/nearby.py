@@ -10,6 +10,7 @@ from sluice.feed.model import Feed
 from sluice.feed.paths import Name, Step
 from sluice.feed.readings import Reading, readings_of, steps_to_deletes, steps_to_rows
 from sluice.tryout.census import Census, Met
+from sluice.wording import counted
 
 _ALIKE = 0.75
 MAX_CANDIDATES = 2_000
@@ -129,7 +130,7 @@ def _why_unfit(reading: Reading, there: Sequence[Met]) -> str:
 
 
 def _times(there: Sequence[Met]) -> str:
-    return f"{sum(met.count for met in there):,} times"
+    return counted(sum(met.count for met in there), "time")
 
 
 def _values_of_condition(reading: Reading, there: Sequence[Met]) -> list[str]:

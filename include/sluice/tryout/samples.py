@@ -1,4 +1,4 @@
-"""Which files a feed is tried on."""
+"""Which files a feed is drafted from and tried on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sluice.errors import PermanentError, SourceMissing
 from sluice.feed.model import Feed
 from sluice.records import LedgerFile, SourceFile
 from sluice.sources import Clients, PatternInvalid, UriPattern, source_for
+from sluice.sources.files import describe_below, describe_file
 from sluice.workfiles import WorkFiles
 
 SAMPLES = "samples"
@@ -28,31 +29,45 @@ def own_samples(feed: Feed) -> list[str]:
 
 
 def find_samples(feed: Feed, paths: Sequence[str], clients: Clients | None = None) -> list[LedgerFile]:
-    """The files that ``paths`` lead to, each once, in the order in which a run takes them, numbered from 1.
-
-    A path is a file, a folder (all that is in it), or a pattern as in ``source: {uri: …}``. Raises ``SamplesMissing``
-    for one that leads to nothing.
-    """
-    found: dict[str, SourceFile] = {}
-    for path in paths:
-        listed = _list(feed, path, clients or Clients())
-        if not listed:
-            raise SamplesMissing(f"{path}: there is no such file")
-        found |= {file.uri: file for file in listed}
+    """The files that ``paths`` lead to, as ``list_samples`` has them, numbered from 1, with their dates."""
     date_of = _date_reader(feed)
-    ordered = sorted(found.values(), key=lambda file: file.uri.encode())
     return [
         LedgerFile(number, file.uri, file.version, file.size_bytes, file.modified_at, date_of(file.uri))
-        for number, file in enumerate(ordered, start=1)
+        for number, file in enumerate(list_samples(paths, clients), start=1)
     ]
 
 
-def _list(feed: Feed, path: str, clients: Clients) -> list[SourceFile]:
-    pattern = UriPattern(f"{path.rstrip('/')}/**" if Path(path).is_dir() else path)
+def list_samples(paths: Sequence[str], clients: Clients | None = None) -> list[SourceFile]:
+    """The files that ``paths`` lead to, each once, in the order in which a run takes them.
+
+    A path is a file whatever its name, a folder (all that ``**`` means in it), or a pattern as in ``source: {uri: …}``.
+    Raises ``SamplesMissing`` for one that leads to nothing.
+    """
+    found: dict[str, SourceFile] = {}
+    for path in paths:
+        listed = _list(path, clients or Clients())
+        if not listed:
+            raise SamplesMissing(f"{path}: there is no such file")
+        found |= {file.uri: file for file in listed}
+    return sorted(found.values(), key=lambda file: file.uri.encode())
+
+
+def _list(path: str, clients: Clients) -> list[SourceFile]:
+    here = Path(os.path.normpath(Path(path).absolute()))
+    if here.is_file():
+        return [describe_file(here)]
+    if here.is_dir():
+        return describe_below(here)
+    try:
+        pattern = UriPattern(path)
+    except PatternInvalid as error:
+        raise SamplesMissing(str(error)) from error
     if pattern.scheme in ("http", "https"):
         raise SamplesMissing(f"{path}: samples are not read from the web; download the file first")
-    source = source_for(pattern.text, clients, WorkFiles(os.devnull), feed.feed)
+    if pattern.has_date:
+        raise SamplesMissing(f"{path}: samples are of no run, which would have a date; write * in its place")
     try:
+        source = source_for(pattern.text, clients, WorkFiles(os.devnull), SAMPLES)
         return list(source.list_files(pattern, _NO_DATES))
     except SourceMissing as error:
         raise SamplesMissing(f"{path}: {error}") from error
