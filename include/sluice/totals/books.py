@@ -52,26 +52,26 @@ class FileTotal:
     def differs(self) -> bool:
         return self.unreadable > 0 or self.stated != self.found
 
-    def text(self, *, with_sums: bool = False) -> str:
+    def fault(self, *, with_sums: bool = False) -> str:
         """What is wrong, for a person. In a file of one record a sum is its value, which neither logs nor alerts may
         hold; ``with_sums`` is for whoever has the file at hand.
         """
         if self.unreadable:
-            return f"{self.name}: what stands at {self.path} is no number"
+            return f"what stands at {self.path} is no number"
         if self.stated is None:
-            return f"{self.name}: nothing is stated at {self.path}"
+            return f"nothing is stated at {self.path}"
         if self.measure.startswith("sum") and not with_sums:
-            told = f"{self.path} is not the {self.measure} that was found"
+            told = f"{self.path} is not the {self.measure}"
         else:
-            told = f"{self.path} says {self.stated:f}, but the {self.measure} that was found is {self.found:f}"
+            told = f"{self.path} says {self.stated:f}, but the {self.measure} is {self.found:f}"
         was = "was" if self.rejected == 1 else "were"
         rejected = f" (of its records {self.rejected:,} {was} rejected)" if self.rejected else ""
-        return f"{self.name}: {told}{rejected}"
+        return told + rejected
 
 
 def tell(differences: Iterable[FileTotal], number: int) -> str:
     """The first of ``number`` totals that differ, in one line."""
-    shown = "; ".join(total.text() for total in list(differences)[:SHOWN])
+    shown = "; ".join(f"{total.name}: {total.fault()}" for total in list(differences)[:SHOWN])
     more = f"; and {number - SHOWN} more" if number > SHOWN else ""
     return f"{counted(number, 'stated total is', 'stated totals are')} not what was found ({shown}{more})"
 
@@ -157,7 +157,7 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
 
 @dataclass(slots=True)
 class Comparison:
-    """Compares the totals of files of which nothing is in the ledger: samples, a dry run."""
+    """Compares the totals of files of which nothing is in the ledger: of samples, of a dry run."""
 
     feed: Feed
     _parts: Counter[tuple[int, str]] = field(default_factory=Counter)

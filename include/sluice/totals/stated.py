@@ -185,7 +185,7 @@ class _Ear:
         elif kind == scanner.RECORD_END and self._begun is not None:
             if not is_repeated:
                 element = self._buffer[self._begun : end]
-                self._note(element, element)
+                self._note(element, element if len(element) <= MAX_BYTES else None)
             self._begun = None
 
     def _note(self, begin: bytes, element: bytes | None, *, is_open: bool = False) -> None:
