@@ -178,6 +178,7 @@ EXAMPLES = {
     "path": fields.ColumnPath,
     "path from the root": fields.RecordPath,
     "path from the parent's row": fields.RowPath,
+    "path of a number": fields.TotalPath,
     "format": fields.TimeFormat,
 }
 

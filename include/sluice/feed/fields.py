@@ -230,7 +230,7 @@ RowPath = Annotated[
 TotalPath = Annotated[
     str,
     AfterValidator(_check_total_path),
-    Field(title="path from the root", examples=["/Document/FIToFICstmrCdtTrf/GrpHdr/NbOfTxs", "/Batch/Trailer/@sum"]),
+    Field(title="path of a number", examples=["/Document/FIToFICstmrCdtTrf/GrpHdr/NbOfTxs", "/Batch/Trailer/@sum"]),
 ]
 
 _Path = Annotated[

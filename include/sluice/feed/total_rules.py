@@ -43,7 +43,8 @@ def _column(item: Item, tables: Mapping[str, WrittenTable]) -> Iterator[Fault]:
     table, _, name = text.partition(".")
     if table not in tables or name not in tables[table].columns:
         known = [f"{table}.{column}" for table, written in tables.items() for column in written.columns]
-        yield Fault(loc, f"no column {text!r}; what is summed up is named as `table.column`", nearest(text, known))
+        meant = nearest(text, known) if name else next((one for one in known if one.endswith(f".{text}")), None)
+        yield Fault(loc, f"no column {text!r}; what is summed up is named as `table.column`", meant)
         return
     column = tables[table].columns[name]
     declared = column.get("type", "text") if isinstance(column, Mapping) else "text"
