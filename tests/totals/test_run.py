@@ -261,6 +261,31 @@ def test_an_archive_that_nobody_has_looked_into_is_compared_by_member(ground: Gr
     assert f"1 stated total is not what was found ({ground.uri('parcel!bad.xml')}: {COUNT} says 2" in error
 
 
+def test_other_encodings(ground: Ground, feed: Feed) -> None:
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(1, 1)).encode("utf-16"))
+    assert ground.run(feed) is None
+    assert stated_and_found(ground) == [(1, 1), (1, 1)]
+
+
+def test_of_a_truncated_file_the_trailer_is_missed(ground: Ground) -> None:
+    """Where the feed keeps the records before the fault, too."""
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}", more="malformed: keep_records")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(1, 1)).partition("<Count>")[0])
+    assert f"a.xml: nothing is stated at {COUNT}" in (ground.run(feed) or "")
+
+
+def test_a_file_without_records_may_say_so(ground: Ground) -> None:
+    feed = feed_with(
+        ground,
+        f"{{path: {COUNT}, counts: payments}}",
+        f"{{path: {SUM}, sums: payments.amount}}",
+        more="allow_empty: true",
+    )
+    ground.put("a.xml", batch(trailer(0, "0.00")))
+    assert ground.run(feed) is None
+    assert stated_and_found(ground) == [(0, 0), (0, 0)]
+
+
 # -- cut files --------------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +349,22 @@ def test_split_cuts_and_the_totals_are_found(ground: Ground) -> None:
     assert ground.run(feed, batch_mb=1) is None
     assert ground.sql("SELECT count(*) > 2 FROM sluice.parts") == [(True,)]
     assert stated_and_found(ground) == [(60_000, 60_000), (600, 600)]
+
+
+@pytest.mark.parametrize("packed", ["gz", "zip"])
+def test_cut_archives(ground: Ground, packed: str) -> None:
+    """What is unpacked and cut: its parts are pieces of their own."""
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}", f"{{path: {SUM}, sums: payments.amount}}")
+    text = batch(*(payment(number, "0.01") for number in range(60_000)), trailer(60_001, "600"))
+    if packed == "gz":
+        ground.put("a.xml.gz", gzip.compress(text.encode()))
+    else:
+        ground.put("a.zip", zipped({"a.xml": text, "b.xml": batch(payment(1, "1"), trailer(1, 1))}))
+    error = ground.run(feed, batch_mb=1) or ""
+    assert ground.sql("SELECT count(*) > 2 FROM sluice.parts") == [(True,)]
+    assert "1 stated total is not what was found" in error
+    assert f"{COUNT} says 60001, but the count of payments is 60000" in error
+    assert stated_and_found(ground)[:2] == [(60_001, 60_000), (600, 600)]
 
 
 def test_a_file_with_a_part_that_is_lost_is_not_compared(ground: Ground) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.parsed import write_feed
 from tests.small_feeds import MOMENT
 
+from sluice import xmlio
 from sluice.feed.model import Feed
 from sluice.reading import Section
 from sluice.records import Cut, LedgerFile, Part
@@ -101,6 +102,19 @@ def test_nil_is_no_value(feed: Feed) -> None:
 @pytest.mark.parametrize("end", ["", "<", "<Trailer><Count>4", "</Other>", "text", "</Batch></Batch>", "</Batch> text"])
 def test_what_is_broken_is_for_others_to_say(feed: Feed, end: str) -> None:
     assert hear(feed, f"<Batch><Trailer><Count>3</Count></Trailer>{end}")[0] == (3, 0)
+
+
+def test_many_totals_below_long_tags_cost_no_more_than_so_much(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile file would else be parsed again and again; what is not looked at counts as no number."""
+    parsed = []
+    parse = xmlio.parse_document
+    monkeypatch.setattr(xmlio, "parse_document", lambda text: parsed.append(len(text)) or parse(text))
+    text = f'<Batch a="{"x" * 50_000}">{"<Trailer><Count>1</Count></Trailer>" * 2_000}</Batch>'
+    value, unreadable = hear(feed, text)[0]
+    assert value is not None
+    assert value + unreadable == 2_000
+    assert unreadable > 0
+    assert sum(parsed) <= stated.PARSED_FACTOR * len(text) + stated.PARSED_AT_LEAST
 
 
 def test_sums_are_exact(feed: Feed) -> None:

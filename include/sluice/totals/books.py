@@ -110,15 +110,15 @@ def read_part_totals(account: Mapping[str, Any]) -> tuple[PartTotal, ...]:
 def store_totals(conn: psycopg.Connection, run: Run, parts: Set[int], totals: Iterable[PartTotal]) -> None:
     """Keep what these parts state and hold, in place of what an earlier load of them has kept."""
     conn.execute("DELETE FROM sluice.totals WHERE part_id = ANY(%s)", [list(parts)])
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """INSERT INTO sluice.totals (part_id, member, path, measure, run_id, stated, unreadable, found)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
-            [
-                (t.part_id, t.member, t.path, t.measure, run.run_id, t.stated, t.unreadable, t.found)
-                for t in totals
-                if t.part_id in parts
-            ],
+    rows = [
+        (t.part_id, t.member, t.path, t.measure, t.stated, t.unreadable, t.found) for t in totals if t.part_id in parts
+    ]
+    if rows:
+        conn.execute(
+            """INSERT INTO sluice.totals (part_id, member, path, measure, stated, unreadable, found, run_id)
+               SELECT t.*, %s FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::bigint[],
+                   %s::numeric[]) AS t""",
+            [run.run_id, *map(list, zip(*rows, strict=True))],
         )
 
 

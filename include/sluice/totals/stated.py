@@ -25,6 +25,10 @@ from sluice.values import to_decimal
 
 # How long an element may be that states a total.
 MAX_BYTES = 64 << 10
+# How many bytes are parsed for each that is heard: a total is parsed with the start tags above it, and a hostile file
+# may have many totals below long tags.
+PARSED_FACTOR = 64
+PARSED_AT_LEAST = 1 << 20
 _EVENTS = 256
 # Makes an element of the path one that the scanner tells of as soon as it begins: no element has such a name.
 _ATTRIBUTE = "@"
@@ -145,12 +149,14 @@ class _Ear:
         self._buffer = b""
         self._scanned = 0
         self._above: list[bytes] = []  # the start tags of the open elements on the paths
+        self._may_parse = PARSED_AT_LEAST  # bytes
         self._begun: int | None = None  # where in the buffer an element began whose text is a total
 
     def hear(self, data: bytes, *, is_repeated: bool = False) -> None:
         if not data or self._state[scanner.ERROR]:
             return
         self._buffer += data
+        self._may_parse += PARSED_FACTOR * len(data)
         count = -1
         while count:
             view = np.frombuffer(self._buffer, np.uint8)
@@ -204,11 +210,17 @@ class _Ear:
                 self._heard[statement.number].take(statement.read(chain))
 
     def _parse(self, names: Sequence[bytes], element: bytes, is_open: bool) -> list[xmlio.Element] | None:
-        """The element below those that are open, from the root down; None where it cannot be parsed by itself."""
+        """The element below those that are open, from the root down; None where it cannot be parsed by itself, or too
+        much has been.
+        """
         closed = names if is_open else names[:-1]
         tail = b"".join(b"</" + name + b">" for name in reversed(closed))
+        document = b"".join(self._above) + element + tail
+        self._may_parse -= len(document)
+        if self._may_parse < 0:
+            return None
         try:
-            chain = [xmlio.parse_document(b"".join(self._above) + element + tail)]
+            chain = [xmlio.parse_document(document)]
         except MalformedXML:
             return None
         while len(chain) < len(names):
