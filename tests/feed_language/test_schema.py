@@ -123,6 +123,8 @@ BAD = {
     "arguments in a list": ("not_be_null: {column: ordered_on}", "not_be_null: [ordered_on]"),
     "bad name of a column": ("sku: Sku", "Sku-No: Sku"),
     "bad name of a table": ("  notes:\n", "  Notes:\n"),
+    "total of nothing": ("run:", "totals: [{path: /Orders/@n}]\nrun:"),
+    "total of two things": ("run:", "totals: [{path: /Orders/@n, counts: lines, sums: orders.total}]\nrun:"),
     "list of tables": ("tables:\n", "tables: []\nother:\n"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, model_validator
 
 from sluice.feed.faults import Fault, Unsound
 from sluice.feed.fields import (
@@ -140,6 +140,8 @@ class Total(Strict):
     the records. A run with a file in which another number is found fails; what was good is loaded all the same, unless
     `publish: run`. Rejected records count, and of these the values that could be read.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["counts"]}, {"required": ["sums"]}]})
 
     path: TotalPath = Field(
         description="Path of the number, from the document's root; only attributes can be compared in it. Where it"
