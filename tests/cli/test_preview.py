@@ -53,10 +53,11 @@ def test_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
 def test_totals(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that differ stand below all else."""
     monkeypatch.chdir(tmp_path)
-    totals = "totals: [{path: /Orders/Count, counts: orders}, {path: /Orders/Other, counts: orders, required: false}]"
-    content = orders(order(1)).replace("</Orders>", "<Count>2</Count></Orders>")
+    totals = "totals: [{path: /Orders/Sum, sums: orders.total}, {path: /Orders/Other, counts: orders, required: false}]"
+    content = orders(order(1)).replace("</Orders>", "<Sum>2</Sum></Orders>")
     folder = feed_with_samples(tmp_path, {"a.xml": content}, ORDERS + totals).folder
-    assert preview(capsys, folder)[-1] == "orders/samples/a.xml: /Orders/Count says 2, but the count of orders is 1"
+    told = "orders/samples/a.xml: /Orders/Sum is not the sum of orders.total; 2 stated, 1.50 found"
+    assert preview(capsys, folder)[-1] == told
 
 
 def test_no_colours_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,9 @@ class Totals:
         spot, where = WrittenFeed(self._feed).spot(("totals", index))
         examples = tuple(Spot(short_name(one.name)) for one in own[:MAX_EXAMPLES])
         more = f"; so in {counted(len(own) - 1, 'more file')}" if len(own) > 1 else ""
-        message = f"a run on these files would fail: {examples[0]}: {own[0].fault(with_sums=True)}{more}"
+        message = f"a run on these files would fail: {examples[0]}: {own[0].fault()}{more}"
         return Finding(
-            "error", "total_differs", message, spot, where, path=own[0].path, count=len(own), examples=examples
-        )
+            "error", "total_differs", message, spot, where, path=own[0].path, count=len(own),
+            value=own[0].numbers,
+            examples=examples,
+        )  # fmt: skip

@@ -84,7 +84,8 @@ def show(chosen: argparse.Namespace) -> int:
         tried.compare(comparison)
     _print(feed, peek, counts, with_lineage=chosen.lineage)
     for total in comparison.differences():
-        print(printable(f"{short_name(total.name)}: {total.fault(with_sums=True)}"))
+        numbers = f"; {total.numbers}" if total.numbers else ""
+        print(printable(f"{short_name(total.name)}: {total.fault()}{numbers}"))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -13,12 +13,12 @@ import psycopg
 from sluice.feed.model import Feed
 from sluice.quarantine import name_of
 from sluice.records import Part, PartOutcome, Run
+from sluice.totals.exact import add
 from sluice.totals.found import FoundTotals, Owner
 from sluice.totals.stated import StatedTotals
 from sluice.wording import counted
 
 SHOWN = 3
-_SUM = Context(prec=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,21 @@ class FileTotal:
     def differs(self) -> bool:
         return self.unreadable > 0 or self.stated != self.found
 
-    def fault(self, *, with_sums: bool = False) -> str:
-        """What is wrong, for a person. In a file of one record a sum is its value, which neither logs nor alerts may
-        hold; ``with_sums`` is for whoever has the file at hand.
+    @property
+    def numbers(self) -> str | None:
+        """Both numbers of a sum, for whoever has the file at hand; None where there are not two."""
+        is_known = self.measure.startswith("sum") and self.stated is not None and not self.unreadable
+        return f"{self.stated:f} stated, {self.found:f} found" if is_known else None
+
+    def fault(self) -> str:
+        """What is wrong, for a person. No sum is told: in a file of one record it is that record's value, and neither
+        logs nor alerts hold values.
         """
         if self.unreadable:
             return f"what stands at {self.path} is no number"
         if self.stated is None:
             return f"nothing is stated at {self.path}"
-        if self.measure.startswith("sum") and not with_sums:
+        if self.measure.startswith("sum"):
             told = f"{self.path} is not the {self.measure}"
         else:
             told = f"{self.path} says {self.stated:f}, but the {self.measure} is {self.found:f}"
@@ -194,9 +200,9 @@ class Comparison:
     def _add_up(self, file_id: int, member: str, of_parts: list[PartTotal]) -> FileTotal:
         first, stated, found = of_parts[0], None, Decimal()
         for total in of_parts:
-            found = _SUM.add(found, Decimal(total.found))
+            found = add(found, Decimal(total.found))
             if total.stated is not None:
-                stated = _SUM.add(stated or Decimal(), Decimal(total.stated))
+                stated = add(stated or Decimal(), Decimal(total.stated))
         return FileTotal(
             self._names[file_id, member],
             first.path,

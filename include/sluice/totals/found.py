@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 
 from sluice.feed.model import Feed, Total
+from sluice.totals.exact import add
 
 Owner = tuple[int, str]
 """A part, and the archive member in it."""
-_SUM = Context(prec=1000)
 
 
 class FoundTotals:
@@ -52,14 +52,14 @@ class FoundTotals:
         for index, amount in amounts.items():
             if amount:
                 key = owners[index], name
-                self._found[key] = _SUM.add(self._found[key], Decimal(amount))
+                self._found[key] = add(self._found[key], Decimal(amount))
 
     def of(self, total: Total, owner: Owner) -> Decimal:
         """What was found of a total in a part."""
         amounts = [self._found.get((owner, name), Decimal()) for name in total.counts or total.sums]
         found = Decimal()
         for amount in amounts:
-            found = _SUM.add(found, amount)
+            found = add(found, amount)
         return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from sluice.feed.paths import Namespaces, parse_path
 from sluice.nodes import WHITE, Test, compile_test
 from sluice.reading import Section
 from sluice.scanner import PathTable
+from sluice.totals.exact import add
 from sluice.values import to_decimal
 
 # How long an element may be that states a total.
@@ -33,7 +34,6 @@ _EVENTS = 256
 # Makes an element of the path one that the scanner tells of as soon as it begins: no element has such a name.
 _ATTRIBUTE = "@"
 _NAME = re.compile(rb"<((?:[^\s/>:]*:)?([^\s/>]+))")
-_SUM = Context(prec=1000)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Stated:
         if value is None:
             self.unreadable += 1
         else:
-            self.value = value if self.value is None else _SUM.add(self.value, value)
+            self.value = value if self.value is None else add(self.value, value)
 
 
 @dataclass(frozen=True, slots=True)
