@@ -2,9 +2,9 @@
 
 A recipe begins with a heading of the second level that has a number. In it, fenced XML is a file (named by a line
 such as ``name.xml`` in backticks before it, where there is one), fenced YAML the feed without its name, fenced SQL a
-question. A Markdown table is the answer to the question before it; the rejects, after ``Rejected:``; else the rows of
-the table that is named before it. An empty cell is NULL, ``''`` an empty text; backticks around a value are
-no part of it.
+question, fenced text what a run with the files fails of. A Markdown table is the answer to the question before it; the
+rejects, after ``Rejected:``; else the rows of the table that is named before it. An empty cell is NULL, ``''`` an empty
+text; backticks around a value are no part of it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Recipe:
     tables: dict[str, Grid] = field(default_factory=dict)
     rejects: Grid | None = None
     questions: list[tuple[str, Grid]] = field(default_factory=list)
+    failure: str = ""
 
     @property
     def name(self) -> str:
@@ -73,6 +74,8 @@ def _read_recipe(recipe: Recipe, text: str) -> Recipe:
             recipe.feed += code
         elif kind == "sql":
             question = code
+        elif kind == "text":
+            recipe.failure = code.strip()
         elif block["rejected"]:
             recipe.rejects = _read_grid(block["table"])
         elif question:

@@ -66,10 +66,13 @@ class Kitchen:
         ground = Ground(root, self._with_xml if recipe.wants_libxml and self._with_xml else self._embedded)
         feed = load_feed(write_feed(recipe, root, str(ground.landing)))
         assert check_expectations(feed) == []
+        failures = []
         for files in arrivals:
             for name, content in files.items():
                 ground.put(name, content)
-            assert ground.run(feed, date_from=FIRST, date_to=LAST) is None
+            failure = ground.run(feed, date_from=FIRST, date_to=LAST)
+            failures += [failure.replace(ground.uri(""), "")] if failure else []
+        assert [recipe.failure in failure for failure in failures] == ([True] if recipe.failure else [])
         return ground, feed
 
 
@@ -189,4 +192,6 @@ def test_the_page_lists_its_recipes() -> None:
         (str(recipe.number), recipe.title, anchor) for recipe, anchor in zip(RECIPES, anchors, strict=True)
     ]
     fences = len(re.findall(r"^```\w+$", text, re.MULTILINE))
-    assert fences == sum(len(recipe.files) + 1 + len(recipe.questions) for recipe in RECIPES), "one YAML each"
+    assert fences == sum(len(recipe.files) + 1 + len(recipe.questions) + bool(recipe.failure) for recipe in RECIPES), (
+        "one YAML each"
+    )

@@ -23,6 +23,7 @@ from sluice.scanner import PathTable
 from sluice.sightings import Place
 from sluice.tabulate import BatchTables
 from sluice.tools import Tools
+from sluice.totals.stated import StatedTotals
 from sluice.validity import MAX_WHOLE_DOCUMENT_BYTES, RecordValidity, RootCheck, Unjudged
 
 # Faults that leave nothing of a part to keep: what was read may belong to another file, may have been damaged long
@@ -65,6 +66,7 @@ class BatchParser:
         self._keeps_leads = plan.reads_ancestor_content or self._validity.is_on
         self._keeps_records = feed.malformed == "keep_records"
         self._tallies: dict[int, _Tally] = {}
+        self.stated = StatedTotals(feed)
         self.first_fault: str | None = None
         self.pieces = 0
 
@@ -118,6 +120,7 @@ class BatchParser:
 
     def _run_section(self, section: Section, tally: _Tally) -> None:
         self._plan.sightings.place = Place(section.part.part_id, section.member, None, section.first_line)
+        section = self.stated.listen(section)
         reader = self._new_reader(section, tally)
         found_before = tally.found
         fault = self._parse_section(section, reader, tally)
@@ -226,7 +229,8 @@ class BatchParser:
     def _take_record(self, element: xmlio.Element, place: RecordPlace, unjudged: Unjudged) -> None:
         table = self._plan.table_of(element)
         if place.length > self._feed.max_record_bytes:
-            self._tables.reject(place, [_too_large(place.length, self._feed.max_record_bytes)])
+            reasons = [_too_large(place.length, self._feed.max_record_bytes)]
+            self._tables.reject(place, reasons, table.name if table else None)
         elif table is None:
             self._plan.sightings.place = place
             self._plan.sightings.note_namespace(element.tag, *(above.tag for above in element.iterancestors()))

@@ -67,7 +67,7 @@ class WorkFilesUnavailable(TransientError):
 class RunFailed(PermanentError):
     """Reconcile found that the run must not count as a success; the message says which file and why, ``counts`` in one
     line what the run came to. ``breaches`` are what is wrong with it, each as its kind and text: ``unaccounted`` (parts
-    that were not loaded, counts that differ), ``held`` or ``limits``.
+    that were not loaded, counts that differ), ``held``, ``limits`` or ``totals``.
     """
 
     def __init__(self, message: str, counts: str = "", breaches: tuple[tuple[str, str], ...] = ()) -> None:

@@ -42,6 +42,7 @@ FINDING_CODES: dict[str, str] = {
     # the gate and the run
     "expectation_stops": "an expectation on the batch failed, which holds files",
     "expectation_warns": "an expectation failed that is only reported",
+    "total_differs": "a total that the samples state is not what was found in them, or is not there",
     "limit_passed": "more rejects than the feed's `rejects` allow",
     "nothing_accepted": "no record of the samples would be loaded",
     # the samples

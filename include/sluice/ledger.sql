@@ -127,6 +127,12 @@ DO $$ BEGIN IF NOT EXISTS (
 END IF; END $$;
 COMMENT ON COLUMN sluice.loads.quarantined_whole IS 'The archive members that this load quarantined whole; an empty text for the part itself.';
 
+CREATE TABLE IF NOT EXISTS sluice.totals (
+    part_id bigint NOT NULL, member text NOT NULL, path text NOT NULL, measure text NOT NULL, run_id bigint NOT NULL,
+    stated numeric, unreadable bigint NOT NULL, found numeric NOT NULL, PRIMARY KEY (part_id, member, path, measure));
+COMMENT ON TABLE sluice.totals IS 'What the senders'' totals say and what was found, by part: stated is null where the part states nothing, unreadable counts what stands there and is no number. A row commits together with the load of its part.';
+CREATE INDEX IF NOT EXISTS totals_run_idx ON sluice.totals (run_id);
+
 CREATE TABLE IF NOT EXISTS sluice.replays (
     run_id bigint NOT NULL, entry_id bigint NOT NULL, code text NOT NULL, message text NOT NULL,
     outcome text CHECK (outcome IN ('loaded', 'rejected', 'held', 'closed')), PRIMARY KEY (run_id, entry_id));
@@ -164,6 +170,14 @@ COMMENT ON TABLE sluice.watched IS 'Feeds with silence_hours of which no file ha
 CREATE OR REPLACE VIEW sluice.latest_loads AS
     SELECT DISTINCT ON (part_id) * FROM sluice.loads ORDER BY part_id, generation DESC, loaded_at DESC;
 COMMENT ON VIEW sluice.latest_loads IS 'The load of each part that stands: the last one under the latest mapping.';
+
+CREATE OR REPLACE VIEW sluice.file_totals AS
+    SELECT f.file_id, f.feed, f.uri, f.version, t.member, t.path, t.measure, sum(t.stated) AS stated, sum(t.found) AS found,
+        sum(t.unreadable)::bigint AS unreadable, max(t.run_id) AS run_id,
+        count(*) >= (SELECT count(*) FROM sluice.parts q WHERE q.file_id = f.file_id AND q.member = t.member) AS is_complete
+    FROM sluice.totals t JOIN sluice.parts p USING (part_id) JOIN sluice.files f USING (file_id)
+    GROUP BY f.file_id, t.member, t.path, t.measure;
+COMMENT ON VIEW sluice.file_totals IS 'What each file says of itself in its totals, and what was found in it. Not is_complete: some part of it is not loaded.';
 
 CREATE OR REPLACE VIEW sluice.file_states AS
     SELECT f.file_id, f.feed, f.uri, f.version, f.size_bytes, f.modified_at, nullif(f.file_date, '-infinity') AS file_date,

@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from sluice.errors import PermanentError
 
-VERSION = 9
+VERSION = 10
 """Of the ledger's tables. The comment on the schema holds it."""
 _MARK = "Sluice: ledger, quarantine and tombstones; version "
 
@@ -55,7 +55,7 @@ def _bring_up_to_date(conn: psycopg.Connection) -> None:
             conn.execute(statements)
     except pg.InvalidTableDefinition:  # a view has lost a column, or has it elsewhere
         grants = conn.execute(_READ_GRANTS).fetchall()
-        conn.execute("DROP VIEW IF EXISTS sluice.file_states, sluice.latest_loads")
+        conn.execute("DROP VIEW IF EXISTS sluice.file_states, sluice.file_totals, sluice.latest_loads")
         conn.execute(statements)
         for (grant,) in grants:
             conn.execute(grant.encode())

@@ -23,6 +23,8 @@ from sluice.records import Batch, LoadCounts, Part, PartOutcome, Place, Reject, 
 from sluice.rowfiles import read_groups, read_rows
 from sluice.staging import Staging
 from sluice.tools import Tools
+from sluice.totals import books
+from sluice.totals.books import PartTotal
 from sluice.wording import counted
 
 _UNREAD = ("_length", "_line")  # of a record, for rejects
@@ -37,6 +39,7 @@ class Verdict:
     held_parts: frozenset[int]
     reason: str
     reject_paths: tuple[str, ...]
+    totals: tuple[PartTotal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def open_batch(tools: Tools, run: Run, number: int) -> BatchPublisher:
 
 def _read_verdict(tools: Tools, run_id: int, number: int) -> Verdict:
     feed, work = tools.feed.feed, tools.work
-    outcomes = [PartOutcome(**item) for item in work.read_json(work.outcomes(feed, run_id, number))["outcomes"]]
+    account = work.read_json(work.outcomes(feed, run_id, number))
+    outcomes = [PartOutcome(**item) for item in account["outcomes"]]
     verdict = work.read_json(work.verdict(feed, run_id, number))
     return Verdict(
         {outcome.part_id: outcome for outcome in outcomes},
@@ -91,6 +95,7 @@ def _read_verdict(tools: Tools, run_id: int, number: int) -> Verdict:
         frozenset(verdict["held_parts"]),
         verdict["reason"] or "the gate is shut",
         (work.rejects(feed, run_id, number), work.gate_rejects(feed, run_id, number)),
+        books.read_part_totals(account),
     )
 
 
@@ -178,6 +183,7 @@ class BatchPublisher:
                 for part in claimed
             ],
         )
+        books.store_totals(conn, self._run, mine, self._verdict.totals)
         # Their file could not be read: what an earlier load made of it stands, rows and counts.
         ledger.repeat_counts(conn, self._run, lost)
         is_held = self._hold(conn, held, self._verdict.reason)

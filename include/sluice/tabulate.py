@@ -23,6 +23,7 @@ from sluice.plan import Plan
 from sluice.records import Reason
 from sluice.rejects import RejectLog
 from sluice.tablefiles import TableWriter
+from sluice.totals.found import FoundTotals, Owner
 from sluice.walk import Extracted, RecordTooLarge, SeveralValues
 from sluice.workfiles import WorkFiles
 
@@ -48,6 +49,7 @@ class BatchTables:
         self._next_record = 0
         self._fast: FastTier | None = None
         self._fast_places: list[PiecePlaces] = []
+        self.found = FoundTotals(feed)
 
     def __enter__(self) -> BatchTables:
         self._stack = ExitStack()
@@ -144,6 +146,9 @@ class BatchTables:
     def _write_columns(self, columns: Columns, places: list[PiecePlaces], first: int, rejected: set[int]) -> None:
         writer, records = self._writers[columns.name], columns.records
         counts = [len(own) for own in places]
+        if self.found.is_on:
+            owner_of = np.repeat(np.arange(len(places)), counts)[records]
+            self._count_found(writer, columns.arrays, [(own.part_id, own.member) for own in places], owner_of)
         parts = np.repeat([own.part_id for own in places], counts)
         arrays = [records.astype(np.int64) + first, parts[records]]
         if writer.is_root:
@@ -156,6 +161,13 @@ class BatchTables:
             is_kept = np.isin(records, sorted(rejected), invert=True)
             keep = pa.array(np.flatnonzero(is_kept))
         writer.write_arrays([*arrays, *columns.positions], columns.arrays, keep)
+
+    def _count_found(
+        self, writer: TableWriter, columns: Sequence[pa.Array], owners: Sequence[Owner], owner_of: np.ndarray
+    ) -> None:
+        """Note what the sender's totals are about, before anything is left out. Of a delete no values are known."""
+        names = [] if writer.plan.is_delete else [name for name, _ in writer.plan.columns]
+        self.found.add_rows(writer.plan.name, dict(zip(names, columns, strict=False)), owners, owner_of)
 
     # -- record by record ---------------------------------------------------------------------------------------------
 
@@ -175,6 +187,7 @@ class BatchTables:
             self._several += several
         except RecordTooLarge as error:
             found.append(Reason("record_too_large", str(error)))
+            self.found.add_record(table.name, (place.part_id, place.member))
             for begun in (*self._rows.values(), *self._delete_rows.values()):
                 begun.drop(record)
         if found:
@@ -205,8 +218,9 @@ class BatchTables:
             raise fault
         return extracted
 
-    def reject(self, place: RecordPlace, reasons: Sequence[Reason]) -> None:
-        """Take in one record that gives no rows."""
+    def reject(self, place: RecordPlace, reasons: Sequence[Reason], table: str | None = None) -> None:
+        """Take in one record that gives no rows; ``table`` is its root table, where that is known."""
+        self.found.add_record(table, (place.part_id, place.member))
         self._rejects.add(place.reject(reasons))
 
     def count_emptiness(self) -> dict[str, tuple[int, dict[str, int]]]:
@@ -226,6 +240,8 @@ class BatchTables:
             self._reasons.setdefault(several.record, []).append(reason)
         converted = [writer.convert(self._reasons) for writer in self._all_writers]
         rejected = set(self._reasons)
+        if self.found.is_on:
+            self._count_found_records(converted)
         for writer, columns in zip(self._all_writers, converted, strict=True):
             writer.write(columns, rejected, self._places)
             writer.rows.clear()
@@ -235,3 +251,14 @@ class BatchTables:
         self._several.clear()
         self._reasons.clear()
         self._block_bytes = 0
+
+    def _count_found_records(self, converted: Sequence[Sequence[pa.Array]]) -> None:
+        numbers: dict[Owner, int] = {}
+        owner_of = {
+            record: numbers.setdefault((place.part_id, place.member), len(numbers))
+            for record, place in self._places.items()
+        }
+        for writer, columns in zip(self._all_writers, converted, strict=True):
+            if records := writer.rows.records:
+                rows = np.array([owner_of[record] for record in records], np.int64)
+                self._count_found(writer, columns, list(numbers), rows)

@@ -59,6 +59,11 @@ def to_integer(text: str, column: Column) -> int:
     return number
 
 
+def to_decimal(text: str) -> decimal.Decimal | None:
+    """The number by itself, whatever column it might be for; None where it is none, or longer than any column takes."""
+    return _EXACT.create_decimal(text) if len(text) <= _EXACT.prec and _DECIMAL.fullmatch(text) else None
+
+
 def to_numeric(text: str, column: Column) -> decimal.Decimal:
     kind = column.column_type
     if not _DECIMAL.fullmatch(text):

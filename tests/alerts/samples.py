@@ -78,6 +78,12 @@ def limits_run() -> list[Alert]:
     )
 
 
+def totals_run() -> list[Alert]:
+    count = f"{FOLDER}/a.xml: /Orders/Trailer/Count says 12, but the count of orders is 11"
+    total = f"{FOLDER}/b.xml: /Orders/Trailer/Sum is not the sum of orders.total (of its records 2 were rejected)"
+    return failed(reconciled(("totals", f"2 stated totals are not what was found ({count}; {total})")))
+
+
 FINDINGS = [
     Finding("element", "Order/Discount", 1204, f"{FOLDER}/a.xml", "", 1, 3),
     Finding("namespace", "urn:acme:orders:3", 1, f"{FOLDER}/b.xml", "", None, 1),
@@ -101,6 +107,7 @@ SAMPLES: dict[str, Alert] = {
     )[0],
     "held": held_run()[0],
     "limits": limits_run()[0],
+    "totals": totals_run()[0],
     "drift": drift_of("orders", 42, FINDINGS, LINKS, "2026-03-05", LINKS.log(Problem("reconcile", "drift", ""))),
     "dead-letters": dead_letters(
         "https://sqs.eu-west-1.amazonaws.com/123456789012/sluice-arrivals-dead", 3, example="no JSON"

@@ -65,7 +65,10 @@ def test_the_same_outage_met_by_several_stages_is_one_cause() -> None:
 
 def test_different_faults_are_different_causes() -> None:
     lost = reconciled(
-        ("unaccounted", "2 parts were not loaded"), ("held", "3 records are held"), ("limits", "too many")
+        ("unaccounted", "2 parts were not loaded"),
+        ("held", "3 records are held"),
+        ("limits", "too many"),
+        ("totals", "other"),
     )
     found = failed(Problem("parse", "KeyError", "unexpected"), Problem("load", "TablesDiffer", "differ"), lost)
     assert [(alert.cause.kind, alert.cause.key) for alert in found] == [
@@ -73,6 +76,7 @@ def test_different_faults_are_different_causes() -> None:
         ("failed", "TablesDiffer"),
         ("held", ""),
         ("limits", ""),
+        ("totals", ""),
     ]
 
 

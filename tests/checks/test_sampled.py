@@ -25,6 +25,50 @@ def test_nothing_to_find(tmp_path: Path) -> None:
     assert report.findings == ()
 
 
+# -- totals -----------------------------------------------------------------------------------------------------------
+
+TOTALS = """
+totals:
+  - {path: /Orders/Trailer/Count, counts: orders}
+  - {path: /Orders/Trailer/Sum, sums: orders.total}
+"""
+
+
+def stated(count: object, total: object, *records: str) -> str:
+    trailer = f"<Trailer><Count>{count}</Count><Sum>{total}</Sum></Trailer>"
+    return orders(*records).replace("</Orders>", f"{trailer}</Orders>")
+
+
+def test_totals_that_are_right(tmp_path: Path) -> None:
+    samples = {"a.xml": stated(2, "3", order(1), order(2)), "b.zip": {"c.xml": stated(1, "1.50", order(3))}}
+    assert check(tmp_path, samples, ORDERS + TOTALS).findings == ()
+
+
+def test_total_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One finding for each total that differs, with its place. A sum is shown as a value is: it may be one record's."""
+    monkeypatch.chdir(tmp_path)
+    samples = {
+        "a.xml": stated(3, "1.50", order(1), order(2, total="1,50")),
+        "b.zip": {"c.xml": stated(2, "1.49", order(3)), "d.xml": stated(1, "1.5", order(4))},
+    }
+    report = check(tmp_path, samples, ORDERS + TOTALS)
+    count, total = (finding for finding in report.findings if finding.code == "total_differs")
+    assert (count.severity, count.where, count.path, count.count) == (
+        "error",
+        "totals[0]",
+        "/Orders/Trailer/Count",
+        2,
+    )
+    assert count.message == (
+        "a run on these files would fail: orders/samples/a.xml: /Orders/Trailer/Count says 3, but the count of orders"
+        " is 2 (of its records 1 was rejected); so in 1 more file"
+    )
+    assert [str(spot) for spot in count.examples] == ["orders/samples/a.xml", "orders/samples/b.zip!c.xml"]
+    assert total.where == "totals[1]"
+    assert total.message.endswith("c.xml: /Orders/Trailer/Sum is not the sum of orders.total")
+    assert (count.value, total.value) == (None, "1.49 stated, 1.50 found")
+
+
 # -- paths ------------------------------------------------------------------------------------------------------------
 
 

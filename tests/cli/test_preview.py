@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.tryout.trying import feed_with_samples, order, orders
+from tests.tryout.trying import ORDERS, feed_with_samples, order, orders
 
 from sluice.cli import main
 from sluice.cli.rows import spell_value, tables_of
@@ -48,6 +48,16 @@ def test_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
         " the value is 1,50"
     )
     assert lines[-1].startswith("10 records found = 9 accepted + 1 rejected; 2 files, ")
+
+
+def test_totals(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that differ stand below all else."""
+    monkeypatch.chdir(tmp_path)
+    totals = "totals: [{path: /Orders/Sum, sums: orders.total}, {path: /Orders/Other, counts: orders, required: false}]"
+    content = orders(order(1)).replace("</Orders>", "<Sum>2</Sum></Orders>")
+    folder = feed_with_samples(tmp_path, {"a.xml": content}, ORDERS + totals).folder
+    told = "orders/samples/a.xml: /Orders/Sum is not the sum of orders.total; 2 stated, 1.50 found"
+    assert preview(capsys, folder)[-1] == told
 
 
 def test_no_colours_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

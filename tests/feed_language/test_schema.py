@@ -123,6 +123,8 @@ BAD = {
     "arguments in a list": ("not_be_null: {column: ordered_on}", "not_be_null: [ordered_on]"),
     "bad name of a column": ("sku: Sku", "Sku-No: Sku"),
     "bad name of a table": ("  notes:\n", "  Notes:\n"),
+    "total of nothing": ("run:", "totals: [{path: /Orders/@n}]\nrun:"),
+    "total of two things": ("run:", "totals: [{path: /Orders/@n, counts: lines, sums: orders.total}]\nrun:"),
     "list of tables": ("tables:\n", "tables: []\nother:\n"),
 }
 
@@ -178,6 +180,7 @@ EXAMPLES = {
     "path": fields.ColumnPath,
     "path from the root": fields.RecordPath,
     "path from the parent's row": fields.RowPath,
+    "path of a number": fields.TotalPath,
     "format": fields.TimeFormat,
 }
 

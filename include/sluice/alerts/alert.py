@@ -9,6 +9,7 @@ from typing import Any
 FAILED = "failed"
 HELD = "held"
 LIMITS = "limits"
+TOTALS = "totals"
 DRIFT = "drift"
 DEAD_LETTERS = "dead_letters"
 SILENCE = "silence"
@@ -17,11 +18,14 @@ KINDS = {
     FAILED: "a task of a run failed",
     HELD: "a gate has stopped files, or a refused run keeps them out",
     LIMITS: "a run passed a limit on rejects, or broke an expectation on the whole run",
+    TOTALS: "a total that the sender states in a file is not what was found in it",
     DRIFT: "a run met what no run before has met",
     DEAD_LETTERS: "announcements that could not be read wait in a dead-letter queue",
     SILENCE: "a feed that should have come did not",
     LATE: "a run is not done in time",
 }
+OF_RUNS = (FAILED, HELD, LIMITS, TOTALS)
+"""The kinds that a run fails of."""
 LOOKED_AT = frozenset({DEAD_LETTERS, SILENCE})
 """The kinds that are found by looking, every few minutes; how often says nothing, so it is not counted."""
 NEW, AGAIN, OVER = "new", "again", "over"
@@ -72,7 +76,7 @@ class Alert:
 
     @property
     def subject(self) -> str:
-        is_of_run = self.cause.kind in (FAILED, HELD, LIMITS) and self.state != OVER
+        is_of_run = self.cause.kind in OF_RUNS and self.state != OVER
         day = f" for {self.dates}" if self.dates and is_of_run else ""
         again = f" (again: {self._standing()})" if self.state == AGAIN else ""
         return " ".join(f"Sluice: {self.headline}{day}{again}".split())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from sluice.alerts.alert import FAILED, HELD, LIMITS, Alert, Cause, some
+from sluice.alerts.alert import FAILED, HELD, LIMITS, TOTALS, Alert, Cause, some
 from sluice.alerts.problems import GENERAL_ADVICE, Problem
 
 UNACCOUNTED = "unaccounted"  # a breach that has no alert of its own where a task failed
@@ -18,6 +18,11 @@ HELD_ADVICE = (
 LIMITS_ADVICE = (
     "Look into the quarantine. Ask the sender (a corrected file is a new version and loads by itself), or correct the"
     " feed and `sluice replay {feed}`. What was good is loaded."
+)
+
+TOTALS_ADVICE = (
+    "If records were rejected, look into the quarantine. Else ask the sender: a corrected file is a new version and"
+    " loads by itself. What was good is loaded."
 )
 
 
@@ -90,6 +95,7 @@ class FailedRun:
         found += [self._of_gate(text) for text in self._breaches(HELD)]
         limits = self._breaches(LIMITS)
         found += [self._of_limits(limits)] if limits else []
+        found += [self._of_totals(text) for text in self._breaches(TOTALS)]
         return found or [self._of_problem(list(self.problems))]
 
     def _breaches(self, kind: str) -> list[str]:
@@ -167,6 +173,19 @@ class FailedRun:
                 " JOIN sluice.files f USING (file_id) WHERE q.run_id = {run};"
             ),
             data_docs=self.data_docs if is_of_gate else "",
+        )
+
+    def _of_totals(self, text: str) -> Alert:
+        return self._alert(
+            Cause(self.feed, TOTALS, own_key(self.feed, self.links.dag_id), gist_of(text)),
+            f"{self.feed} came with totals that differ",
+            reason=text,
+            advice=TOTALS_ADVICE,
+            log=self.links.log(Problem("reconcile", "RunFailed", "")),
+            sql=self._sql(
+                "SELECT uri, member, path, measure, stated, found FROM sluice.file_totals"
+                " WHERE run_id = {run} AND stated IS DISTINCT FROM found;"
+            ),
         )
 
     def _alert(self, cause: Cause, headline: str, **facts: object) -> Alert:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from sluice import drift
-from sluice.alerts.alert import DRIFT, FAILED, HELD, LIMITS, Alert, Cause, some
+from sluice.alerts.alert import DRIFT, HELD, LIMITS, OF_RUNS, Alert, Cause, some
 from sluice.alerts.causes import UNACCOUNTED, Evidence, Found, RunLinks
 from sluice.quarantine import name_of
 
@@ -47,7 +47,7 @@ def find_untold(conn: psycopg.Connection, feed: str) -> list[UntoldRun]:
                AND NOT EXISTS (SELECT FROM sluice.alerts a WHERE a.feed = r.feed AND a.kind = ANY (%(kinds)s)
                    AND a.last_seen_at >= r.finished_at)
            ORDER BY run_id""",
-        {"feed": feed, "until": UNTOLD_UNTIL, "after": UNTOLD_AFTER, "kinds": [FAILED, HELD, LIMITS]},
+        {"feed": feed, "until": UNTOLD_UNTIL, "after": UNTOLD_AFTER, "kinds": list(OF_RUNS)},
     ).fetchall()
     return [UntoldRun(key, is_replay, (first, last)) for key, is_replay, first, last in rows]
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from sluice.checks.collisions import Collisions
 from sluice.checks.judged import Judged
 from sluice.checks.rejected import Rejected
+from sluice.checks.totals import Totals
 from sluice.checks.unmapped import Unmapped
 from sluice.checks.unmatched import Unmatched
 from sluice.feed.model import Feed
@@ -24,7 +25,14 @@ class SampleCheck(Protocol):
     def findings(self, counts: Counts) -> Iterator[Finding]: ...
 
 
-SAMPLE_CHECKS: tuple[Callable[[Feed], SampleCheck], ...] = (Rejected, Judged, Unmatched, Collisions, Unmapped)
+SAMPLE_CHECKS: tuple[Callable[[Feed], SampleCheck], ...] = (
+    Rejected,
+    Judged,
+    Totals,
+    Unmatched,
+    Collisions,
+    Unmapped,
+)
 
 
 def check_samples(feed: Feed, files: Sequence[LedgerFile]) -> tuple[Counts, list[Finding]]:

@@ -69,14 +69,21 @@ def show(chosen: argparse.Namespace) -> int:
         return _explain(feed, files, chosen.explain)
     if not files:
         return _misused(f"no files: name some, or put samples into {feed.folder / 'samples'}")
+    from sluice.spots import short_name
+    from sluice.totals.books import Comparison
     from sluice.tryout.peek import Peek
     from sluice.tryout.trial import Counts, try_files
 
     peek, counts = Peek(feed, chosen.table or list(feed.tables), chosen.rows, chosen.rejects), Counts(len(files))
+    comparison = Comparison(feed)
     for tried in try_files(feed, files):
         peek.take(tried)
         counts.take(tried)
+        tried.compare(comparison)
     _print(feed, peek, counts, with_lineage=chosen.lineage)
+    for total in comparison.differences():
+        numbers = f"; {total.numbers}" if total.numbers else ""
+        print(printable(f"{short_name(total.name)}: {total.fault()}{numbers}"))
     return 0
 
 

@@ -14,7 +14,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from sluice.alerts import Problem
-from sluice.alerts.alert import DRIFT, FAILED, HELD, LATE, LIMITS, Alert, Cause
+from sluice.alerts.alert import DRIFT, FAILED, LATE, OF_RUNS, Alert, Cause
 from sluice.alerts.causes import Evidence, FailedRun, RunLinks, is_of_dag
 from sluice.edge.runs import OWN_TASKS, REPLAY, STAGES, WATCH, feed_of, problems_of, request_of
 from sluice.feed.loading import feeds_root, load_feed
@@ -160,7 +160,7 @@ def tell_success(context: Context, run_id: int | None = None, desk: Desk | None 
                 # with the id of a run, one that began before the cause was last met is not asked about it
                 return alert.run == dag_run_id or (run_id is not None and dag_id == feed and not _is_backfill(context))
             is_shown = files > 0 or (cause.kind == FAILED and alert.stage in STAGES_WITHOUT_FILES)
-            return cause.kind in (FAILED, HELD, LIMITS, DRIFT) and is_of_dag(cause.key, feed, dag_id) and is_shown
+            return cause.kind in (*OF_RUNS, DRIFT) and is_of_dag(cause.key, feed, dag_id) and is_shown
 
         own.recover(
             feed,

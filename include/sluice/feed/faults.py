@@ -84,8 +84,10 @@ def _keys_at(annotation: Any, loc: Loc) -> tuple[str, ...]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
         return _keys_at(fields.get(str(loc[0])), loc[1:]) if loc else tuple(fields)
-    if loc and (get_origin(annotation) is dict):
+    if loc and get_origin(annotation) is dict:
         return _keys_at(get_args(annotation)[1], loc[1:])
+    if loc and get_origin(annotation) is tuple:
+        return _keys_at(get_args(annotation)[0], loc[1:])
     return ()
 
 

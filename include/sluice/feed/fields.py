@@ -178,6 +178,17 @@ def _check_record_path(value: str) -> str:
     return path.text
 
 
+def _check_total_path(value: str) -> str:
+    path = parse_path(value)
+    if not path.is_absolute:
+        raise Misspelt("the path of a total starts at the document's root, with /", f"/{value}")
+    if not path.steps:
+        raise ValueError("the path of a total names an element, as in /Batch/@count")
+    if any(predicate.steps for step in path.steps for predicate in step.predicates):
+        raise ValueError("in the path of a total only an attribute can be compared, as in /Batch/Total[@of='amount']")
+    return path.text
+
+
 def _check_row_path(value: str) -> str:
     path = parse_path(value)
     if path.is_absolute or path.up or path.attribute or not path.steps:
@@ -214,6 +225,12 @@ RecordPath = Annotated[
 ]
 RowPath = Annotated[
     str, AfterValidator(_check_row_path), Field(title="path from the parent's row", examples=["Lines/Line"])
+]
+
+TotalPath = Annotated[
+    str,
+    AfterValidator(_check_total_path),
+    Field(title="path of a number", examples=["/Document/FIToFICstmrCdtTrf/GrpHdr/NbOfTxs", "/Batch/Trailer/@sum"]),
 ]
 
 _Path = Annotated[

@@ -1,7 +1,8 @@
 """What of a feed decides its rows, as one document, and its hash; the ledger keeps both with a growing generation.
 
 Left out is what decides only when, where and for whom (source, schedule, owner, target, descriptions, indexes), or
-whether a run counts as a success (limits, the expectations of the run, those that are not critical).
+whether a run counts as a success (limits, the sender's totals, the expectations of the run, those that are not
+critical).
 """
 
 from __future__ import annotations

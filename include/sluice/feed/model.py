@@ -41,6 +41,7 @@ from sluice.feed.sections import (
     Schedule,
     Source,
     Target,
+    Total,
     Xsd,
 )
 from sluice.feed.tables import Column, Deletes, Expectation, Table
@@ -65,6 +66,7 @@ __all__ = [
     "Table",
     "Target",
     "Texts",
+    "Total",
     "Xsd",
     "slug",
 ]
@@ -97,6 +99,9 @@ class Feed(Strict):
     tables: dict[Identifier, Table] = Field(
         description="The tables, in order, by their names; at least one takes its rows from the records.",
         json_schema_extra={"additionalProperties": False},
+    )
+    totals: tuple[Total, ...] = Field(
+        (), description="The totals that the sender states in each file; they are compared with what was found in it."
     )
     rejects: RejectLimits = Field(default_factory=RejectLimits)
     run: RunRules = Field(default_factory=RunRules)

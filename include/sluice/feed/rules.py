@@ -13,6 +13,7 @@ from sluice.feed.climbing import Way, climb_faults, way_to
 from sluice.feed.delete_rules import broken_deletes, record_paths
 from sluice.feed.faults import Fault, Loc, nearest
 from sluice.feed.paths import BUILT_IN_PREFIXES
+from sluice.feed.total_rules import broken_totals
 from sluice.feed.types import TypeProblem, parse_type
 from sluice.feed.written import (
     FILE_DATE,
@@ -67,6 +68,8 @@ def broken_rules(document: Any) -> Iterator[Fault]:
         yield from _paths(written, tables, mapping_at(document, "namespaces"))
         yield from _expectations(written.expectations, written)
     yield from broken_deletes(tables, mapping_at(document, "namespaces"))
+    totals = list_items(document.get("totals"), ("totals",))
+    yield from broken_totals(totals, tables, mapping_at(document, "namespaces"))
     for table, items in mapping_at(mapping_at(document, "run"), "expectations").items():
         loc = ("run", "expectations", table)
         if table not in tables:

@@ -5,9 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, TypeAdapter
+from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, model_validator
 
-from sluice.feed.fields import Cron, Day, Identifier, QueueUrl, Strict, Texts, TextsNotEmpty, Uri, Whole, Zone
+from sluice.feed.faults import Fault, Unsound
+from sluice.feed.fields import (
+    Cron,
+    Day,
+    Flag,
+    Identifier,
+    QueueUrl,
+    Strict,
+    Texts,
+    TextsNotEmpty,
+    TotalPath,
+    Uri,
+    Whole,
+    Zone,
+)
 from sluice.feed.rules import RUN_EXPECTATIONS
 from sluice.feed.tables import Expectation
 
@@ -119,6 +133,39 @@ class Quotas(Strict):
         le=5_000_000,
         description="Rows that one record may give, its child tables together; one with more is rejected.",
     )
+
+
+class Total(Strict):
+    """A total that the sender states in each file (an archive member is a file of its own), before, between or after
+    the records. A run with a file in which another number is found fails; what was good is loaded all the same, unless
+    `publish: run`. Rejected records count, and of these the values that could be read.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["counts"]}, {"required": ["sums"]}]})
+
+    path: TotalPath = Field(
+        description="Path of the number, from the document's root; only attributes can be compared in it. Where it"
+        " leads to several values (of groups, or of several documents in one file), they are added up."
+    )
+    counts: Texts = Field(
+        (), description="The tables whose rows it counts, all together; of a root table its records, deletes too."
+    )
+    sums: Texts = Field(
+        (), description="The columns whose values it sums up, all together: each as `table.column`, of a number type."
+    )
+    required: Flag = Field(True, description="A file without it fails the run; otherwise it is compared where stated.")
+
+    @model_validator(mode="after")
+    def _has_one_meaning(self) -> Total:
+        if bool(self.counts) == bool(self.sums):
+            message = "a total either `counts` rows of tables or `sums` up columns; say one of the two"
+            raise Unsound([Fault((), message)])
+        return self
+
+    @property
+    def measure(self) -> str:
+        """What it is of: ``count of payments``, ``sum of payments.amount``."""
+        return f"count of {', '.join(self.counts)}" if self.counts else f"sum of {', '.join(self.sums)}"
 
 
 class RejectLimits(Strict):

@@ -25,6 +25,7 @@ from sluice.records import to_json
 from sluice.rejects import RejectLog
 from sluice.tabulate import BatchTables
 from sluice.tools import Tools
+from sluice.totals.books import part_totals
 from sluice.workfiles import open_scratch
 
 
@@ -92,6 +93,7 @@ def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
         work.outcomes(feed.feed, run_id, number),
         {
             "outcomes": [to_json(outcome) for outcome in outcomes],
+            "totals": [to_json(total) for total in part_totals(feed, parser.stated, tables.found, outcomes)],
             "records": summary.records,
             "bytes": summary.bytes_read,
             "seconds": seconds,

@@ -4,8 +4,8 @@ Reads:  manifest and ledger (never XCom), so it gives the same answer whoever lo
         the drift.
 Writes: the run's totals and state; removes the run's work files once nothing is left to be done with them. Where the
         feed says ``publish: run``, first all batches of the run in ONE transaction, or a hold on each part.
-Raises: ``RunFailed`` where a part is unaccounted or held, counts differ, a limit is passed or a run's expectation
-        fails; its message is the last line that a person reads.
+Raises: ``RunFailed`` where a part is unaccounted or held, counts differ, a limit is passed, a total that the sender
+        states is another, or a run's expectation fails; its message is the last line that a person reads.
 Rerun:  same answer.
 """
 
@@ -24,13 +24,14 @@ from sluice.feed.model import RejectLimits
 from sluice.publishing import BatchPublisher, open_batch, tell_taken_back
 from sluice.records import Run, Totals
 from sluice.tools import Tools
+from sluice.totals import books
 from sluice.wording import counted
 
 log = logging.getLogger(__name__)
 
 SHOWN = 3
 # The kinds of what may be wrong with a run.
-UNACCOUNTED, HELD, LIMITS = "unaccounted", "held", "limits"
+UNACCOUNTED, HELD, LIMITS, TOTALS = "unaccounted", "held", "limits", "totals"
 
 Breach = tuple[str, str]
 """What is wrong with a run: its kind, and the text that a person reads."""
@@ -167,6 +168,8 @@ def _find_breaches(tools: Tools, connection: psycopg.Connection, run: Run, total
     if totals.found != totals.loaded + totals.quarantined + totals.held:
         told = f"{totals.loaded} loaded + {totals.quarantined} quarantined + {totals.held} held"
         yield UNACCOUNTED, f"{totals.found} records found, but {told}"
+    if stated := _judge_totals(tools, connection, run):
+        yield TOTALS, stated
     if run.is_replay:
         return  # what its records broke, they broke in the run that found them
     yield from _find_broken_rules(tools, connection, run, totals)
@@ -179,6 +182,20 @@ def _find_broken_rules(tools: Tools, connection: psycopg.Connection, run: Run, t
     yield from ((LIMITS, text) for text in passed)
     if not run.dry_run:
         yield from ((LIMITS, text) for text in runrules.judge(connection, tools.feed, run))
+
+
+def _judge_totals(tools: Tools, connection: psycopg.Connection, run: Run) -> str | None:
+    """What is wrong with the sender's totals. A dry run leaves nothing in the ledger, so its work files are asked."""
+    if not run.dry_run or run.is_replay:
+        return books.judge(connection, tools.feed, run)
+    comparison = books.Comparison(tools.feed)
+    for number, _, _ in ledger.read_batches(connection, run.run_id) if tools.feed.totals else ():
+        path = tools.work.outcomes(tools.feed.feed, run.run_id, number)
+        if tools.work.exists(path):
+            parts = ledger.read_batch_parts(connection, run.run_id, number)
+            comparison.take(parts, books.read_part_totals(tools.work.read_json(path)), {})
+    differences = comparison.differences()
+    return books.tell(differences, len(differences)) if differences else None
 
 
 def limit_problems(limits: RejectLimits, totals: Totals, find_files: Any) -> Iterator[str]:

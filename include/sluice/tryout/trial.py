@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from sluice.stages.parse import parse
 from sluice.stages.split import batch_bytes, must_be_opened, pack, spool_batches, weigh_file
 from sluice.stages.validate import validate
 from sluice.tools import Tools
+from sluice.totals.books import Comparison, PartTotal, read_part_totals
 from sluice.workfiles import WorkFiles
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class TriedBatch:
     seconds: float
     """What parse took."""
     is_judged: bool = True
+    totals: tuple[PartTotal, ...] = ()
 
     @property
     def feed(self) -> Feed:
@@ -80,6 +83,11 @@ class TriedBatch:
                 out = np.isin(group["_part"].to_numpy(), left_out)
                 out |= np.isin(group["_rec"].to_numpy(), self.verdict["rejected"])
                 yield group.filter(~out) if out.any() else group
+
+    def compare(self, comparison: Comparison) -> None:
+        """Add what the files of the batch state, and what was found in them."""
+        rejected = Counter((reject.part_id, reject.member) for reject in self.rejects() if reject.ordinal is not None)
+        comparison.take(self.batch.parts, self.totals, rejected)
 
     def rejects(self) -> Iterator[Reject]:
         """What parse rejected, then what the gate did in parts that it does not hold."""
@@ -168,4 +176,5 @@ def try_batch(tools: Tools, run_id: int, batch: Batch, *, is_judged: bool = True
     account = work.read_json(work.outcomes(feed, run_id, 0))
     outcomes = {item["part_id"]: PartOutcome(**item) for item in account["outcomes"]}
     verdict = work.read_json(work.verdict(feed, run_id, 0)) if is_judged else {"held_parts": [], "rejected": []}
-    return TriedBatch(tools, run_id, batch, outcomes, verdict, account["drift"], account["seconds"], is_judged)
+    totals = read_part_totals(account)
+    return TriedBatch(tools, run_id, batch, outcomes, verdict, account["drift"], account["seconds"], is_judged, totals)

@@ -27,6 +27,7 @@ def html_page(feed: Feed) -> str:
         f'<h2>Tables</h2>\n<div class="drawing">{draw(boxes(feed))}</div>',
         f"<h2>Source and tables</h2>\n<p>{_SIDES}</p>",
         f'<div class="sides"><nav class="tree" aria-label="Source"><ul>{tree}</ul></nav>\n<div>{tables}</div></div>',
+        *map(_write, sections.totals(feed)),
         *map(_write, sections.run_rules(feed)),
         *map(_write, sections.lineage(feed)),
     ]

@@ -18,6 +18,7 @@ def feed_page(feed: Feed) -> str:
             *sections.head(feed),
             *sections.table_sections(feed),
             *_source(feed),
+            *sections.totals(feed),
             *sections.run_rules(feed),
         ]
     )
@@ -32,6 +33,7 @@ def full_page(feed: Feed) -> str:
             Listing(mermaid(feed), "mermaid"),
             *_source(feed),
             *sections.table_sections(feed),
+            *sections.totals(feed),
             *sections.run_rules(feed),
             *sections.lineage(feed),
         ]

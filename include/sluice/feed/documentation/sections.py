@@ -18,7 +18,7 @@ from sluice.feed.documentation.blocks import (
     joined,
 )
 from sluice.feed.layout import LayoutColumn, column_layout, indexes, primary_key
-from sluice.feed.model import Column, Expectation, Feed, Table
+from sluice.feed.model import Column, Expectation, Feed, Table, Total
 
 COLUMNS = ("column", "type", "path", "notes")
 
@@ -50,6 +50,18 @@ def run_rules(feed: Feed) -> Iterator[Block]:
     if feed.run.expectations:
         yield Heading("Rules on a whole run", 2)
         yield Bullets(tuple(f"{code(table)}: {_expectation(rule)}" for table, rule in feed.run.expectations))
+
+
+def totals(feed: Feed) -> Iterator[Block]:
+    if feed.totals:
+        yield Heading("Totals that the sender states", 2)
+        yield Prose("A run with a file in which another number is found fails.")
+        yield Bullets(tuple(map(_total, feed.totals)))
+
+
+def _total(total: Total) -> str:
+    of = f"rows of {codes(total.counts)}" if total.counts else f"the sum of {codes(total.sums)}"
+    return joined(f"{code(total.path)}: {of}", "" if total.required else "where it is stated")
 
 
 def lineage(feed: Feed) -> Iterator[Block]:
