@@ -188,6 +188,10 @@ class Ground:
         tables += [quoted_keys_table(feed, name) for name, table in feed.roots.items() if table.deletes]
         self.sql(f"TRUNCATE {', '.join([*tables, 'sluice.loads', 'sluice.holds', 'sluice.quarantine', *more])}")
 
+    def drop_ledger(self) -> None:
+        """As it is before the first run ever."""
+        self.sql("DROP SCHEMA sluice CASCADE")
+
     def clear_database(self) -> None:
         """As if nothing had run: an empty ledger, and no tables of feeds. (Emptied is quicker than made anew.)"""
         self.sql(_CLEAR)

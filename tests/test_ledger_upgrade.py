@@ -22,6 +22,7 @@ READER = "reader_of_views"
 @pytest.fixture
 def old(ground: Ground) -> Iterator[Ground]:
     """A warehouse as the first release has made it, with a role that nobody else knows."""
+    ground.drop_ledger()
     ground.sql(VERSION_1.read_text())
     ground.sql(f"CREATE ROLE {READER}")
     yield ground

@@ -81,5 +81,6 @@ def test_the_command_prints_feeds_and_runs(desk: Ground, capsys: pytest.CaptureF
 
 
 def test_a_warehouse_without_ledger_is_told(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.drop_ledger()
     assert main(["status"]) == 1
     assert "let a feed run first" in capsys.readouterr().err

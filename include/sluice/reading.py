@@ -80,6 +80,8 @@ class Digest:
         return getattr(self._raw, name)
 
     def _hash(self, data: bytes) -> None:
+        if not data:
+            return
         start = self._raw.tell() - len(data)
         if start > self._hashed:
             self._is_sequential = False

@@ -214,5 +214,6 @@ def test_both_at_once(desk: Ground, capsys: pytest.CaptureFixture[str], tmp_path
 
 def test_without_a_ledger(desk: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     desk.feed(ITEMS)
+    desk.drop_ledger()
     assert main(["diff", "items"]) == 1
     assert "let a feed run first" in capsys.readouterr().err

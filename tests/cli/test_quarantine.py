@@ -225,6 +225,7 @@ def test_without_a_ledger_the_commands_say_so(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SLUICE_WAREHOUSE", ground.dsn)
+    ground.drop_ledger()
     for command in (["quarantine", "items"], ["replay", "items"], ["dismiss", "items", "--entry", "1", "--note", "x"]):
         assert main(command) == 1
         assert "no ledger" in capsys.readouterr().err
