@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,18 @@ class Bench:
         """What ``worker`` (module.function of ``benchmarks.workers``) answers in a process of its own."""
         command = [sys.executable, "-m", "benchmarks.workers", worker, json.dumps(arguments)]
         return run_measuring(command)
+
+    def measure_per_core(self, server: BenchServer, feed: str, uri: str, warm_uri: str) -> dict[str, Any]:
+        """A run of ``uri`` with a process per core for its batches, as on a machine with as many slots."""
+        return self.measure(
+            "per_core.measure",
+            feed=feed,
+            uri=uri,
+            warm_uri=warm_uri,
+            warm_dsns=[server.fresh(f"warm{number}") for number in range(os.cpu_count() or 1)],
+            dsn=server.fresh("load"),
+            server_pid=server.pid,
+        )
 
     def in_turns(self, turns: int, contestants: Mapping[str, Callable[[int], dict[str, Any]]]) -> Runs:
         """Measure all contestants in turn, so that a machine that becomes slower does so for all of them. Every other

@@ -52,7 +52,7 @@ def write_charts(record: Mapping[str, Any], folder: Path) -> list[Path]:
 
 def _throughput(cases: Mapping[str, Any]) -> str:
     bars = []
-    for who in ("sluice", "spark", "pandas", "xml2db"):
+    for who in ("sluice per core", "sluice", "spark", "pandas", "xml2db"):
         try:
             turns = runs_of(cases, "peers", who)
         except NotMeasured:
@@ -132,7 +132,7 @@ def bar_chart(title: str, note: str, bars: Sequence[tuple[str, float]]) -> str:
     lines = []
     for index, (name, value) in enumerate(bars):
         y, length = _TOP + index * _ROW, (_WIDTH - _LEFT - _RIGHT) * value / top
-        colour = _COLOURS[0] if name == "sluice" else _COLOURS[5]
+        colour = _COLOURS[0] if name.startswith("sluice") else _COLOURS[5]
         lines.append(_text(_LEFT - 10, y + 17, name, anchor="end"))
         lines.append(f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="24" rx="3" fill="{colour}"/>')
         lines.append(_text(_LEFT + length + 8, y + 17, f"{value:,.3g}"))

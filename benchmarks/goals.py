@@ -150,8 +150,8 @@ def gate_share(case: str, contestant: str) -> Callable[[Cases], Values]:
     return of
 
 
-def _faster_than(peer: str, key: str = "wall") -> Callable[[Cases], Values]:
-    return ratios("peers", peer, "sluice", key)
+def _faster_than(peer: str, key: str = "wall", who: str = "sluice") -> Callable[[Cases], Values]:
+    return ratios("peers", peer, who, key)
 
 
 def _per_core(way: str) -> Callable[[Cases], Values]:
@@ -174,9 +174,15 @@ GOALS = (
         )
         for shape in "ABC"
     ),
-    Goal("B to committed rows, gated, merged, with ledger, against xml2db", "×", _faster_than("xml2db"), 12),
-    Goal("the same against pandas.read_xml and to_sql", "×", _faster_than("pandas"), 10),
-    Goal("the same against Spark local[2], warm, to JDBC", "×", _faster_than("spark"), 3),
+    *(
+        Goal(f"B to committed, gated rows with ledger, {way}, against {peer}", "×", _faster_than(key, who=who), bound)
+        for who, way in (("sluice per core", "a process for each core"), ("sluice", "one process"))
+        for key, peer, bound in (
+            ("xml2db", "xml2db", 12),
+            ("pandas", "pandas.read_xml and to_sql", 10),
+            ("spark", "Spark local[2], warm, to JDBC", 3),
+        )
+    ),
     *(Goal(f"CPU of {peer}, with PostgreSQL's, to that of Sluice", "×", _faster_than(peer, "cpu")) for peer in PEERS),
     Goal("append of a large B, CPU with PostgreSQL's", "MB/s per core", _per_core("append"), 60),
     Goal("upsert of a large B, half of the keys known", "MB/s per core", _per_core("upsert"), 40),

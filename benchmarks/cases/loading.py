@@ -17,13 +17,17 @@ _TINY_WARM_FILES = 50
 
 def against_peers(bench: Bench) -> Runs:
     """Sluice gates and merges into a keyed table, with ledger; xml2db merges, pandas and Spark insert, none has a gate.
+    Spark has a thread per core. ``sluice`` is one process, ``sluice per core`` one for each core, as its DAG has tasks.
 
     What a peer has loaded is compared with the table that Sluice loaded last; where it differs, the case fails.
     """
     path = bench.record_file("items", bench.scale.peers_mb)
     peers, missing = _prepare_peers(bench)
     with bench.server() as server:
-        contestants: dict[str, Callable[[int], dict[str, Any]]] = {"sluice": partial(_sluice, bench, server, path)}
+        contestants: dict[str, Callable[[int], dict[str, Any]]] = {
+            "sluice per core": partial(_sluice_per_core, bench, server, path),
+            "sluice": partial(_sluice, bench, server, path),
+        }
         for peer, environment in peers.items():
             contestants[peer] = partial(_peer, server, environment, path)
         # Sluice's rows of the first turn are there before any peer's are compared with them
@@ -74,6 +78,12 @@ def _prepare_peers(bench: Bench) -> tuple[dict[str, Environment], dict[str, str]
 
 def _sluice(bench: Bench, server: BenchServer, path: Path, turn: int) -> dict[str, Any]:
     return _load(bench, server, "items", path, None, turn)
+
+
+def _sluice_per_core(bench: Bench, server: BenchServer, path: Path, turn: int) -> dict[str, Any]:
+    measured = bench.measure_per_core(server, "items", str(path), str(bench.record_file("items", WARM_MB)))
+    mb = size_mb(path)
+    return {"mb": mb, "mb_per_second": mb / measured["wall"], **measured}
 
 
 def _peer(server: BenchServer, environment: Environment, path: Path, turn: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import psycopg
-from benchmarks.bench import PROJECT, Bench, BenchServer, Runs
+from benchmarks.bench import PROJECT, Bench, Runs
 from benchmarks.cpu import tree_cpu
 from benchmarks.workers.sluice_run import FEEDS
 
@@ -50,21 +50,9 @@ def scheduled(bench: Bench) -> Runs:
 
 def _per_core(bench: Bench, uri: str) -> dict[str, Any]:
     with bench.server(autovacuum="on") as server:
-        measured = _measure_per_core(bench, server, uri)
+        measured = bench.measure_per_core(server, FEED, uri, f"{bench.invoices(_WARM_FILES)}/*.xml")
     bench.say(f"  per core: {measured['wall']:.2f} s")
     return measured
-
-
-def _measure_per_core(bench: Bench, server: BenchServer, uri: str) -> dict[str, Any]:
-    return bench.measure(
-        "per_core.measure",
-        feed=FEED,
-        uri=uri,
-        warm_uri=f"{bench.invoices(_WARM_FILES)}/*.xml",
-        warm_dsns=[server.fresh(f"warm{number}") for number in range(os.cpu_count() or 1)],
-        dsn=server.fresh("load"),
-        server_pid=server.pid,
-    )
 
 
 @contextmanager
