@@ -83,7 +83,7 @@ def test_a_ratio_is_that_of_one_turn(record: Record) -> None:
     """Not that of medians: contestants of a turn ran side by side."""
     cases = record.read()["cases"]
     assert ratios("peers", "xml2db", "sluice", "wall")(cases) == [10.0, 30.0]
-    name = "B to committed rows, gated, merged, with ledger, against xml2db"
+    name = "B to committed, gated rows with ledger, one process, against xml2db"
     assert judged(record, name) == (name, "≥ 12 ×", "**20** ×", "10 to 30", "met")
 
 
@@ -103,7 +103,7 @@ def test_what_is_worth_landing_is_told_from_what_is_met() -> None:
 
 def test_a_goal_without_a_measurement_is_not_met_and_not_missed(record: Record) -> None:
     """It says why, where the record does."""
-    name = "the same against Spark local[2], warm, to JDBC"
+    name = "B to committed, gated rows with ledger, one process, against Spark local[2], warm, to JDBC"
     assert judged(record, name) == (name, "≥ 3 ×", "not measured", "no Java", "")
     with pytest.raises(NotMeasured):
         values("tiny", "tiny", "wall")(record.read()["cases"])
