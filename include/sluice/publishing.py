@@ -108,9 +108,11 @@ class BatchPublisher:
         self._parts: dict[int, Part] = {part.part_id: part for part in batch.parts}
         self._deleting = [name for name, table in tools.feed.roots.items() if table.deletes]
         self._taken_back = 0
+        self._tries = 0
         self.number = batch.number
 
     def publish(self, conn: psycopg.Connection) -> Published:
+        self._tries += 1
         self._taken_back = 0
         ledger.lock_parts(conn, self._parts)
         if not self._run.is_replay:
@@ -313,7 +315,15 @@ class BatchPublisher:
         if root in self._deleting:
             staging.copy_deletes(root, read(f"{root}.deletes"))
         is_unique = are_known or staging.has_unique_keys(root)
-        merge = FamilyMerge(staging.conn, self._feed, root, self._run, has_unique_keys=is_unique, are_known=are_known)
+        merge = FamilyMerge(
+            staging.conn,
+            self._feed,
+            root,
+            self._run,
+            has_unique_keys=is_unique,
+            are_known=are_known,
+            is_retry=self._tries > 1,
+        )
         counts = merge.merge()
         self._taken_back += merge.taken_back if self._feed.tables[root].key else 0
         return counts

@@ -40,7 +40,7 @@ def elements(draw: st.DrawFn, depth: int = 0) -> str:
     return f"<{name}{told}>{content}</{name}>"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(elements(), min_size=1, max_size=3), st.sampled_from([1, 30]))
 def test_every_draft_loads_all_of_its_samples(roots: list[str], times: int) -> None:
     with TemporaryDirectory() as name:

@@ -158,7 +158,7 @@ def test_an_s3_with_a_private_authority_needs_its_bundle(
     work = _work_files("s3://work/prefix")
     path = work.batch("orders", 1, 1)
     if is_known:
-        assert _s3_client("aws_default")().list_buckets()["Buckets"][0]["Name"] == "work"
+        assert "work" in {bucket["Name"] for bucket in _s3_client("aws_default")().list_buckets()["Buckets"]}
         work.write_json(path, {"parts": 3})
         assert work.read_json(path) == {"parts": 3}
     else:
