@@ -151,6 +151,7 @@ def test_an_s3_with_a_private_authority_needs_its_bundle(
     from sluice.edge.connections import _s3_client, _work_files
 
     url, bundle = tls_endpoint
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # s3fs looks here
     extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
     extra |= {"verify": str(bundle)} if is_known else {}
     connection = {"conn_type": "aws", "login": "it", "password": "is", "extra": extra}

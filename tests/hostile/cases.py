@@ -320,6 +320,20 @@ _TUPLES: dict[str, tuple[Write, str | None, int]] = {
     "zlib as an encoding": (lambda f: f.write(b'<?xml version="1.0" encoding="zlib"?>' + R + b"</r>"), "encoding", 0),
 }  # fmt: skip
 
+
+def many_nested(count: int) -> Case:
+    """Records of texts in one another, each of which a column takes."""
+    record = b"<rec>" + b"<a>" * 100 + b"<b>xxxxxxxx</b>" * 6000 + b"</a>" * 100 + b"</rec>"
+    columns = ["a/" * levels + "a" for levels in range(99)]
+    return Case(around(b"<r>", record, count, b"</r>"), None, count, feed_of(columns))
+
+
+def many_combinations(count: int) -> Case:
+    """Records that all have other attributes."""
+    attributes = b" ".join(b"a%d=''" % n for n in range(30_000))
+    return Case(numbered(b"<r>", b"<rec n%d='' " + attributes + b"/>", count, b"</r>"), None, count)
+
+
 CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
     "a bomb of zips in zips": Case(nested_zip(6), "archive_refused", 0, NESTED, many=2),
     "members of a zip that overlap": Case(
@@ -365,10 +379,7 @@ CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
         in_record(b"<rec>" + b"<a>" * 101, b"<b>xxxxxxxx</b>", 600_000, b"</a>" * 101 + b"</rec>"),
         "record_too_large", 2, feed_of(["a/" * levels + "a" for levels in range(99)]),
     ),
-    "many records of such texts": Case(
-        around(b"<r>", b"<rec>" + b"<a>" * 100 + b"<b>xxxxxxxx</b>" * 6000 + b"</a>" * 100 + b"</rec>", 200, b"</r>"),
-        None, 200, feed_of(["a/" * levels + "a" for levels in range(99)]),
-    ),
+    "many records of such texts": many_nested(200),
     "paths that compare long texts": Case(
         in_record(b"<rec>" + b"<a>" * 101, b"<b>xxxxxxxx</b>", 600_000, b"</a>" * 101 + b"</rec>"),
         None, 3, DEEP_PREDICATES,
@@ -390,8 +401,5 @@ CASES = {name: Case(*case) for name, case in _TUPLES.items()} | {
         ),
         None, 10_000,
     ),
-    "combinations of many attributes": Case(
-        numbered(b"<r>", b"<rec n%d='' " + b" ".join(b"a%d=''" % n for n in range(30_000)) + b"/>", 240, b"</r>"),
-        None, 240,
-    ),
+    "combinations of many attributes": many_combinations(240),
 }  # fmt: skip

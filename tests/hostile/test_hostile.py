@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hostile.cases import CASES, EMPTY, FEED, MILLION, Write, around, in_record, zip_of_many
+from tests.hostile.cases import (
+    CASES,
+    EMPTY,
+    FEED,
+    MILLION,
+    Write,
+    around,
+    in_record,
+    many_combinations,
+    many_nested,
+    zip_of_many,
+)
 from tests.hostile.worker import Worker
 from tests.parsed import parse_data, parse_path, write_feed
 
@@ -30,6 +41,8 @@ SMALLER = CASES | {
     "a tar of 10,000,000 members": replace(
         CASES["a tar of 10,000,000 members"], feed="quotas: {max_members: 10000}\n" + EMPTY
     ),
+    "many records of such texts": many_nested(60),
+    "combinations of many attributes": many_combinations(80),
 }
 
 

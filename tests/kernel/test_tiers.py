@@ -12,7 +12,7 @@ from tests.kernel.tiers import assert_same, counted_leaps, parse_by_both, small_
 from tests.parsed import write_feed
 
 VARIANTS = [("reject", True), ("reject", False), ("keep_records", False)]
-DOCUMENTS = 80
+DOCUMENTS = 60
 
 
 @pytest.mark.parametrize(("malformed", "required"), VARIANTS)
