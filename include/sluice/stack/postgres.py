@@ -179,8 +179,6 @@ def _run_initdb(folder: Path, data: Path, password_file: Path) -> None:
         f"--username={USER}",
         f"--pwfile={password_file}",
         "--auth=scram-sha-256",
-        # more would make the guessing of a password slow, and each connection with it; ours are long and random
-        "--set=scram_iterations=1",
         "--encoding=UTF8",
         # the same order of texts on every machine, whatever its own locale
         "--locale-provider=builtin",
