@@ -115,7 +115,7 @@ class Bench:
             feed=feed,
             uri=uri,
             warm_uri=warm_uri,
-            warm_dsns=[server.fresh(f"warm{number}") for number in range(os.cpu_count() or 1)],
+            warm_dsns=[server.fresh(f"warm{number}") for number in range(1 + (os.cpu_count() or 1))],
             dsn=server.fresh("load"),
             server_pid=server.pid,
         )

@@ -17,14 +17,18 @@ from sluice.tools import Tools
 
 
 def measure(feed: str, uri: str, warm_uri: str, warm_dsns: list[str], dsn: str, server_pid: int) -> dict[str, Any]:
-    """Wall seconds from fetch to reconciled, with ``len(warm_dsns)`` processes for the batches, all warm before."""
+    """Wall seconds from fetch to reconciled, with a process for each of ``warm_dsns`` but the first, which is for this
+    one: all are warm before.
+    """
+    own_dsn, *others = warm_dsns
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
         tools, meter = make_tools(feed, dsn, f"{work}/measured"), Meter(server_pid)
         queue = multiprocessing.get_context("spawn").Queue()
-        for number, warm_dsn in enumerate(warm_dsns):
+        run_stages(make_tools(feed, own_dsn, f"{work}/warm"), warm_uri, "warm", Meter(os.getpid()))
+        for number, warm_dsn in enumerate(others):
             queue.put((feed, warm_dsn, f"{work}/warm{number}", warm_uri))
-        with _warm_pool(len(warm_dsns), queue) as pool:
-            _take_warm_processes(pool, len(warm_dsns))
+        with _warm_pool(len(others), queue) as pool:
+            _take_warm_processes(pool, len(others))
             started = time.perf_counter()
             with meter.step("fetch"):
                 run_id = fetch.fetch(tools, request_of(feed, uri, "measured")).run_id
