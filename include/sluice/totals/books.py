@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from sluice.feed.model import Feed
+from sluice.ledger import PART_COLUMNS, as_part
 from sluice.quarantine import name_of
 from sluice.records import Part, PartOutcome, Run
 from sluice.totals.exact import add
@@ -132,8 +133,6 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
     """What is wrong with the totals of the files of which the run has loaded a part, if anything is. Files that a
     person had released are left out, and those of which a part is not loaded (that is told as such).
     """
-    if not feed.totals:
-        return None
     required = [total for total in feed.totals if total.required]
     rows = conn.execute(
         f"""SELECT uri, member, path, measure, stated, unreadable, found,
@@ -158,12 +157,31 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
     return tell(differences, rows[0][-1]) if rows else None
 
 
+def read_elsewhere(conn: psycopg.Connection, run: Run) -> tuple[list[Part], list[PartTotal]]:
+    """The parts of the run's files that are in no batch of it, and the totals of those of them that are loaded."""
+    rows = conn.execute(
+        f"""SELECT {PART_COLUMNS}
+            FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
+            WHERE m.run_id = %(run)s AND NOT EXISTS (
+                SELECT FROM sluice.batches b, unnest(b.parts) AS own (part_id)
+                WHERE b.run_id = %(run)s AND own.part_id = p.part_id)""".encode(),
+        {"run": run.run_id},
+    )
+    parts = list(map(as_part, rows))
+    totals = conn.execute(
+        """SELECT part_id, member, path, measure, stated::text, unreadable, found::text
+           FROM sluice.totals WHERE part_id = ANY(%s)""",
+        [[part.part_id for part in parts]],
+    )
+    return parts, [PartTotal(*row) for row in totals]
+
+
 # -- without the ledger -----------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Comparison:
-    """Compares the totals of files of which nothing is in the ledger: of samples, of a dry run."""
+    """Compares totals that are not in the ledger, or not all of a file: of samples, of a dry run."""
 
     feed: Feed
     _parts: Counter[tuple[int, str]] = field(default_factory=Counter)
