@@ -181,6 +181,16 @@ def test_rows_of_child_tables_are_counted_and_summed_up(ground: Ground) -> None:
     assert stated_and_found(ground) == [(3, 3), (5, 5), (6, 6)]
 
 
+def test_sums_of_the_longest_numbers_are_exact(ground: Ground) -> None:
+    """Arrow's sums of decimals of 76 digits begin anew below zero, without a word."""
+    text = "tables: {n: {record: /Batch/N, columns: {n: {path: ., type: 'numeric(76,0)'}}}}\n"
+    feed = ground.feed(f"{text}totals: [{{path: /Batch/@sum, sums: n.n}}]")
+    number = int("9" * 76)
+    ground.put("a.xml", f'<Batch sum="{8 * number}">{f"<N>{number}</N>" * 8}</Batch>')
+    assert ground.run(feed) is None
+    assert stated_and_found(ground) == [(8 * number, 8 * number)]
+
+
 def test_deletes_count_as_records(ground: Ground) -> None:
     text = """
 tables:
