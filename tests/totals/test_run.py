@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 from decimal import Decimal
 
+import psycopg
 import pytest
 from tests.small_feeds import Ground, zipped
 
+from sluice.alerts.causes import Evidence, FailedRun, RunLinks
+from sluice.alerts.problems import Problem
 from sluice.errors import RunFailed
 from sluice.feed.model import Feed
 from sluice.records import Cut
@@ -146,6 +149,26 @@ def test_what_is_no_number_is_told_without_being_shown(ground: Ground, written: 
     error = ground.run(feed) or ""
     assert f"a.xml: what stands at {COUNT} is no number" in error
     assert written not in error
+
+
+def test_the_alert_asks_for_what_differs_by_an_index(ground: Ground) -> None:
+    """Also a total of which one value is no number while the others add up; not those of other runs."""
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(2, 1)))
+    assert ground.run(feed) is not None
+    ground.put("b.xml", batch(payment(2, "1.00"), trailer(1, 1), trailer("x", 1)))
+    ground.put("c.xml", batch(payment(3, "1.00"), trailer(1, 1)))
+    error = ground.run(feed)
+    problem = Problem("reconcile", "RunFailed", error or "", breaches=(("totals", error or ""),))
+    run = FailedRun("payments", RunLinks("", "payments", ""), "", (problem,), Evidence(2))
+    (alert,) = run.alerts()
+    assert [(uri, stated, found, unreadable) for uri, *_, stated, found, unreadable in ground.sql(alert.sql)] == [
+        (ground.uri("b.xml"), 1, 1, 1)
+    ]
+    with psycopg.connect(ground.dsn) as connection:
+        connection.execute("SET enable_seqscan = off")  # the ledger is small
+        plan = connection.execute(f"EXPLAIN {alert.sql}".encode()).fetchall()
+    assert "totals_run_idx" in str(plan)
 
 
 # -- what is found ----------------------------------------------------------------------------------------------------
