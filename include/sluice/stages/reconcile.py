@@ -70,6 +70,7 @@ class _Refused(Exception):
 def reconcile(tools: Tools, run_id: int) -> RunSummary:
     """Close the books on a run."""
     with warehouse.connect(tools.dsn, f"reconcile {tools.feed.feed} run {run_id}") as connection:
+        warehouse.catch_up_ledger(connection)
         run = ledger.read_run(connection, run_id)
         publishes = tools.feed.publish == "run" and not run.dry_run
         refused = _publish(connection, tools, run) if publishes else None
