@@ -10,6 +10,7 @@ import pytest
 from tests.small_feeds import Ground, zipped
 
 from sluice.alerts.causes import Evidence, FailedRun, RunLinks
+from sluice.alerts.evidence import read_evidence
 from sluice.alerts.problems import Problem
 from sluice.errors import RunFailed
 from sluice.feed.model import Feed
@@ -169,6 +170,17 @@ def test_the_alert_asks_for_what_differs_by_an_index(ground: Ground) -> None:
         connection.execute("SET enable_seqscan = off")  # the ledger is small
         plan = connection.execute(f"EXPLAIN {alert.sql}".encode()).fetchall()
     assert "totals_run_idx" in str(plan)
+
+
+def test_what_the_ledger_knows_of_the_run_is_that_totals_differ(ground: Ground) -> None:
+    """For the alert of a run of which the DAG processor could not tell; not that a limit was passed."""
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(2, 1)))
+    assert ground.run(feed, run_key="late") is not None
+    with psycopg.connect(ground.dsn) as connection:
+        breach = read_evidence(connection, "payments", "late").breach
+    assert breach is not None
+    assert breach[0] == "totals"
 
 
 # -- what is found ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from sluice.totals.stated import StatedTotals
 from sluice.wording import counted
 
 SHOWN = 3
+_DIFFER = "not what was found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,12 @@ def tell(differences: Iterable[FileTotal], number: int) -> str:
     """The first of ``number`` totals that differ, in one line."""
     shown = "; ".join(f"{total.name}: {total.fault()}" for total in list(differences)[:SHOWN])
     more = f"; and {number - SHOWN} more" if number > SHOWN else ""
-    return f"{counted(number, 'stated total is', 'stated totals are')} not what was found ({shown}{more})"
+    return f"{counted(number, 'stated total is', 'stated totals are')} {_DIFFER} ({shown}{more})"
+
+
+def is_told_in(text: str) -> bool:
+    """Whether ``tell`` is in what was said of a run."""
+    return _DIFFER in text
 
 
 # -- parse ------------------------------------------------------------------------------------------------------------
