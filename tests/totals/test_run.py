@@ -226,6 +226,13 @@ def test_sums_of_the_longest_numbers_are_exact(ground: Ground) -> None:
     assert stated_and_found(ground) == [(8 * number, 8 * number)]
 
 
+def test_a_default_counts_where_it_fills_one_in(ground: Ground) -> None:
+    text = TABLES.replace("required: true", 'default: "5.00"')
+    feed = ground.feed(f"{text}totals: [{{path: {SUM}, sums: payments.amount}}]", name="payments")
+    ground.put("a.xml", batch('<Payment id="1"/>', payment(2, "1.00"), trailer(2, "6.00")))
+    assert ground.run(feed) is None
+
+
 def test_deletes_count_as_records(ground: Ground) -> None:
     text = """
 tables:
