@@ -475,6 +475,18 @@ def test_a_retry_of_any_stage_changes_nothing(ground: Ground) -> None:
     assert (ground.reconcile(feed, run_id), of_files(ground)) == (first, kept)
 
 
+def test_a_retry_of_reconcile_after_a_later_run_has_loaded_the_file_again_changes_nothing(ground: Ground) -> None:
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(2, 1)))
+    run_id, numbers = ground.prepare(feed)
+    for number in numbers:
+        ground.load(feed, run_id, number)
+    first = ground.reconcile(feed, run_id)
+    assert first is not None
+    assert ground.run(feed, reload="all") is not None
+    assert ground.reconcile(feed, run_id) == first
+
+
 def test_loading_again_replaces_what_was_kept(ground: Ground, feed: Feed) -> None:
     ground.put("a.xml", batch(payment(1, "1.00", 5), trailer(1, 1)))
     assert ground.run(feed) is None

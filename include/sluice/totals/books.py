@@ -147,9 +147,8 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
                 count(*) OVER ()
             FROM sluice.file_totals t
             WHERE file_id = ANY (ARRAY(
-                    SELECT file_id FROM sluice.totals JOIN sluice.parts USING (part_id) WHERE run_id = %(run)s EXCEPT
-                    SELECT file_id FROM sluice.loads JOIN sluice.parts USING (part_id)
-                    WHERE run_id = %(run)s AND release_note IS NOT NULL))
+                    SELECT file_id FROM sluice.loads JOIN sluice.parts USING (part_id) WHERE run_id = %(run)s
+                    GROUP BY file_id HAVING bool_and(release_note IS NULL)))
                 AND is_complete AND (unreadable > 0 OR stated <> found OR (stated IS NULL
                     AND (path, measure) IN (SELECT * FROM unnest(%(paths)s::text[], %(measures)s::text[]))))
             ORDER BY uri COLLATE "C", member COLLATE "C", path, measure LIMIT {SHOWN}""".encode(),
