@@ -62,6 +62,31 @@ def test_a_view_whose_columns_have_changed_is_made_anew_and_keeps_its_grants(old
     assert may_read(old, "sluice.latest_loads")
 
 
+@pytest.mark.parametrize("publish", ["batch", "run"])
+@pytest.mark.parametrize("at", ["load", "reconcile"])
+def test_a_run_that_was_at_work_when_sluice_was_updated_goes_on(ground: Ground, publish: str, at: str) -> None:
+    """The ledger has been brought up to date by no fetch yet."""
+    totals = "totals: [{path: /Items/@n, counts: items, required: false}]"
+    feed = ground.feed(ITEMS + totals, more=f"publish: {publish}")
+    ground.put("a.xml", items(item("a")))
+    run_id, numbers = ground.prepare(feed)
+    if at == "load":
+        back_to_version_9(ground)
+    for number in numbers:
+        ground.load(feed, run_id, number)
+    if at == "reconcile":
+        back_to_version_9(ground)
+    assert ground.reconcile(feed, run_id) is None
+    assert ground.sql("SELECT count(*) FROM items.items") == [(1,)]
+
+
+def back_to_version_9(ground: Ground) -> None:
+    """That ledger knew no totals."""
+    ground.sql("DROP VIEW sluice.file_totals")
+    ground.sql("DROP TABLE sluice.totals")
+    ground.sql("COMMENT ON SCHEMA sluice IS 'Sluice: ledger, quarantine and tombstones; version 9'")
+
+
 @pytest.mark.parametrize(
     ("view", "depends"),
     [

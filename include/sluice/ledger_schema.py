@@ -14,14 +14,19 @@ VERSION = 10
 _MARK = "Sluice: ledger, quarantine and tombstones; version "
 
 
+def read_version(conn: psycopg.Connection) -> int:
+    """The version of the ledger's tables; 0 where there are none."""
+    row = conn.execute("SELECT obj_description(to_regnamespace('sluice'), 'pg_namespace')").fetchone()
+    mark, _, version = str(row[0] if row else None).partition(_MARK)
+    return int(version) if version.isdecimal() and not mark else 0
+
+
 def exists(conn: psycopg.Connection) -> bool:
     """Whether the ``sluice`` schema is there, as this release of Sluice wants it.
 
     Raises ``PermanentError`` where a newer release has brought it up to date.
     """
-    row = conn.execute("SELECT obj_description(to_regnamespace('sluice'), 'pg_namespace')").fetchone()
-    mark, _, version = str(row[0] if row else None).partition(_MARK)
-    found = int(version) if version.isdecimal() and not mark else 0
+    found = read_version(conn)
     if found > VERSION:
         raise PermanentError(
             f"this warehouse belongs to a newer Sluice (its ledger has version {found}, this one knows {VERSION}); "

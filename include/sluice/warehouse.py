@@ -118,6 +118,14 @@ def create_ledger(connection: psycopg.Connection) -> None:
         transact(connection, create)
 
 
+def catch_up_ledger(connection: psycopg.Connection) -> None:
+    """For the stages after fetch: bring the ledger in step where Sluice was updated while the run was at work. One of a
+    newer release is left alone, since a run may end under the release that began it.
+    """
+    if ledger_schema.read_version(connection) < ledger_schema.VERSION:
+        create_ledger(connection)
+
+
 def _lock_ddl(conn: psycopg.Connection, schema: str) -> None:
     """One at a time for each schema: feeds do not wait for each other's indexes."""
     conn.execute(query(f"SET LOCAL lock_timeout = '{DDL_LOCK_TIMEOUT}'"))

@@ -76,6 +76,12 @@ MISTAKES = {
         "stands here twice",
         None,
     ),
+    "twice, with white space": (
+        "  - path: /Orders/@ext:sum",
+        "  - ¦path: ' /Orders/Trailer/Count'\n    counts: [orders, lines]\n  - path: /Orders/@ext:sum",
+        "stands here twice",
+        None,
+    ),
 }
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import gzip
 from decimal import Decimal
 
+import psycopg
 import pytest
 from tests.small_feeds import Ground, zipped
 
+from sluice.alerts.causes import Evidence, FailedRun, RunLinks
+from sluice.alerts.evidence import read_evidence
+from sluice.alerts.problems import Problem
 from sluice.errors import RunFailed
 from sluice.feed.model import Feed
 from sluice.records import Cut
+from sluice.stages.fetch import fetch
 from sluice.stages.parse import parse
+from sluice.stages.split import split
 from sluice.stages.validate import validate
 
 TABLES = """
@@ -146,6 +152,37 @@ def test_what_is_no_number_is_told_without_being_shown(ground: Ground, written: 
     assert written not in error
 
 
+def test_the_alert_asks_for_what_differs_by_an_index(ground: Ground) -> None:
+    """Also a total of which one value is no number while the others add up; not those of other runs."""
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(2, 1)))
+    assert ground.run(feed) is not None
+    ground.put("b.xml", batch(payment(2, "1.00"), trailer(1, 1), trailer("x", 1)))
+    ground.put("c.xml", batch(payment(3, "1.00"), trailer(1, 1)))
+    error = ground.run(feed)
+    problem = Problem("reconcile", "RunFailed", error or "", breaches=(("totals", error or ""),))
+    run = FailedRun("payments", RunLinks("", "payments", ""), "", (problem,), Evidence(2))
+    (alert,) = run.alerts()
+    assert [(uri, stated, found, unreadable) for uri, *_, stated, found, unreadable in ground.sql(alert.sql)] == [
+        (ground.uri("b.xml"), 1, 1, 1)
+    ]
+    with psycopg.connect(ground.dsn) as connection:
+        connection.execute("SET enable_seqscan = off")  # the ledger is small
+        plan = connection.execute(f"EXPLAIN {alert.sql}".encode()).fetchall()
+    assert "totals_run_idx" in str(plan)
+
+
+def test_what_the_ledger_knows_of_the_run_is_that_totals_differ(ground: Ground) -> None:
+    """For the alert of a run of which the DAG processor could not tell; not that a limit was passed."""
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(2, 1)))
+    assert ground.run(feed, run_key="late") is not None
+    with psycopg.connect(ground.dsn) as connection:
+        breach = read_evidence(connection, "payments", "late").breach
+    assert breach is not None
+    assert breach[0] == "totals"
+
+
 # -- what is found ----------------------------------------------------------------------------------------------------
 
 
@@ -177,6 +214,23 @@ def test_rows_of_child_tables_are_counted_and_summed_up(ground: Ground) -> None:
     ground.put("a.xml", f'<Batch fees="3" all="5" cents="6">{"".join(records)}</Batch>')
     assert ground.run(feed) is None
     assert stated_and_found(ground) == [(3, 3), (5, 5), (6, 6)]
+
+
+def test_sums_of_the_longest_numbers_are_exact(ground: Ground) -> None:
+    """Arrow's sums of decimals of 76 digits begin anew below zero, without a word."""
+    text = "tables: {n: {record: /Batch/N, columns: {n: {path: ., type: 'numeric(76,0)'}}}}\n"
+    feed = ground.feed(f"{text}totals: [{{path: /Batch/@sum, sums: n.n}}]")
+    number = int("9" * 76)
+    ground.put("a.xml", f'<Batch sum="{8 * number}">{f"<N>{number}</N>" * 8}</Batch>')
+    assert ground.run(feed) is None
+    assert stated_and_found(ground) == [(8 * number, 8 * number)]
+
+
+def test_a_default_counts_where_it_fills_one_in(ground: Ground) -> None:
+    text = TABLES.replace("required: true", 'default: "5.00"')
+    feed = ground.feed(f"{text}totals: [{{path: {SUM}, sums: payments.amount}}]", name="payments")
+    ground.put("a.xml", batch('<Payment id="1"/>', payment(2, "1.00"), trailer(2, "6.00")))
+    assert ground.run(feed) is None
 
 
 def test_deletes_count_as_records(ground: Ground) -> None:
@@ -367,6 +421,28 @@ def test_cut_archives(ground: Ground, packed: str) -> None:
     assert stated_and_found(ground)[:2] == [(60_001, 60_000), (600, 600)]
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_a_dry_run_compares_a_file_with_what_is_loaded_of_it(ground: Ground, count: int) -> None:
+    """A gate had held one part; the other parts are in no batch of the run that would load it."""
+    text, cuts = cut_batch(count)
+    feed = feed_with(ground, *CUT_TOTALS)
+    ground.put("a.xml", text)
+    run_id = fetch(ground.tools(feed), ground.request(feed)).run_id
+    ground.cut(run_id, {"a.xml": cuts})
+    ground.sql("INSERT INTO sluice.holds SELECT max(part_id), 1, 1, 1, 'the gate is shut' FROM sluice.parts")
+    for batch_of_run in split(ground.tools(feed), run_id).batches:
+        parse(ground.tools(feed), run_id, batch_of_run.number)
+        validate(ground.tools(feed), run_id, batch_of_run.number)
+        ground.load(feed, run_id, batch_of_run.number)
+    assert ground.run(feed, dry_run=True) is None, "what is held now is not known: the file is not compared"
+    ground.sql("UPDATE sluice.holds SET generation = 0")
+    error = ground.run(feed, dry_run=True)
+    if count == 3:
+        assert error is None
+    else:
+        assert "/Batch/Count says 4, but the count of payments is 3" in (error or "")
+
+
 def test_a_file_with_a_part_that_is_lost_is_not_compared(ground: Ground) -> None:
     """That the part is lost is told; nobody knows what it would have held."""
     text, cuts = cut_batch()
@@ -397,6 +473,18 @@ def test_a_retry_of_any_stage_changes_nothing(ground: Ground) -> None:
     for number in numbers:
         ground.load(feed, run_id, number)
     assert (ground.reconcile(feed, run_id), of_files(ground)) == (first, kept)
+
+
+def test_a_retry_of_reconcile_after_a_later_run_has_loaded_the_file_again_changes_nothing(ground: Ground) -> None:
+    feed = feed_with(ground, f"{{path: {COUNT}, counts: payments}}")
+    ground.put("a.xml", batch(payment(1, "1.00"), trailer(2, 1)))
+    run_id, numbers = ground.prepare(feed)
+    for number in numbers:
+        ground.load(feed, run_id, number)
+    first = ground.reconcile(feed, run_id)
+    assert first is not None
+    assert ground.run(feed, reload="all") is not None
+    assert ground.reconcile(feed, run_id) == first
 
 
 def test_loading_again_replaces_what_was_kept(ground: Ground, feed: Feed) -> None:

@@ -183,8 +183,10 @@ class FailedRun:
             advice=TOTALS_ADVICE,
             log=self.links.log(Problem("reconcile", "RunFailed", "")),
             sql=self._sql(
-                "SELECT uri, member, path, measure, stated, found FROM sluice.file_totals"
-                " WHERE run_id = {run} AND stated IS DISTINCT FROM found;"
+                # By the files, which the view's indexes know: the run of a total is only known when all are added up.
+                "SELECT uri, member, path, measure, stated, found, unreadable FROM sluice.file_totals"
+                " WHERE file_id = ANY (ARRAY(SELECT file_id FROM sluice.totals JOIN sluice.parts USING (part_id)"
+                " WHERE run_id = {run})) AND is_complete AND (stated IS DISTINCT FROM found OR unreadable > 0);"
             ),
         )
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import psycopg
 
 from sluice import drift
-from sluice.alerts.alert import DRIFT, HELD, LIMITS, OF_RUNS, Alert, Cause, some
+from sluice.alerts.alert import DRIFT, HELD, LIMITS, OF_RUNS, TOTALS, Alert, Cause, some
 from sluice.alerts.causes import UNACCOUNTED, Evidence, Found, RunLinks
 from sluice.quarantine import name_of
+from sluice.totals.books import is_told_in
 
 SHOWN = 6
 # Of a run that failed its DAG processor has told by then, if it ever does.
@@ -61,7 +62,7 @@ def read_evidence(conn: psycopg.Connection, feed: str, run_key: str) -> Evidence
     if row is None:
         return Evidence()
     run_id, error, unaccounted, held_records = row
-    kind = UNACCOUNTED if unaccounted else HELD if held_records else LIMITS
+    kind = UNACCOUNTED if unaccounted else HELD if held_records else TOTALS if is_told_in(error or "") else LIMITS
     codes = conn.execute(
         """SELECT code, count(*) FROM sluice.quarantine WHERE run_id = %s AND state IN ('open', 'held')
            GROUP BY code ORDER BY 2 DESC, 1""",

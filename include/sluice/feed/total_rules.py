@@ -30,8 +30,9 @@ def broken_totals(
                 yield Fault(place, f"no table {name!r}", nearest(name, tables))
         for item in sums:
             yield from _column(item, tables)
-        meant = total.get("path"), tuple(name for _, name in (*counts, *sums))
-        if meant in seen:
+        path = read_path(total.get("path"))
+        meant = path and path.text, tuple(name for _, name in (*counts, *sums))
+        if path is not None and meant in seen:
             yield Fault(loc, "this total stands here twice")
         seen.add(meant)
         names = {name.partition(".")[0] for _, name in (*counts, *sums)}

@@ -49,6 +49,7 @@ def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
     """Load one batch."""
     started = time.monotonic()
     with warehouse.connect(tools.dsn, f"load {tools.feed.feed} run {run_id}") as connection:
+        warehouse.catch_up_ledger(connection)
         run = ledger.read_run(connection, run_id)
         if tools.feed.publish == "run" and not run.dry_run:
             return LoadSummary(number, 0, is_left=True)

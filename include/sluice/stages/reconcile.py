@@ -70,6 +70,7 @@ class _Refused(Exception):
 def reconcile(tools: Tools, run_id: int) -> RunSummary:
     """Close the books on a run."""
     with warehouse.connect(tools.dsn, f"reconcile {tools.feed.feed} run {run_id}") as connection:
+        warehouse.catch_up_ledger(connection)
         run = ledger.read_run(connection, run_id)
         publishes = tools.feed.publish == "run" and not run.dry_run
         refused = _publish(connection, tools, run) if publishes else None
@@ -186,14 +187,17 @@ def _find_broken_rules(tools: Tools, connection: psycopg.Connection, run: Run, t
 
 def _judge_totals(tools: Tools, connection: psycopg.Connection, run: Run) -> str | None:
     """What is wrong with the sender's totals. A dry run leaves nothing in the ledger, so its work files are asked."""
+    if not tools.feed.totals:
+        return None
     if not run.dry_run or run.is_replay:
         return books.judge(connection, tools.feed, run)
     comparison = books.Comparison(tools.feed)
-    for number, _, _ in ledger.read_batches(connection, run.run_id) if tools.feed.totals else ():
+    comparison.take(*books.read_elsewhere(connection, run), {})
+    for number, _, _ in ledger.read_batches(connection, run.run_id):
         path = tools.work.outcomes(tools.feed.feed, run.run_id, number)
-        if tools.work.exists(path):
-            parts = ledger.read_batch_parts(connection, run.run_id, number)
-            comparison.take(parts, books.read_part_totals(tools.work.read_json(path)), {})
+        account = tools.work.read_json(path) if tools.work.exists(path) else {}
+        parts = ledger.read_batch_parts(connection, run.run_id, number)
+        comparison.take(parts, books.read_part_totals(account), {})
     differences = comparison.differences()
     return books.tell(differences, len(differences)) if differences else None
 

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from sluice.feed.model import Feed
+from sluice.ledger import PART_COLUMNS, as_part
 from sluice.quarantine import name_of
 from sluice.records import Part, PartOutcome, Run
 from sluice.totals.exact import add
@@ -19,6 +20,7 @@ from sluice.totals.stated import StatedTotals
 from sluice.wording import counted
 
 SHOWN = 3
+_DIFFER = "not what was found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,12 @@ def tell(differences: Iterable[FileTotal], number: int) -> str:
     """The first of ``number`` totals that differ, in one line."""
     shown = "; ".join(f"{total.name}: {total.fault()}" for total in list(differences)[:SHOWN])
     more = f"; and {number - SHOWN} more" if number > SHOWN else ""
-    return f"{counted(number, 'stated total is', 'stated totals are')} not what was found ({shown}{more})"
+    return f"{counted(number, 'stated total is', 'stated totals are')} {_DIFFER} ({shown}{more})"
+
+
+def is_told_in(text: str) -> bool:
+    """Whether ``tell`` is in what was said of a run."""
+    return _DIFFER in text
 
 
 # -- parse ------------------------------------------------------------------------------------------------------------
@@ -132,8 +139,6 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
     """What is wrong with the totals of the files of which the run has loaded a part, if anything is. Files that a
     person had released are left out, and those of which a part is not loaded (that is told as such).
     """
-    if not feed.totals:
-        return None
     required = [total for total in feed.totals if total.required]
     rows = conn.execute(
         f"""SELECT uri, member, path, measure, stated, unreadable, found,
@@ -142,9 +147,8 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
                 count(*) OVER ()
             FROM sluice.file_totals t
             WHERE file_id = ANY (ARRAY(
-                    SELECT file_id FROM sluice.totals JOIN sluice.parts USING (part_id) WHERE run_id = %(run)s EXCEPT
-                    SELECT file_id FROM sluice.loads JOIN sluice.parts USING (part_id)
-                    WHERE run_id = %(run)s AND release_note IS NOT NULL))
+                    SELECT file_id FROM sluice.loads JOIN sluice.parts USING (part_id) WHERE run_id = %(run)s
+                    GROUP BY file_id HAVING bool_and(release_note IS NULL)))
                 AND is_complete AND (unreadable > 0 OR stated <> found OR (stated IS NULL
                     AND (path, measure) IN (SELECT * FROM unnest(%(paths)s::text[], %(measures)s::text[]))))
             ORDER BY uri COLLATE "C", member COLLATE "C", path, measure LIMIT {SHOWN}""".encode(),
@@ -158,12 +162,31 @@ def judge(conn: psycopg.Connection, feed: Feed, run: Run) -> str | None:
     return tell(differences, rows[0][-1]) if rows else None
 
 
+def read_elsewhere(conn: psycopg.Connection, run: Run) -> tuple[list[Part], list[PartTotal]]:
+    """The parts of the run's files that are in no batch of it, and the totals of those of them that are loaded."""
+    rows = conn.execute(
+        f"""SELECT {PART_COLUMNS}
+            FROM sluice.manifest m JOIN sluice.files f USING (file_id) JOIN sluice.parts p USING (file_id)
+            WHERE m.run_id = %(run)s AND NOT EXISTS (
+                SELECT FROM sluice.batches b, unnest(b.parts) AS own (part_id)
+                WHERE b.run_id = %(run)s AND own.part_id = p.part_id)""".encode(),
+        {"run": run.run_id},
+    )
+    parts = list(map(as_part, rows))
+    totals = conn.execute(
+        """SELECT part_id, member, path, measure, stated::text, unreadable, found::text
+           FROM sluice.totals WHERE part_id = ANY(%s)""",
+        [[part.part_id for part in parts]],
+    )
+    return parts, [PartTotal(*row) for row in totals]
+
+
 # -- without the ledger -----------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Comparison:
-    """Compares the totals of files of which nothing is in the ledger: of samples, of a dry run."""
+    """Compares totals that are not in the ledger, or not all of a file: of samples, of a dry run."""
 
     feed: Feed
     _parts: Counter[tuple[int, str]] = field(default_factory=Counter)
