@@ -25,7 +25,7 @@ class AirflowApi:
         """Whether Airflow is there and knows the user: another one, which took the port first, would not."""
         try:
             self._client = self._log_in()
-        except (httpx.HTTPError, KeyError, ValueError):  # no server, or one that is no Airflow
+        except (httpx.HTTPError, KeyError, TypeError, ValueError):  # no server, or one that is no Airflow
             return False
         return True
 
