@@ -14,9 +14,10 @@ _KEYS = {
     "rows_compared": "rows compared",
 }  # fmt: skip
 _NOTES = """\
-Medians over turns; contestants were measured in turn, each in a process of its own and on the same bytes. A ratio is
-that of two contestants of one turn. CPU is that of the process and, where something is loaded, of the whole PostgreSQL
-server, which is durable and has autovacuum off. Sluice's processes are warm: they have loaded a file of 1 MB before.
+Medians over turns; contestants were measured in turn, each in a process of its own, Sluice per core in one for each
+core, and on the same bytes. A ratio is that of two contestants of one turn. CPU is that of the process and, where
+something is loaded, of the whole PostgreSQL server, which is durable and has autovacuum off. Sluice's processes are
+warm: they have loaded a file of 1 MB before.
 What a peer loaded was compared with Sluice's table, row by row; what differs by its nature is listed in
 `benchmarks/agreement.py`."""
 
