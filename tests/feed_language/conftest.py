@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sluice.errors import FeedInvalid, FeedProblem
 from sluice.feed.loading import load_feed
 from sluice.feed.model import Feed
+
+WriteFeed = Callable[..., Path]
+HERE = "¦"  # stands in a spoilt feed where the mistake must be reported
 
 ORDERS = """\
 feed: orders
@@ -62,6 +66,25 @@ run:
     orders:
       - expect_table_row_count_to_be_between: {min_value: 1}
 """
+
+
+def problems_of(folder: Path) -> list[FeedProblem]:
+    with pytest.raises(FeedInvalid) as raised:
+        load_feed(folder)
+    return raised.value.problems
+
+
+def assert_one_mistake(
+    write_feed: WriteFeed, feed: str, old: str, new: str, message: str, suggestion: str | None
+) -> None:
+    """``new`` in place of ``old`` is one problem: its place (where ``new`` marks it), what is wrong, what was meant."""
+    assert feed.count(old) == 1, f"{old!r} must stand once in the feed"
+    before, mark, after = feed.replace(old, new).partition(HERE)
+    found = problems_of(write_feed(before + after))
+    assert [message in problem.message for problem in found] == [True], list(map(str, found))
+    assert found[0].suggestion == suggestion
+    if mark:
+        assert (found[0].line, found[0].column) == (before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 @pytest.fixture

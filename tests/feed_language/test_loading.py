@@ -5,35 +5,19 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.feed_language.conftest import ORDERS
+from tests.feed_language.conftest import HERE, ORDERS, WriteFeed, assert_one_mistake, problems_of
 
 from sluice.errors import FeedInvalid, FeedProblem
 from sluice.feed.loading import feed_names, feeds_root, load_feed, load_feeds
 from sluice.feed.model import Feed
 from sluice.feed.rules import OWN_DAGS
 from sluice.plan import Plan
-
-WriteFeed = Callable[..., Path]
-HERE = "¦"  # stands in a spoilt feed where the mistake must be reported
-
-
-def problems_of(folder: Path) -> list[FeedProblem]:
-    with pytest.raises(FeedInvalid) as raised:
-        load_feed(folder)
-    return raised.value.problems
-
-
-def spoil(old: str, new: str) -> tuple[str, tuple[int, int]]:
-    """The sound feed with ``old`` replaced by ``new``, and the line and column of the mark in it."""
-    assert ORDERS.count(old) == 1, f"{old!r} must stand once in the feed"
-    before, _, after = ORDERS.replace(old, new).partition(HERE)
-    return before + after, (before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def test_sound_feed(write_feed: WriteFeed) -> None:
@@ -225,13 +209,7 @@ SINGLE_MISTAKES = {
 
 @pytest.mark.parametrize(("old", "new", "message", "suggestion"), SINGLE_MISTAKES.values(), ids=SINGLE_MISTAKES)
 def test_single_mistake(write_feed: WriteFeed, old: str, new: str, message: str, suggestion: str | None) -> None:
-    """One mistake gives exactly one problem: its place (where the case marks it), what is wrong, what was meant."""
-    text, place = spoil(old, new)
-    found = problems_of(write_feed(text))
-    assert [message in problem.message for problem in found] == [True], list(map(str, found))
-    assert found[0].suggestion == suggestion
-    if HERE in new:
-        assert (found[0].line, found[0].column) == place
+    assert_one_mistake(write_feed, ORDERS, old, new, message, suggestion)
 
 
 def test_all_mistakes_at_once(write_feed: WriteFeed) -> None:

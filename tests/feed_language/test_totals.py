@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from tests.feed_language.conftest import ORDERS
+from tests.feed_language.conftest import ORDERS, WriteFeed, assert_one_mistake
 
-from sluice.errors import FeedInvalid
 from sluice.feed.documentation.html import html_page
 from sluice.feed.documentation.markdown import feed_page, full_page
 from sluice.feed.loading import load_feed
 from sluice.feed.mapping import mapping_hash
-
-WriteFeed = Callable[..., Path]
-HERE = "¦"  # stands in a spoilt feed where the mistake must be reported
 
 TOTALS = """\
 totals:
@@ -87,16 +82,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("old", "new", "message", "suggestion"), MISTAKES.values(), ids=MISTAKES)
 def test_one_mistake(write_feed: WriteFeed, old: str, new: str, message: str, suggestion: str | None) -> None:
-    """One mistake gives one problem: its place (where the case marks it), what is wrong, what was meant."""
-    assert FEED.count(old) == 1, f"{old!r} must stand once in the feed"
-    before, mark, after = FEED.replace(old, new).partition(HERE)
-    with pytest.raises(FeedInvalid) as raised:
-        load_feed(write_feed(before + after))
-    found = raised.value.problems
-    assert [message in problem.message for problem in found] == [True], list(map(str, found))
-    assert found[0].suggestion == suggestion
-    if mark:
-        assert (found[0].line, found[0].column) == (before.count("\n") + 1, len(before) - before.rfind("\n"))
+    assert_one_mistake(write_feed, FEED, old, new, message, suggestion)
 
 
 def test_totals_decide_no_rows(write_feed: WriteFeed) -> None:

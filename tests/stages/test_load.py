@@ -15,11 +15,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.errors import DeadlockDetected
 from tests.small_feeds import ITEMS, KEYLESS, MOMENT, Ground, cut_items, item, items
 
 from sluice import ledger
 from sluice.errors import WarehouseUnavailable
 from sluice.feed.model import Feed
+from sluice.merge import FamilyMerge
 from sluice.records import LoadCounts
 from sluice.stages import split as split_stage
 from sluice.stages.load import load
@@ -232,6 +234,26 @@ def test_parallel_merges_of_the_same_keys_neither_deadlock_nor_lose(ground: Grou
     for run_id, number in batches:
         ground.load(feed, run_id, number)
     assert ground.tables(feed) == in_parallel
+
+
+def test_a_merge_that_met_a_deadlock_takes_its_locks_by_key(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replacing known rows in one step is quick, and the one step whose locks may cross those of others."""
+    feed, tried = ground.feed(ITEMS), []
+    real = FamilyMerge._replace_older
+
+    def replace_older(merge: FamilyMerge) -> None:
+        tried.append(merge._may_replace_older)
+        real(merge)
+        if len(tried) == 1:
+            raise DeadlockDetected
+
+    ground.put("a.xml", items(item("a", 1, "old")))
+    assert ground.run(feed) is None
+    monkeypatch.setattr(FamilyMerge, "_replace_older", replace_older)
+    ground.put("b.xml", items(item("a", 2, "new")))
+    assert ground.run(feed) is None
+    assert tried == [True, False]
+    assert ground.sql("SELECT id, rev, name FROM items.items") == [("a", 2, "new")]
 
 
 @contextmanager
