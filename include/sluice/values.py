@@ -25,7 +25,7 @@ _TIMESTAMP = re.compile(
 )
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
-MAX_OFFSET = dt.timedelta(hours=14)
+_MAX_OFFSET = dt.timedelta(hours=14)
 _UTC_NAME = re.compile(r"\b(?:UTC|GMT)\b", re.IGNORECASE)
 
 # Beyond these PostgreSQL refuses a jsonb, and with it the whole batch.
@@ -93,7 +93,7 @@ def to_date(text: str, column: Column) -> dt.date:
         raise Unfit("not_a_date", "not a date in the form YYYY-MM-DD")
     try:
         if match[4]:
-            _zone(match[4])
+            parse_zone(match[4])
         return dt.date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError as error:
         raise Unfit("not_a_date", f"no such day: {error}") from None
@@ -134,7 +134,7 @@ def _parse_timestamp(text: str, column: Column) -> dt.datetime:
             f"{day}T{'00' if ends_the_day else hour}:{minute}:{second}.{fraction or '0':0<6}"
         )
         value = value + dt.timedelta(days=1) if ends_the_day else value
-        return value.replace(tzinfo=_zone(zone)) if zone else value
+        return value.replace(tzinfo=parse_zone(zone)) if zone else value
     except (ValueError, OverflowError) as error:
         raise Unfit("not_a_timestamp", f"no such time: {error}") from None
 
@@ -156,12 +156,13 @@ def _by_formats(text: str, column: Column, code: str) -> dt.datetime:
     raise Unfit(code, f"not a {what} in the form {' or '.join(column.formats)}")
 
 
-def _zone(text: str) -> dt.tzinfo:
+def parse_zone(text: str) -> dt.tzinfo:
+    """The zone of a text like Z, +02:00 or -0530. Raises ValueError where no place on earth has it."""
     if text == "Z":
         return dt.UTC
     hours, minutes = int(text[1:3]), int(text[-2:])
     offset = dt.timedelta(hours=hours, minutes=minutes)
-    if minutes > 59 or offset > MAX_OFFSET:
+    if minutes > 59 or offset > _MAX_OFFSET:
         raise ValueError("the offset of the time zone is out of range")
     return dt.timezone(-offset if text[0] == "-" else offset)
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sluice.values import MAX_OFFSET
+from sluice.values import parse_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ _OTHERS: dict[str, tuple[tuple[str, str], ...]] = {
     "Aaa, 99 Aaa 9999 99:99:99 AAA": (("timestamptz", "%a, %d %b %Y %H:%M:%S %Z"),),
     "Aaa, 9 Aaa 9999 99:99:99 AAA": (("timestamptz", "%a, %d %b %Y %H:%M:%S %Z"),),
 }
+_ZONE = re.compile(r"[+-]\d\d:?\d\d$")
 _CLOCKED = re.compile(r"(.*9999) (99:99(:99)?)")
 _MONTHS = re.compile(r"(9{1,2}) (A?a+) (9999)|(A?a+) (9{1,2}), (9999)")
 
@@ -89,10 +90,10 @@ def is_moment(text: str, reading: Reading) -> bool:
 
 
 def _is_iso(text: str, kind: str) -> bool:
+    if zone := _ZONE.search(text, 10):
+        parse_zone(zone[0])
     if kind == "date":
         day = dt.date.fromisoformat(text[:10])
-        if text[10:11] in ("+", "-") and not _is_offset(text[11:]):
-            return False
         return day.year > 0 and (len(text) == 10 or text[10] in "Z+-")
     if text[10] not in "T " or (text[-1].isalpha() and text[-1] != "Z"):
         return False
@@ -102,15 +103,8 @@ def _is_iso(text: str, kind: str) -> bool:
     if text[11:].startswith("24:00"):  # the end of a day
         text = f"{text[:11]}00{text[13:]}"
     moment = dt.datetime.fromisoformat(text)
-    if abs(moment.utcoffset() or dt.timedelta()) > MAX_OFFSET:
-        return False
     # The first and the last year are left to text: their instants may lie outside what a timestamp holds.
     return kind == "timestamp" or 1 < moment.year < 9999 or moment.utcoffset() == dt.timedelta()
-
-
-def _is_offset(text: str) -> bool:
-    hours, _, minutes = text.partition(":")
-    return int(minutes) < 60 and dt.timedelta(hours=int(hours), minutes=int(minutes)) <= MAX_OFFSET
 
 
 @lru_cache(maxsize=65_536)
