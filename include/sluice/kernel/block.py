@@ -35,6 +35,7 @@ class Mark:
     rows: int
     arena: int
     row_count: np.ndarray
+    noted: np.ndarray
 
 
 class Block:
@@ -74,7 +75,11 @@ class Block:
     def mark(self) -> Mark:
         progress = self.progress
         return Mark(
-            int(progress[output.TOKENS]), int(progress[output.ROWS]), self.bytes_used, self.out.row_count.copy()
+            int(progress[output.TOKENS]),
+            int(progress[output.ROWS]),
+            self.bytes_used,
+            self.out.row_count.copy(),
+            self.noted.copy(),
         )
 
     def go_back(self, mark: Mark) -> None:
@@ -84,16 +89,23 @@ class Block:
         progress[output.ARENA] = mark.arena
         out.row_count[:] = mark.row_count
         out.last_row[:] = -1
-        self.take_touched()
+        self.noted[:] = mark.noted
+        progress[output.TOUCHED] = 0
 
-    def take_touched(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What was seen of the unknown since the last call: which of ``noted``, in which record first, how often."""
-        what, records = self.out.touched[: self.progress[output.TOUCHED]].T
+    def take_touched(self) -> list[tuple[int, int]]:
+        """What of the unknown was seen for the first time since ``noted`` was taken, and has not been given yet: which
+        of ``noted``, and in which record of the piece.
+        """
+        count = int(self.progress[output.TOUCHED])
         self.progress[output.TOUCHED] = 0
-        noted = np.where(what < 0, self._machine.max_states - 1 - what, what)
-        times = self.noted[noted]
-        self.noted[noted] = 0
-        return noted, records, times
+        slots = self._machine.max_states - 1
+        return [(slots - what if what < 0 else what, record) for what, record in self.out.touched[:count].tolist()]
+
+    def take_noted(self) -> np.ndarray:
+        """How often everything unknown was seen since the last call."""
+        times = self.noted.copy()
+        self.noted[:] = 0
+        return times
 
     def put(self, parts: tuple[bytes, ...], records: int) -> int:
         """Write a piece behind the last one; returns where it begins."""

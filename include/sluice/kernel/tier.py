@@ -84,10 +84,8 @@ class FastTier:
         """Empty tables, and an empty block."""
         self._machine = Machine(self._feed, self._plan, scale)
         self._block = Block(self._machine)
-        # By what the block notes: how often it was seen since the last drain, and whether that was asked for before.
-        self._times = np.zeros(len(self._block.noted), np.int64)
-        self._is_known = np.zeros(len(self._block.noted), np.bool_)
-        self._sighted: dict[int, Sighting] = {}
+        # By what the block notes; None where there are more names than are remembered.
+        self._sighted: dict[int, Sighting | None] = {}
         self._headers = Headers(self._plan, self._machine)
 
     def _new_readers(self, name: str) -> list[ColumnReader]:
@@ -223,23 +221,18 @@ class FastTier:
 
     def _note_sightings(self, places: PiecePlaces, records: int) -> None:
         sightings = self._plan.sightings
-        noted, touching, times = self._block.take_touched()
-        self._times[noted] += times
-        is_new = ~self._is_known[noted]
-        if is_new.any():
-            for what, record in zip(noted[is_new].tolist(), touching[is_new].tolist(), strict=True):
+        for what, record in self._block.take_touched():
+            if what not in self._sighted:
                 sightings.place = PlaceAt(places, record)
-                sighting = self._machine.sighting_of(what, sightings)
-                if sighting is not None:  # else there are more names than are remembered
-                    self._sighted[what] = sighting
-            self._is_known[noted] = True
+                self._sighted[what] = self._machine.sighting_of(what, sightings)
         # What is seen between this piece and the next is said to be where the reference tier would say.
         sightings.place = PlaceAt(places, records - 1)
 
     def _count_sightings(self) -> None:
+        times = self._block.take_noted()
         for what, sighting in self._sighted.items():
-            sighting.add(int(self._times[what]))
-        self._times[:] = 0
+            if sighting is not None:
+                sighting.add(int(times[what]))
 
     # -- giving -------------------------------------------------------------------------------------------------------
 
