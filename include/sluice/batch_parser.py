@@ -63,7 +63,8 @@ class BatchParser:
         self._paths = PathTable(plan.local_paths)
         self._validity = RecordValidity(feed, plan)
         self._check_root = RootCheck(plan)
-        self._keeps_leads = plan.reads_ancestor_content or self._validity.is_on
+        self._needs_leads = plan.reads_ancestor_content
+        self._keeps_leads = self._needs_leads or self._validity.is_on
         self._keeps_records = feed.malformed == "keep_records"
         self._tallies: dict[int, _Tally] = {}
         self.stated = StatedTotals(feed)
@@ -121,6 +122,8 @@ class BatchParser:
     def _run_section(self, section: Section, tally: _Tally) -> None:
         self._plan.sightings.place = Place(section.part.part_id, section.member, None, section.first_line)
         section = self.stated.listen(section)
+        if self._may_leap(section) and self._leap_over(section, tally):
+            return
         reader = self._new_reader(section, tally)
         found_before = tally.found
         fault = self._parse_section(section, reader, tally)
@@ -138,15 +141,28 @@ class BatchParser:
             gc.collect(0)
         tally.bytes_read += max(reader.bytes_read - len(section.part.cut.tail), 0)
 
+    def _may_leap(self, section: Section) -> bool:
+        return self._tables.is_fast and section.part.wanted is None
+
+    def _leap_over(self, section: Section, tally: _Tally) -> bool:
+        """Take a short stream as it is, if what stands above records in it may be as long as it is."""
+        data = None if section.context else section.all_bytes()
+        if not data or len(data) > self._feed.quotas.max_header_bytes:
+            return False
+        piece = Piece.of_stream(data, section.first_byte, section.first_record, section.first_line)
+        if not self._leap(section, tally, piece):
+            return False
+        tally.bytes_read += max(len(data) - len(section.part.cut.tail), 0)
+        return True
+
     def _new_reader(self, section: Section, tally: _Tally) -> PieceReader:
-        may_leap = self._tables.is_fast and section.part.wanted is None
         return read_pieces(
             self._feed,
             section,
             self._paths,
             check_root=self._check_root,
             keep_leads=self._keeps_leads,
-            leaper=partial(self._leap, section, tally) if may_leap else None,
+            leaper=partial(self._leap, section, tally) if self._may_leap(section) else None,
             piece_bytes=MAX_WHOLE_DOCUMENT_BYTES if self._validity.judges_documents else PIECE_BYTES,
         )
 
@@ -181,8 +197,7 @@ class BatchParser:
         return len(places)
 
     def _places_of(self, section: Section, piece: Piece) -> PiecePlaces:
-        needs_leads = self._plan.reads_ancestor_content
-        return PiecePlaces(section.part.part_id, section.member, piece, needs_leads, self._scan_stream)
+        return PiecePlaces(section.part.part_id, section.member, piece, self._needs_leads, self._scan_stream)
 
     def _scan_stream(self, piece: Piece) -> Piece:
         """A short stream that was taken without a look at what stands above its records, as the scanner cuts it."""
@@ -250,7 +265,7 @@ class BatchParser:
         length = record.end - record.start
         place = RecordPlace(
             section.part.part_id, section.member, record.ordinal, record.start, length, record.line,
-            lambda: (record.raw, brief_opening(record.prolog, record.chain, self._plan.reads_ancestor_content)),
+            lambda: (record.raw, brief_opening(record.prolog, record.chain, self._needs_leads)),
         )  # fmt: skip
         self._tables.reject(place, [self._why_left_out(record)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from typing import BinaryIO
 
@@ -119,6 +120,27 @@ class Utf8Stream:
         self._consumed += len(data)
         self._line += text.count("\n")
         return text
+
+
+class Utf8Text(io.BytesIO):
+    """A stream of XML as UTF-8 all of whose bytes are at hand; ``encoding`` and ``is_assured`` are those of the
+    ``Utf8Stream`` that it stands for.
+    """
+
+    def __init__(self, data: bytes, encoding: str, *, is_assured: bool) -> None:
+        super().__init__(data)
+        self.encoding, self.is_assured = encoding, is_assured
+
+    @classmethod
+    def of(cls, data: bytes, assured: str | None) -> Utf8Text | None:
+        """The bytes of a file, if they are a document in UTF-8 by their looks: nothing compressed, no archive, and not
+        in an encoding of several bytes. ``assured`` as of ``Utf8Stream``. Raises ``MalformedXML`` as that does.
+        """
+        head = data[:_SNIFF_BYTES]
+        if not head.startswith(b"<") or b"\0" in head:
+            return None
+        encoding = detect_encoding(head, assured)
+        return cls(data, encoding, is_assured=assured is not None) if encoding in _SAME_AS_UTF8 else None
 
 
 class _Doubt:

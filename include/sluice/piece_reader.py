@@ -13,7 +13,17 @@ import numpy as np
 from sluice import scanner
 from sluice.charsets import check_same_encoding
 from sluice.errors import MalformedXML
-from sluice.pieces import RAW_CAP_BYTES, Ancestor, Chain, OversizeRecord, Piece, closing, opening, strip_lead
+from sluice.pieces import (
+    NO_RECORDS,
+    RAW_CAP_BYTES,
+    Ancestor,
+    Chain,
+    OversizeRecord,
+    Piece,
+    closing,
+    opening,
+    strip_lead,
+)
 from sluice.scanner import PathTable
 from sluice.stream_buffer import StreamBuffer
 
@@ -27,7 +37,6 @@ FEW_EVENTS = 32
 # libxml2 goes no deeper, not even where it is told to take documents of any size.
 MAX_DEPTH = 2048
 
-_NO_RECORDS = np.array([], np.int64)
 _NO_EVENTS = np.empty((0, 4), np.int64)
 
 RootCheck = Callable[[bytes], None]
@@ -57,9 +66,8 @@ class PieceReader:
     Iterating raises ``MalformedXML`` for what the stream or the scanner finds; the whole records before the fault have
     been yielded by then, the last of them when ``fault`` was set already.
 
-    With a ``leaper``, most pieces are cut without a scan: a stream that is no longer than a piece is one, and of others
-    they end before the last start tag in the buffer that looks like a record's. Whoever takes such a piece proves that
-    the guess was right; such pieces are not yielded.
+    With a ``leaper``, most pieces are cut without a scan: they end before the last start tag in the buffer that looks
+    like a record's. Whoever takes such a piece proves that the guess was right; such pieces are not yielded.
     """
 
     stream: Readable
@@ -92,7 +100,6 @@ class PieceReader:
     _ends: list[int] = field(default_factory=list)
     _oversize: OversizeRecord | None = None
     _record_tag: bytes = b""  # how the records' start tags begin
-    _may_be_whole: bool = False  # whether the buffer may come to hold all of a short stream, which is not scanned yet
     _misses: int = 0  # leaps in a row that failed
     _state: np.ndarray = field(init=False)
     _stack: np.ndarray = field(init=False)
@@ -102,7 +109,6 @@ class PieceReader:
         self._state, self._stack = self.paths.new_state()
         self._events = _NO_EVENTS
         self._buffer = StreamBuffer(self.first_byte - len(self.context), self.first_line)
-        self._may_be_whole = self.leaper is not None and not self.context
         try:
             if self.context:
                 yield from self._enter()
@@ -131,15 +137,12 @@ class PieceReader:
         while chunk := self.stream.read(max(READ_BYTES, len(self._buffer) // 2)):
             self.bytes_read += len(chunk)
             self._buffer.data += chunk
-            self._may_be_whole &= len(self._buffer) < min(READ_BYTES, self.piece_bytes)
-            if self._may_be_whole or self._leap():
+            if self._leap():
                 continue
             yield from self._scan()
             if self._state[scanner.ERROR]:
                 raise self._scan_error()
             yield from self._make_room()
-        if self._may_be_whole and self._leap_over_all():
-            return
         if self._is_ahead:
             yield from self._catch_up()
             if self._state[scanner.ERROR]:
@@ -149,11 +152,11 @@ class PieceReader:
     @property
     def _is_ahead(self) -> bool:
         """Whether bytes were read that have not been scanned, in the hope that they need not be."""
-        return self._may_be_whole or bool(self._record_tag)
+        return bool(self._record_tag)
 
     def _catch_up(self) -> Iterator[Piece | OversizeRecord]:
         """Scan what was to be leapt over; there are no leaps any more."""
-        self.leaper, self._record_tag, self._may_be_whole = None, b"", False
+        self.leaper, self._record_tag = None, b""
         yield from self._scan()
 
     def _scan(self) -> Iterator[Piece | OversizeRecord]:
@@ -195,14 +198,6 @@ class PieceReader:
         self._drop_until(self._buffer.begin + end)
         self._scanned = 0
         return True
-
-    def _leap_over_all(self) -> bool:
-        """Hand over a whole stream, if what stands above records in it may be as long as it is."""
-        if self.leaper is None or not self._buffer.data or len(self._buffer) > self.max_header_bytes:
-            return False
-        piece = self._unscanned(self._buffer.data, is_stream=True)
-        self.records_seen = self.leaper(piece)
-        return bool(self.records_seen)
 
     def _go_back(self, record_tag: bytes) -> None:
         """Forget what the scan has seen beyond the last cut, a record's end: from there on leaps are tried."""
@@ -374,7 +369,7 @@ class PieceReader:
     def _unscanned(self, body: bytes, *, context: bytes = b"", tail: bytes = b"", **more: Any) -> Piece:
         """A piece that begins where the last one ended, of which no records are known (yet)."""
         buffer = self._buffer
-        return Piece(context, body, tail, buffer.begin, _NO_RECORDS, _NO_RECORDS, self._next, buffer.line, **more)
+        return Piece(context, body, tail, buffer.begin, NO_RECORDS, NO_RECORDS, self._next, buffer.line, **more)
 
     def open_context(self) -> bytes:
         """What a piece that begins where the last one ended must be preceded by; nothing between two documents."""

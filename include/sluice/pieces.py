@@ -21,6 +21,7 @@ from sluice.compiled.lines import lines_of
 # How much of a record or file the quarantine keeps, and of what stands around a record.
 RAW_CAP_BYTES = 64 << 10
 CONTEXT_CAP_BYTES = 16 << 10
+NO_RECORDS = np.array([], np.int64)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +87,20 @@ class Piece:
     families: tuple[tuple[int, Chain], ...] = ()
     is_remnant: bool = False
     is_stream: bool = False
+
+    @classmethod
+    def of_stream(cls, data: bytes, offset: int = 0, first_record: int = 1, first_line: int = 1) -> Piece:
+        """All of a short stream, of which nobody has looked where its records are."""
+        return cls(b"", data, b"", offset, NO_RECORDS, NO_RECORDS, first_record, first_line, is_stream=True)
+
+    def with_records(self, starts: np.ndarray, ends: np.ndarray) -> Piece:
+        """The piece, once it is known where its records are; they stand in the ancestors in which it begins."""
+        families = () if self.is_stream else ((0, self.chain),)
+        # By place, since there is one for each of thousands of small files.
+        return Piece(
+            self.context, self.body, self.tail, self.offset, starts, ends, self.first_record, self.first_line,
+            self.prolog, self.chain, families, self.is_remnant, self.is_stream,
+        )  # fmt: skip
 
     @property
     def text(self) -> bytes:

@@ -12,11 +12,11 @@ from itertools import groupby
 from typing import Any, BinaryIO, cast
 
 from sluice import containers
-from sluice.charsets import Utf8Stream
+from sluice.charsets import Utf8Stream, Utf8Text
 from sluice.containers import Quotas
 from sluice.errors import MalformedXML, SourceChanged
 from sluice.feed.model import Feed
-from sluice.piece_reader import PieceReader, Readable
+from sluice.piece_reader import READ_BYTES, PieceReader, Readable
 from sluice.records import LedgerFile, Part
 from sluice.scanner import PathTable
 from sluice.sources import source_for
@@ -24,6 +24,8 @@ from sluice.tools import Tools
 
 # What a file may have to be read as a whole before it is looked at.
 SMALL_BYTES = 256 << 10
+# What a stream has less of is short: all of it is looked at before pieces are cut.
+SHORT_BYTES = READ_BYTES
 
 
 @dataclass(slots=True)
@@ -41,6 +43,13 @@ class Section:
     first_byte: int = 0
     first_record: int = 1
     first_line: int = 1
+
+    def all_bytes(self) -> bytes | None:
+        """All that the stream has, if it is short and nothing is wrong with it; it can be read all the same."""
+        if not isinstance(self.stream, Utf8Text):
+            self.stream = _read_ahead(self.stream)
+        data = self.stream.getvalue() if isinstance(self.stream, Utf8Text) else None
+        return data if data is not None and len(data) <= SHORT_BYTES else None
 
 
 @dataclass(slots=True)
@@ -112,6 +121,37 @@ class _Joined:
         return b"".join(chunks)
 
 
+class _Resumed:
+    """A stream of which some was read already, and what then went wrong, if anything did."""
+
+    def __init__(self, head: bytes, stream: Readable, error: Exception | None) -> None:
+        self._head, self._stream, self._error = head, stream, error
+
+    def read(self, size: int) -> bytes:
+        head, self._head = self._head, b""
+        if head:
+            return head
+        if self._error is not None:
+            raise self._error
+        return self._stream.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _read_ahead(stream: Readable) -> Utf8Text | _Resumed:
+    """The stream from its begin: a text if it is short, and can be read to its end."""
+    head, error = b"", None
+    try:
+        while len(head) < SHORT_BYTES and (more := stream.read(SHORT_BYTES - len(head))):
+            head += more
+    except (MalformedXML, SourceChanged) as raised:
+        error = raised
+    if error is not None or len(head) >= SHORT_BYTES:
+        return _Resumed(head, stream, error)
+    return Utf8Text(head, getattr(stream, "encoding", "utf-16"), is_assured=getattr(stream, "is_assured", False))
+
+
 # -- opening
 # ------------------------------------------------------------------------------------------------------------
 
@@ -172,9 +212,13 @@ def _small_sections(tools: Tools, part: Part, digests: dict[int, str | None]) ->
     """Of a small file all bytes at once, since there may be thousands."""
     with open_raw(tools, part.file) as raw:
         data = raw.read()
+    digests[part.part_id] = hashlib.sha256(data).hexdigest() if len(data) == part.file.size_bytes else None
+    text = Utf8Text.of(data, tools.feed.encoding)
+    if text is not None:
+        yield Section(part, "", text)
+        return
     for member in containers.iter_members(io.BytesIO(data), quotas_of(tools.feed)):
         yield Section(part, member.name, Utf8Stream(member.stream, tools.feed.encoding))
-    digests[part.part_id] = hashlib.sha256(data).hexdigest() if len(data) == part.file.size_bytes else None
 
 
 def _cut_sections(tools: Tools, part: Part) -> Iterator[Section]:

@@ -59,7 +59,7 @@ def test_both_tiers_agree_on_long_documents(tmp_path: Path, wrongness: float) ->
     for seed in range(DOCUMENTS // 2):
         pick = random.Random(f"long/{wrongness}/{seed}")
         data = Sender(pick, wrongness).document(most_records=60)
-        with small_pieces(pick.choice((200, 1000)), pick.choice((64, 400))), counted_leaps() as count:
+        with small_pieces(pick.choice((600, 1500)), pick.choice((400, 1000))), counted_leaps() as count:
             fast, reference = parse_by_both(feed, tmp_path, data)
         try:
             assert_same(fast, reference)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.parsed import Parsed, ledger_file, parse_parts, tools_for
 
-from sluice import batch_parser, piece_reader, tabulate
+from sluice import batch_parser, piece_reader, reading, tabulate
 from sluice.feed.model import Feed
 from sluice.kernel.tier import FastTier
 from sluice.records import Cut, Part
@@ -31,6 +31,7 @@ def small_pieces(piece_bytes: int, read_bytes: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_parser, "PIECE_BYTES", piece_bytes)
         patch.setattr(piece_reader, "READ_BYTES", read_bytes)
+        patch.setattr(reading, "SHORT_BYTES", read_bytes)
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -128,8 +128,7 @@ class FastTier:
             block.go_back(mark)
             return None
         found = block.out.records[: block.progress[output.RECORDS]] + (piece.offset - start)
-        families = () if piece.is_stream else ((0, piece.chain),)
-        piece = replace(piece, starts=found[:, 0].copy(), ends=found[:, 1].copy(), families=families)
+        piece = piece.with_records(found[:, 0].copy(), found[:, 1].copy())
         places = places_of(piece)
         if not len(piece.starts) or not self._keep(piece, places, mark):
             block.go_back(mark)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import io
 import os
 import re
 import stat
@@ -21,6 +22,9 @@ from sluice.records import SourceFile
 from sluice.sources.pattern import UriPattern, glob_regex
 from sluice.sources.stretch import Guarded
 from sluice.sources.walking import Entry, walk, walk_below
+
+# What is read at opening, at once.
+SMALL_BYTES = 64 << 10
 
 _URI_START = "file://"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -45,7 +49,8 @@ class FileSource:
         yield from (found[uri] for uri in sorted(found))
 
     def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
-        """See ``Source.open``. The version is checked at opening, at the range's end and at closing."""
+        """See ``Source.open``. The version is checked at opening, at the range's end and at closing; a small
+        range is read when it is opened, and checked then."""
         path = path_of(file.uri)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -55,7 +60,10 @@ class FileSource:
             raise SourceChanged(f"{file.uri} is gone since it was listed") from error
         except OSError as error:
             raise _unavailable(file.uri, error) from error
-        return _LocalStretch(descriptor, file, start, file.size_bytes if end is None else end).buffered()
+        end = file.size_bytes if end is None else min(end, file.size_bytes)
+        if end - start <= SMALL_BYTES:
+            return io.BytesIO(_read_at_once(descriptor, file, start, max(end - start, 0)))
+        return _LocalStretch(descriptor, file, start, end).buffered()
 
 
 def describe_file(path: Path) -> SourceFile:
@@ -77,11 +85,29 @@ def describe_below(folder: Path) -> list[SourceFile]:
     return [file for file in described if file is not None]
 
 
+def _read_at_once(descriptor: int, file: SourceFile, start: int, size: int) -> bytes:
+    """A few bytes of a file: there may be thousands of such. Closes ``descriptor``."""
+    try:
+        data = os.pread(descriptor, size, start)
+        while len(data) < size and (more := os.pread(descriptor, size - len(data), start + len(data))):
+            data += more
+        version = _version_of(os.fstat(descriptor))
+    except OSError as error:
+        raise _unavailable(file.uri, error) from error
+    finally:
+        os.close(descriptor)
+    if version != file.version:
+        raise SourceChanged(f"{file.uri} was changed after it was listed")
+    if len(data) < size:
+        raise SourceChanged(f"{file.uri} became shorter while it was being read")
+    return data
+
+
 class _LocalStretch(Guarded):
     """A range of a file on this machine. Owns ``descriptor``."""
 
     def __init__(self, descriptor: int, file: SourceFile, start: int, end: int) -> None:
-        super().__init__(start, min(end, file.size_bytes))
+        super().__init__(start, end)
         self.file = file
         self._descriptor = descriptor
         self._begin()

@@ -62,11 +62,16 @@ class ParseSummary:
 
 def parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     """Parse one batch."""
+    with _few_collections():
+        return _parse(tools, run_id, number)
+
+
+def _parse(tools: Tools, run_id: int, number: int) -> ParseSummary:
     started = time.monotonic()
     feed, work = tools.feed, tools.work
     batch = read_batch(tools, run_id, number)
     plan = Plan(feed)
-    with open_scratch() as scratch, _few_collections():
+    with open_scratch() as scratch:
         rejects = RejectLog(scratch)
         with BatchTables(feed, plan, work, run_id, number, rejects) as tables:
             parser = BatchParser(feed, plan, tables, rejects)
