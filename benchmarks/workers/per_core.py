@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from benchmarks.cpu import Cost, Meter
-from benchmarks.workers.sluice_run import make_tools, request_of, run_stages
+from benchmarks.workers.sluice_run import make_tools, request_of, warm_up
 
 from sluice.stages import fetch, load, parse, reconcile, split, validate
 from sluice.tools import Tools
@@ -24,7 +24,7 @@ def measure(feed: str, uri: str, warm_uri: str, warm_dsns: list[str], dsn: str, 
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
         tools, meter = make_tools(feed, dsn, f"{work}/measured"), Meter(server_pid)
         queue = multiprocessing.get_context("spawn").Queue()
-        run_stages(make_tools(feed, own_dsn, f"{work}/warm"), warm_uri, "warm", Meter(os.getpid()))
+        warm_up(feed, own_dsn, f"{work}/warm", warm_uri)
         for number, warm_dsn in enumerate(others):
             queue.put((feed, warm_dsn, f"{work}/warm{number}", warm_uri))
         with _warm_pool(len(others), queue) as pool:
@@ -51,7 +51,7 @@ def _warm_pool(size: int, queue: Any) -> ProcessPoolExecutor:
 
 def _warm(queue: Any) -> None:
     feed, dsn, work, uri = queue.get()
-    run_stages(make_tools(feed, dsn, work), uri, "warm", Meter(os.getpid()))
+    warm_up(feed, dsn, work, uri)
 
 
 def _take_warm_processes(pool: ProcessPoolExecutor, size: int) -> None:
