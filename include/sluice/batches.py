@@ -17,6 +17,8 @@ from sluice.feed.model import Feed
 from sluice.records import Batch, Cut, LedgerFile, Part
 from sluice.tools import Tools
 
+_WHOLE = Cut()
+
 
 def write_batch(tools: Tools, run_id: int, batch: Batch) -> None:
     """Hand a batch over, with the mapping that it belongs to. Raises ``WorkFilesUnavailable``."""
@@ -86,16 +88,21 @@ def _part_to_json(part: Part) -> dict[str, Any]:
             "modified_at": file.modified_at.isoformat(),
             "file_date": file.file_date.isoformat() if file.file_date else None,
         },
-        "cut": {
-            "member": cut.member,
-            "start_byte": cut.start_byte,
-            "end_byte": cut.end_byte,
-            "context": base64.b64encode(cut.context).decode(),
-            "tail": base64.b64encode(cut.tail).decode(),
-            "first_record": cut.first_record,
-            "first_line": cut.first_line,
-            "spool": cut.spool,
-        },
+        # Nothing of a file that stays whole, as most do.
+        "cut": {} if cut == _WHOLE else _cut_to_json(cut),
+    }
+
+
+def _cut_to_json(cut: Cut) -> dict[str, Any]:
+    return {
+        "member": cut.member,
+        "start_byte": cut.start_byte,
+        "end_byte": cut.end_byte,
+        "context": base64.b64encode(cut.context).decode(),
+        "tail": base64.b64encode(cut.tail).decode(),
+        "first_record": cut.first_record,
+        "first_line": cut.first_line,
+        "spool": cut.spool,
     }
 
 
@@ -105,21 +112,23 @@ def _part_from_json(data: dict[str, Any]) -> Part:
     date = file["file_date"]
     modified_at = dt.datetime.fromisoformat(file["modified_at"])
     file_date = dt.date.fromisoformat(date) if date else None
-    context = base64.b64decode(cut["context"]) if cut["context"] else b""
-    tail = base64.b64decode(cut["tail"]) if cut["tail"] else b""
     wanted = data.get("wanted")  # which an older release, whose run is still at work, did not know
     return Part(
         data["part_id"],
         LedgerFile(file["file_id"], file["uri"], file["version"], file["size_bytes"], modified_at, file_date),
-        Cut(
-            cut["member"],
-            cut["start_byte"],
-            cut["end_byte"],
-            context,
-            tail,
-            cut["first_record"],
-            cut["first_line"],
-            cut["spool"],
-        ),
+        _cut_from_json(cut) if cut else _WHOLE,
         None if wanted is None else frozenset((member, offset) for member, offset in wanted),
+    )
+
+
+def _cut_from_json(cut: dict[str, Any]) -> Cut:
+    return Cut(
+        cut["member"],
+        cut["start_byte"],
+        cut["end_byte"],
+        base64.b64decode(cut["context"]),
+        base64.b64decode(cut["tail"]),
+        cut["first_record"],
+        cut["first_line"],
+        cut["spool"],
     )

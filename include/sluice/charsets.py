@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from functools import lru_cache
 from typing import BinaryIO
 
 from sluice.errors import MalformedXML
@@ -199,9 +200,12 @@ def detect_encoding(head: bytes, assured: str | None = None) -> str:
     if head.startswith(b"\0<\0"):
         return "utf-16-be"
     match = _DECLARED_ENCODING.match(head)
-    if match is None:
-        return "utf-8"
-    declared = match.group(1).decode()
+    return "utf-8" if match is None else _declared_encoding(match.group(1).decode())
+
+
+@lru_cache(64)
+def _declared_encoding(declared: str) -> str:
+    """The encoding that a document is in by its declaration, and by being read that far as single bytes."""
     codec = find_codec(declared)
     if codec is None:
         raise MalformedXML("encoding", f"the declared encoding {declared!r} is not known", offset=0, line=1)

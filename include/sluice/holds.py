@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
+from sluice.arrays import spell_array
 from sluice.quarantine import fits_file, name_of, selected_values
 from sluice.records import Run, Selection
 
@@ -46,7 +47,7 @@ def find_released(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -
     """Of these parts those that the run's mapping held and that a person has released: no gate holds them again."""
     rows = conn.execute(
         "SELECT part_id FROM sluice.holds WHERE is_released AND generation = %s AND part_id = ANY(%s)",
-        [run.generation, list(part_ids)],
+        [run.generation, spell_array(part_ids)],
     ).fetchall()
     return {part_id for (part_id,) in rows}
 

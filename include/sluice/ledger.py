@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from sluice.arrays import spell_array
 from sluice.manifest import FILE_COLUMNS
 from sluice.records import Batch, Cut, LedgerFile, LoadCounts, Part, Run, RunRequest, to_json
 
@@ -131,7 +132,7 @@ def store_whole_files(conn: psycopg.Connection, file_ids: Sequence[int]) -> None
         """WITH taken AS (
                UPDATE sluice.files SET part_count = 1 WHERE file_id = ANY(%s) AND part_count IS NULL RETURNING file_id)
            INSERT INTO sluice.parts (file_id) SELECT file_id FROM taken ORDER BY file_id""",
-        [list(file_ids)],
+        [spell_array(file_ids)],
     )
 
 
@@ -172,6 +173,14 @@ def read_batch_parts(conn: psycopg.Connection, run_id: int, number: int) -> list
     return list(map(as_part, rows))
 
 
+def read_batch_part_ids(conn: psycopg.Connection, run_id: int, number: int) -> list[int]:
+    """The ids of the parts of one batch, loaded or not; empty where there is no such batch."""
+    row = conn.execute(
+        "SELECT parts FROM sluice.batches WHERE (run_id, number) = (%s, %s)", [run_id, number]
+    ).fetchone()
+    return [] if row is None else list(row[0])
+
+
 def is_published(conn: psycopg.Connection, run: Run, number: int, part_ids: Sequence[int]) -> bool:
     """Whether nothing is left to do for a batch of these parts: this edition has loaded all of them, or, since a replay
     may be about some records of a part only, the replay has noted what it did.
@@ -180,7 +189,8 @@ def is_published(conn: psycopg.Connection, run: Run, number: int, part_ids: Sequ
         statement = "SELECT count(totals) > 0 FROM sluice.batches WHERE run_id = %s AND number = %s"
         return not run.dry_run and bool(_one(conn.execute(statement, [run.run_id, number]).fetchone())[0])
     row = conn.execute(
-        "SELECT count(*) FROM sluice.loads WHERE edition = %s AND part_id = ANY(%s)", [run.edition, list(part_ids)]
+        "SELECT count(*) FROM sluice.loads WHERE edition = %s AND part_id = ANY(%s)",
+        [run.edition, spell_array(part_ids)],
     ).fetchone()
     return bool(part_ids) and int(_one(row)[0]) == len(part_ids)
 
@@ -189,7 +199,10 @@ def store_batches(conn: psycopg.Connection, run_id: int, batches: Sequence[tuple
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO sluice.batches (run_id, number, parts, bytes) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [(run_id, batch.number, [part.part_id for part in batch.parts], size) for batch, size in batches],
+            [
+                (run_id, batch.number, spell_array(part.part_id for part in batch.parts), size)
+                for batch, size in batches
+            ],
         )
 
 
@@ -223,7 +236,7 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
            SELECT part_id, %s, %s, %s, state FROM unnest(%s::bigint[], %s::text[]) AS t (part_id, state)
            ORDER BY part_id
            ON CONFLICT (part_id, edition) DO NOTHING RETURNING part_id""",
-        [run.edition, run.run_id, run.generation, ids, [states[part_id] for part_id in ids]],
+        [run.edition, run.run_id, run.generation, spell_array(ids), spell_array(states[part_id] for part_id in ids)],
     )
     claimed = [part_id for (part_id,) in rows]
     conn.execute(
@@ -231,7 +244,7 @@ def claim_parts(conn: psycopg.Connection, run: Run, states: dict[int, str]) -> l
            UPDATE sluice.loads l SET release_note = coalesce(spent.note, '') FROM spent
            WHERE spent.is_released AND spent.generation = l.generation
              AND (l.part_id, l.edition) = (spent.part_id, %s)""",
-        [claimed, run.edition],
+        [spell_array(claimed), run.edition],
     )
     return claimed
 
@@ -246,7 +259,7 @@ def lock_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:
     conn.execute(
         """SELECT count(*) FROM (
                SELECT FROM sluice.parts WHERE part_id = ANY(%s) ORDER BY part_id FOR NO KEY UPDATE) AS locked""",
-        [list(part_ids)],
+        [spell_array(part_ids)],
     )
 
 
@@ -255,7 +268,7 @@ def find_loads_before(conn: psycopg.Connection, run: Run, part_ids: Iterable[int
     rows = conn.execute(
         """SELECT part_id, max(generation) FROM sluice.loads WHERE part_id = ANY(%s) AND edition <> %s
            GROUP BY part_id""",
-        [list(part_ids), run.edition],
+        [spell_array(part_ids), run.edition],
     )
     return dict(rows.fetchall())
 
@@ -286,22 +299,15 @@ def store_counts(
                %s::bigint[], %s::bigint[], %s::text[]) AS c (part_id, found, quarantined, inserted, updated, unchanged,
                superseded, deleted, size, sha256)
            WHERE l.part_id = c.part_id AND l.edition = %s""",
-        [*map(_spell_array, columns), run.edition],
+        [*map(spell_array, columns), run.edition],
     )
     conn.execute(
         """UPDATE sluice.loads l SET quarantined_whole = q.members
            FROM (SELECT part_id, array_agg(member ORDER BY member) AS members FROM sluice.quarantine
                  WHERE part_id = ANY(%s) AND ordinal IS NULL AND state = 'open' AND run_id = %s GROUP BY part_id) q
            WHERE l.part_id = q.part_id AND l.edition = %s""",
-        [[part_id for part_id, *_ in rows], run.run_id, run.edition],
+        [spell_array(part_id for part_id, *_ in rows), run.run_id, run.edition],
     )
-
-
-def _spell_array(values: Iterable[int | str | None]) -> str:
-    """An array of numbers, or of texts without any special character, as PostgreSQL reads it: psycopg would look at
-    each item for what has to be quoted, and there may be thousands of parts.
-    """
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
 
 
 def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> None:
@@ -313,7 +319,7 @@ def repeat_counts(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -
                  WHERE part_id = ANY(%(parts)s) AND edition <> %(edition)s
                  ORDER BY part_id, generation DESC, loaded_at DESC) s
            WHERE l.part_id = s.part_id AND l.edition = %(edition)s""",
-        {"parts": list(part_ids), "edition": run.edition},
+        {"parts": spell_array(part_ids), "edition": run.edition},
     )
 
 

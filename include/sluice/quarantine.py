@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from sluice.arrays import spell_array
 from sluice.errors import UNREAD_CODES
 from sluice.records import Part, Reason, Reject, Run, Selection
 
@@ -85,7 +86,7 @@ def close_others(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) ->
     conn.execute(
         """UPDATE sluice.quarantine SET state = 'replayed', closed_at = now()
            WHERE part_id = ANY(%s) AND (state = 'held' OR (state IN ('open', 'dismissed') AND run_id <> %s))""",
-        [list(part_ids), run.run_id],
+        [spell_array(part_ids), run.run_id],
     )
 
 
@@ -100,7 +101,7 @@ def forget_held(conn: psycopg.Connection, run: Run, part_ids: Iterable[int]) -> 
     """Remove what an earlier run would have rejected of parts that were held, and are held again."""
     conn.execute(
         "DELETE FROM sluice.quarantine WHERE part_id = ANY(%s) AND state = 'held' AND run_id <> %s",
-        [list(part_ids), run.run_id],
+        [spell_array(part_ids), run.run_id],
     )
 
 

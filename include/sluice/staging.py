@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import psycopg
 import pyarrow as pa
 
+from sluice.arrays import spell_array
 from sluice.copying import copy_rows
 from sluice.feed.model import Feed
 from sluice.warehouse import query
@@ -76,7 +77,7 @@ class Staging:
                SELECT p.part_id, p.file_id, f.file_date, f.modified_at, f.uri, f.version, p.member,
                    p.start_byte, p.end_byte, p.part_id = ANY(%s), p.part_id = ANY(%s)
                FROM sluice.parts p JOIN sluice.files f USING (file_id) WHERE p.part_id = ANY(%s)""",
-            [list(again), list(failed), list(parts)],
+            [spell_array(again), spell_array(failed), spell_array(parts)],
         )
         self.conn.execute("ANALYZE stage_parts")
 

@@ -115,7 +115,7 @@ class Block:
         if records + 1 > len(self.out.records):
             self.out = self.out._replace(records=np.zeros((2 * records + 1, 2), np.int64))
         at = start
-        for part in parts:
+        for part in filter(None, parts):
             self.buffer[at : at + len(part)] = np.frombuffer(part, np.uint8)
             at += len(part)
         self.buffer[at : at + PADDING] = _STOPS

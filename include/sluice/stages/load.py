@@ -58,7 +58,7 @@ def load(tools: Tools, run_id: int, number: int) -> LoadSummary:
 
 
 def _load(connection: psycopg.Connection, tools: Tools, run: Run, number: int) -> LoadSummary:
-    known = [part.part_id for part in ledger.read_batch_parts(connection, run.run_id, number)]
+    known = ledger.read_batch_part_ids(connection, run.run_id, number)
     if ledger.is_published(connection, run, number, known):
         # Nothing is needed of the work files, which may be gone.
         return LoadSummary(number, len(known), Published(parts_known=len(known)))

@@ -120,7 +120,7 @@ def _is_ready(tools: Tools, connection: psycopg.Connection, run: Run, number: in
 
 
 def _is_published(connection: psycopg.Connection, run: Run, number: int) -> bool:
-    parts = [part.part_id for part in ledger.read_batch_parts(connection, run.run_id, number)]
+    parts = ledger.read_batch_part_ids(connection, run.run_id, number)
     return ledger.is_published(connection, run, number, parts)
 
 

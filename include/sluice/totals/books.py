@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from sluice.arrays import spell_array
 from sluice.feed.model import Feed
 from sluice.ledger import PART_COLUMNS, as_part
 from sluice.quarantine import name_of
@@ -122,7 +123,7 @@ def read_part_totals(account: Mapping[str, Any]) -> tuple[PartTotal, ...]:
 
 def store_totals(conn: psycopg.Connection, run: Run, parts: Set[int], totals: Iterable[PartTotal]) -> None:
     """Keep what these parts state and hold, in place of what an earlier load of them has kept."""
-    conn.execute("DELETE FROM sluice.totals WHERE part_id = ANY(%s)", [list(parts)])
+    conn.execute("DELETE FROM sluice.totals WHERE part_id = ANY(%s)", [spell_array(parts)])
     rows = [
         (t.part_id, t.member, t.path, t.measure, t.stated, t.unreadable, t.found) for t in totals if t.part_id in parts
     ]
