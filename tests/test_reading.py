@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import hashlib
 import io
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 from tests.parsed import ledger_file, parse_cut, tools_for, write_feed
 
 from sluice import reading
+from sluice.charsets import Utf8Stream, Utf8Text
 from sluice.cutting import cut_file
-from sluice.errors import SourceUnavailable
+from sluice.errors import MalformedXML, SourceChanged, SourceUnavailable
 from sluice.reading import Digest, Section, Unreadable, sections
-from sluice.records import Cut, Part
+from sluice.records import Cut, LedgerFile, Part
 from sluice.tools import Tools
 
 FEED = "tables: {things: {record: /r/rec, columns: {c: .}}}"
@@ -70,6 +72,96 @@ def outcomes(tools: Tools, parts: list[Part]) -> list[tuple[int, str, bytes | st
         else:
             found.append((item.part.part_id, item.part.cut.member, item.error.code))
     return found
+
+
+# -- short streams ----------------------------------------------------------------------------------------------------
+
+
+class Chunks:
+    """A stream that gives these chunks, one for each read; an error among them is raised."""
+
+    encoding = "cp1252"
+
+    def __init__(self, *chunks: bytes | Exception) -> None:
+        self._chunks = list(chunks)
+
+    def read(self, size: int) -> bytes:
+        chunk = self._chunks.pop(0) if self._chunks else b""
+        if isinstance(chunk, Exception):
+            raise chunk
+        assert len(chunk) <= size
+        return chunk
+
+
+def section_of(stream: Any) -> Section:
+    return Section(Part(1, LedgerFile(1, "a.xml", "1", 1, dt.datetime.now(dt.UTC), None), Cut()), "", stream)
+
+
+def test_all_bytes_of_a_short_stream_can_be_had_and_then_be_read() -> None:
+    section = section_of(Chunks(b"<r>", b"1", b"</r>"))
+    assert section.all_bytes() == section.all_bytes() == b"<r>1</r>"
+    assert read_section(section) == b"<r>1</r>"
+    assert section.stream.encoding == "cp1252"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", [reading.SHORT_BYTES - 1, reading.SHORT_BYTES, 3 * reading.SHORT_BYTES])
+def test_a_long_stream_is_read_from_its_begin(size: int) -> None:
+    data = bytes(range(250)) * (size // 250 + 1)
+    section = section_of(io.BytesIO(data[:size]))
+    assert section.all_bytes() == (data[:size] if size < reading.SHORT_BYTES else None)
+    assert read_section(section) == data[:size]
+
+
+@pytest.mark.parametrize("error", [MalformedXML("encoding", "no"), SourceChanged("it is another file")])
+def test_a_stream_that_breaks_gives_what_was_good_before(error: Exception) -> None:
+    section = section_of(Chunks(b"<r>", b"1", error))
+    assert section.all_bytes() is None
+    assert section.stream.read(100) == b"<r>1"
+    with pytest.raises(type(error), match=str(error)):
+        section.stream.read(100)
+
+
+def test_what_passes_by_itself_is_raised_at_once() -> None:
+    with pytest.raises(SourceUnavailable):
+        section_of(Chunks(b"<r>", SourceUnavailable("later"))).all_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "assured", "is_text"),
+    [
+        (b"<r/>", None, True),
+        (b"<?xml version='1.0' encoding='UTF-8'?><r/>", None, True),
+        (b"<?xml version='1.0' encoding='us-ascii'?><r/>", None, True),
+        (b"<?xml version='1.0' encoding='UTF-8'?><r/>", "latin-1", False),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?><r/>", None, False),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?><r/>", "utf-8", True),
+        ("<r/>".encode("utf-16-le"), None, False),
+        (b"\xef\xbb\xbf<r/>", None, False),
+        (b" <r/>", None, False),
+        (gzip.compress(b"<r/>"), None, False),
+        (b"", None, False),
+    ],
+)
+def test_what_looks_like_a_document_in_utf8_is_taken_for_one(data: bytes, assured: str | None, is_text: bool) -> None:
+    text = Utf8Text.of(data, assured)
+    assert (text is not None) == is_text
+    if text is not None:
+        stream = Utf8Stream(io.BytesIO(data), assured)
+        assert (text.read(), text.encoding, text.is_assured) == (data, stream.encoding, stream.is_assured)
+        assert stream.is_identity
+
+
+def test_a_tar_whose_first_member_is_named_like_a_tag_is_no_document() -> None:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("<r>"), io.BytesIO())
+    assert sink.getvalue().startswith(b"<r>")
+    assert Utf8Text.of(sink.getvalue(), None) is None
+
+
+def test_an_encoding_that_nobody_knows_is_said(tools: Tools, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(b"<?xml version='1.0' encoding='klingon'?><r/>")
+    assert outcomes(tools, parts_of(tmp_path / "a.xml")) == [(1, "", "encoding")]
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------

@@ -201,6 +201,34 @@ def test_a_file_cut_off_while_reading_is_noticed(tmp_path: Path) -> None:
         stretch.read()
 
 
+@pytest.mark.parametrize(("left", "modified"), [(3, 0), (3, 1), (10, 1)])
+def test_a_small_file_that_has_changed_is_not_read(left: int, modified: int, tmp_path: Path) -> None:
+    """It is read when it is opened, so a change is noticed then; one that comes later is none of its."""
+    path = write(tmp_path / "a.xml", b"0123456789")
+    os.utime(path, ns=(0, 0))
+    file = only(f"{tmp_path}/a.xml")
+    stretch = FileSource().open(file)
+    os.truncate(path, left)
+    os.utime(path, ns=(0, modified))
+    with pytest.raises(SourceChanged):
+        FileSource().open(file)
+    assert stretch.read() == b"0123456789"
+    stretch.close()
+
+
+def test_a_small_file_that_became_shorter_while_it_was_read_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.xml", b"0123456789")
+    file = only(f"{tmp_path}/a.xml")
+    read = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, size, at: read(descriptor, min(size, 2), at))
+    assert FileSource().open(file).read() == b"0123456789", "an answer may be short"
+    monkeypatch.setattr(os, "pread", lambda *_: b"")
+    with pytest.raises(SourceChanged, match="became shorter"):
+        FileSource().open(file)
+
+
 def test_a_file_replaced_by_renaming_is_still_read_as_listed(tmp_path: Path) -> None:
     """The open file is the listed content, whatever has its name now."""
     write(tmp_path / "a.xml", b"old")
