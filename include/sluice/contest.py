@@ -3,8 +3,8 @@
 New keys are inserted first; then the rows that were there already are locked, those that a re-load takes back among
 them; only then statements of their own, which see all that others have committed meanwhile, decide what becomes of
 them. What can be seen to lose, and is not changed by others meanwhile, may be replaced before that, in one step. Locks
-are taken by key, ascending, so that parallel merges do not deadlock, but for those of that step: a merge that is tried
-again leaves it out.
+are taken by key, ascending, so that parallel merges do not deadlock, but for those of that step, and of keys that a
+re-load removes meanwhile: a merge that has to be tried again is alone then.
 """
 
 from __future__ import annotations

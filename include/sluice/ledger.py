@@ -254,6 +254,14 @@ def lock_publication(conn: psycopg.Connection, feed: str) -> None:
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('sluice publication ' || %s, 0))", [feed])
 
 
+def lock_merges(conn: psycopg.Connection, feed: str, *, alone: bool) -> None:
+    """Until the end of the transaction others merge rows of this feed as well, or none does. To be taken before any
+    other lock: one that waits to be alone holds nothing that others wait for.
+    """
+    shared = "" if alone else "_shared"
+    conn.execute(f"SELECT pg_advisory_xact_lock{shared}(hashtextextended('sluice merges ' || %s, 0))".encode(), [feed])
+
+
 def lock_parts(conn: psycopg.Connection, part_ids: Iterable[int]) -> None:
     """Until the end of the transaction nobody else decides about these parts, under whatever edition."""
     conn.execute(

@@ -49,18 +49,15 @@ class FamilyMerge(Contest):
         *,
         has_unique_keys: bool = False,
         are_known: bool = False,
-        is_retry: bool = False,
     ) -> None:
         """``has_unique_keys`` says that no two staged records have the same key; ``are_known`` that they are also in
-        ascending order, and were in the table a moment ago; ``is_retry`` that merging them met others who were changing
-        the same keys.
+        ascending order, and were in the table a moment ago.
         """
         super().__init__(conn, feed, root, run)
         self._names |= {"arena": self._target(root), "decided": self._names["applied"]}
         self._keys: KeysContest | None = None
         self._run = run
         self._has_unique_keys, self._are_known = has_unique_keys, are_known
-        self._is_retry = is_retry
         self._may_replace_older = False
         columns = {name: f's."{name}"' for name in self._table.columns}
         self._values = {**columns, **self._lineage(ROOT_LINEAGE)}
@@ -73,7 +70,7 @@ class FamilyMerge(Contest):
         if self._table.key:
             self._all_stand = self._has_unique_keys and not self._keys and not is_again
             self._are_known = self._are_known and self._all_stand
-            self._may_replace_older = not self._keys and not is_again and not self._is_retry
+            self._may_replace_older = not self._keys and not is_again
             self._pick_winners()
         else:
             versions = FileVersions(self._conn, self._feed, self._root, self._run)
@@ -150,7 +147,7 @@ class FamilyMerge(Contest):
 
         Rows are found, and so locked, in the order of the records: the settings leave no plan that has another. The
         rest is locked after them, though, whatever its keys are: of two merges of the same keys one may be ended as a
-        deadlock. It is tried again without this step.
+        deadlock. It is tried again, alone.
         """
         if not self._may_replace_older:
             return

@@ -114,6 +114,8 @@ class BatchPublisher:
     def publish(self, conn: psycopg.Connection) -> Published:
         self._tries += 1
         self._taken_back = 0
+        # What made it try again, a deadlock mostly, does not come twice.
+        ledger.lock_merges(conn, self._feed.feed, alone=self._tries > 1)
         ledger.lock_parts(conn, self._parts)
         if not self._run.is_replay:
             return self._publish_parts(conn, frozenset(self._parts))
@@ -322,7 +324,6 @@ class BatchPublisher:
             self._run,
             has_unique_keys=is_unique,
             are_known=are_known,
-            is_retry=self._tries > 1,
         )
         counts = merge.merge()
         self._taken_back += merge.taken_back if self._feed.tables[root].key else 0
