@@ -178,7 +178,8 @@ class FastTier:
     def _keep(self, piece: Piece, places: PiecePlaces, mark: Mark) -> bool:
         """Make what has come of a piece part of the block; False where the reference tier has to look at it."""
         block, found = self._block, len(piece.starts)
-        if int((piece.ends - piece.starts).max()) > self._feed.max_record_bytes:
+        longest = self._feed.max_record_bytes
+        if len(piece.body) > longest and int((piece.ends - piece.starts).max()) > longest:
             return False
         if self._headers.are_read and not self._headers.fill_in(block, mark, piece):
             return False
