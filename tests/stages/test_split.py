@@ -19,7 +19,19 @@ from sluice.records import Batch, Cut, LedgerFile, Part
 from sluice.stages import split as split_stage
 from sluice.stages.fetch import fetch
 from sluice.stages.parse import parse
-from sluice.stages.split import MAX_BATCHES, MAX_PARTS_IN_BATCH, MEGABYTE, label, pack, split, weigh_file, weigh_parts
+from sluice.stages.split import (
+    MAX_BATCH_BYTES,
+    MAX_BATCHES,
+    MAX_PARTS_IN_BATCH,
+    MEGABYTE,
+    batch_bytes,
+    label,
+    pack,
+    slot_share,
+    split,
+    weigh_file,
+    weigh_parts,
+)
 from sluice.stages.validate import validate
 
 RECORDS = [item(f"k{number}", name="n" * 1_000) for number in range(4_000)]
@@ -188,6 +200,19 @@ def test_tiny_files_are_packed_and_no_part_is_lost() -> None:
     assert [batch.number for batch in batches] == list(range(len(batches)))
     assert len(batches) == 3
     assert max(len(batch.parts) for batch in batches) <= MAX_PARTS_IN_BATCH
+
+
+def test_tiny_files_make_a_batch_for_each_slot_as_long_as_it_holds_no_more_bytes_than_another() -> None:
+    """To open a file costs time as some bytes do, but nobody has to hold these in memory."""
+    parts = parts_of(*[13_000] * 10_000)
+    total = sum(map(weigh_file, (part.file for part in parts)))
+    target = batch_bytes(total, slots=4)
+    assert target == MAX_BATCH_BYTES < slot_share(total, 4)
+    assert [len(batch.parts) for batch in pack(parts, target, slot_share(total, 4))] == [2_500] * 4
+    for batch in pack(parts, target, slot_share(total, 1)):
+        assert sum(part.file.size_bytes for part in batch.parts) < MAX_BATCH_BYTES + 13_000
+    large = parts_of(*[20 * MEGABYTE] * 30)
+    assert [len(batch.parts) for batch in pack(large, target, 200 * MEGABYTE)] == [4] * 7 + [2]
 
 
 def test_no_batch_is_much_heavier_than_asked_for_unless_one_part_is() -> None:

@@ -66,13 +66,16 @@ def split(tools: Tools, run_id: int) -> SplitSummary:
         run = ledger.read_run(connection, run_id)
         check_mapping(tools.feed, ledger.read_mapping_hash(connection, run))
         manifest = read_manifest(connection, run_id)
-        target = _batch_bytes(tools, connection, run, sum(weigh_file(file) for file, _ in manifest))
+        total = sum(weigh_file(file) for file, _ in manifest)
+        asked = ledger.asked_batch_mb(connection, run_id)
+        target = _batch_bytes(asked, total, tools.slots)
         _cut_new_files(tools, connection, [file for file, part_count in manifest if part_count is None], target)
         parts = {part.part_id: part for part in _open_parts(connection, run)}
         weights = weigh_parts(list(parts.values()))
         made = ledger.read_batches(connection, run_id)
         if not made:
-            packed = [(batch, _sum(weights, batch)) for batch in pack(list(parts.values()), target)]
+            share = 0 if asked else slot_share(total, tools.slots)
+            packed = [(batch, _sum(weights, batch)) for batch in pack(list(parts.values()), target, share)]
             warehouse.transact(connection, lambda conn: ledger.store_batches(conn, run_id, packed))
             made = ledger.read_batches(connection, run_id)
     batches = [Batch(number, tuple(parts[part] for part in ids if part in parts)) for number, ids, _ in made]
@@ -98,18 +101,22 @@ def _sum(weights: dict[int, int], batch: Batch) -> int:
     return sum(weights[part.part_id] for part in batch.parts)
 
 
-def _batch_bytes(tools: Tools, connection: psycopg.Connection, run: Run, total: int) -> int:
-    asked = ledger.asked_batch_mb(connection, run.run_id)
-    return max(asked * MEGABYTE, -(-total // MAX_BATCHES)) if asked else batch_bytes(total, tools.slots)
+def _batch_bytes(asked: int | None, total: int, slots: int) -> int:
+    return max(asked * MEGABYTE, -(-total // MAX_BATCHES)) if asked else batch_bytes(total, slots)
 
 
 def batch_bytes(total: int, slots: int) -> int:
-    """The weight that a batch should have: a batch for each slot, within bounds, and not above ``MAX_BATCHES`` in all.
+    """The bytes that a batch should have: a batch for each slot, within bounds, and not above ``MAX_BATCHES`` in all.
 
     Slots are more than cores already, since tasks also wait; more batches than slots would only make more tasks.
     """
-    wanted = min(max(-(-total // slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
+    wanted = min(max(slot_share(total, slots), MIN_BATCH_BYTES), MAX_BATCH_BYTES)
     return max(wanted, -(-total // MAX_BATCHES))
+
+
+def slot_share(total: int, slots: int) -> int:
+    """What a batch would weigh if there were one for each slot."""
+    return -(-total // slots)
 
 
 def must_be_opened(file: LedgerFile, target: int) -> bool:
@@ -159,28 +166,39 @@ def _weigh_part(part: Part, siblings: int) -> int:
     return weigh_file(part.file) // siblings + (FILE_OVERHEAD_BYTES if siblings > 1 else 0)
 
 
-def pack(parts: Sequence[Part], target: int) -> list[Batch]:
-    """Neighbours go together until a batch weighs ``target``; its parts stand in the order of the ledger.
+def pack(parts: Sequence[Part], target: int, share: int = 0) -> list[Batch]:
+    """Neighbours go together until a batch has ``target`` bytes and, if that is more, weighs ``share``, or can hold no
+    more: opening files takes time, but no memory. Parts of a batch stand in the order of the ledger.
 
     Parts of which only some records are wanted are not mixed with others.
     """
-    return [Batch(number, tuple(group)) for number, group in enumerate(_fill(parts, target))]
+    return [Batch(number, tuple(group)) for number, group in enumerate(_fill(parts, target, share))]
 
 
-def _fill(parts: Sequence[Part], target: int) -> Iterator[list[Part]]:
+def _fill(parts: Sequence[Part], target: int, share: int) -> Iterator[list[Part]]:
     weights = weigh_parts(parts)
     group: list[Part] = []
-    weight = 0
+    weight = size = 0
     for part in parts:
         own = weights[part.part_id]
-        is_full = weight + own > target * 5 // 4 or weight >= target or len(group) >= MAX_PARTS_IN_BATCH
+        own_size = own - FILE_OVERHEAD_BYTES
+        is_full = (
+            _is_full(weight, own, max(target, share))
+            or _is_full(size, own_size, target)
+            or len(group) >= MAX_PARTS_IN_BATCH
+        )
         if group and (is_full or (group[-1].wanted is None) != (part.wanted is None)):
             yield group
-            group, weight = [], 0
+            group, weight, size = [], 0, 0
         group.append(part)
         weight += own
+        size += own_size
     if group:
         yield group
+
+
+def _is_full(filled: int, more: int, target: int) -> bool:
+    return filled >= target or filled + more > target * 5 // 4
 
 
 def label(batch: Batch) -> str:
