@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.small_feeds import ITEMS, KEYLESS, MOMENT, Ground, cut_items, item, items
 
-from sluice import quarantine, validity
+from sluice import quarantine
 from sluice.feed.model import Feed
 from sluice.records import Selection
 from sluice.stages.fetch import fetch
@@ -17,6 +17,7 @@ from sluice.stages.parse import parse
 from sluice.stages.reconcile import reconcile
 from sluice.stages.split import split
 from sluice.stages.validate import validate
+from sluice.validity import judging
 from sluice.warehouse import connect
 
 LATER = MOMENT + dt.timedelta(days=1)
@@ -82,7 +83,7 @@ def test_what_an_xsd_cannot_judge_is_rejected_again_and_the_replay_ends(
 
     What could be judged before them is loaded.
     """
-    monkeypatch.setattr(validity, "MAX_GIVEN_UP", 2)
+    monkeypatch.setattr(judging, "MAX_GIVEN_UP", 2)
     explodes = "x" * 40
     ground.put(
         "a.xml", items(item("a"), *(item(key, name="bad") for key in ["b", *(explodes + key for key in "cdefg")]))

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.parsed import write_feed
 
-from sluice import validity, xmlio
+from sluice import xmlio
 from sluice.errors import MalformedXML, PermanentError
 from sluice.piece_reader import PieceReader
 from sluice.pieces import Piece
@@ -19,6 +19,7 @@ from sluice.plan import Plan
 from sluice.records import Reason
 from sluice.scanner import PathTable
 from sluice.validity import RecordValidity, RootCheck, Unjudged, tell_error
+from sluice.validity.alone import MAX_XSD_REASONS
 
 Judge = Callable[..., list[list[Reason]]]
 
@@ -271,7 +272,7 @@ def test_an_ancestors_attributes_matter_only_where_they_choose_its_type(
 def test_reasons_have_a_path_below_the_record_and_are_few(judge: Judge) -> None:
     many = "".join(f"<n>x{number}</n>" for number in range(20))
     ((*reasons,),) = judge(document(rec("<n>1</n>" + many)))
-    assert len(reasons) == validity.MAX_XSD_REASONS
+    assert len(reasons) == MAX_XSD_REASONS
     assert [reason.path for reason in reasons][:2] == ["*[2]", "*[3]"]
     ((reason,),) = judge(document(rec(attributes="")))
     assert reason.path == "."

@@ -20,13 +20,14 @@ from tests.hostile.cases import PATTERN
 from tests.parsed import NUMBER, RUN_ID, Parsed, cut_parts, ledger_file, parse_cut, parse_data, parse_parts, tools_for
 from tests.parsed import write_feed as write
 
-from sluice import batch_parser, validity
+from sluice import batch_parser
 from sluice.errors import REJECT_CODES, PermanentError, WorkFilesUnavailable
 from sluice.feed.model import Feed
 from sluice.pieces import RAW_CAP_BYTES
 from sluice.places import MAX_REASONS
 from sluice.records import Cut, Part
 from sluice.stages import parse as parse_stage
+from sluice.validity import judging
 
 TABLES = """
 tables:
@@ -490,7 +491,7 @@ def test_what_an_xsd_cannot_judge_of_one_file_says_nothing_of_another(
     tmp_path: Path, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each file of a batch has its own count of them, and its own outcome, in whichever order they are read."""
-    monkeypatch.setattr(validity, "MAX_GIVEN_UP", 2)
+    monkeypatch.setattr(judging, "MAX_GIVEN_UP", 2)
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / "a.xsd").write_text(PATTERN.format("1|(x+x+)+y"))
     feed = write(tmp_path, "xsd: {files: a.xsd}" + TABLES)
