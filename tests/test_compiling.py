@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sluice import scanner
+import sluice
 from sluice.compiled.compiling import STAMP, sources, stamp_of
 from sluice.kernel import tokenizer
+from sluice.scanner import loop
 
-PACKAGE = Path(scanner.__file__).parent
+PACKAGE = Path(sluice.__file__).parent
 
 
 def test_the_stamp_follows_every_file(tmp_path: Path) -> None:
@@ -29,5 +30,5 @@ def test_all_that_is_compiled_has_it() -> None:
     }
     assert users <= set(sources())
     assert not [path for path in PACKAGE.rglob("*.py") if "@njit" in path.read_text()]
-    for dispatcher in (tokenizer.tokenize, scanner._scan):
+    for dispatcher in (tokenizer.tokenize, loop._scan):
         assert dispatcher._cache._cache_file._source_stamp == STAMP

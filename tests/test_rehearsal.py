@@ -24,7 +24,7 @@ print("|".join(lines))
 from sluice.gate.data_docs import _view
 from sluice.gate.suite import _batch_definition
 from sluice.kernel.tokenizer import tokenize
-from sluice.scanner import _scan
+from sluice.scanner.loop import _scan
 kept = (_view, _batch_definition)
 print(len(tokenize.signatures), len(_scan.signatures), *(one.cache_info().currsize for one in kept))
 """

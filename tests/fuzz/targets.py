@@ -39,7 +39,7 @@ from sluice.piece_reader import PieceReader
 from sluice.pieces import OversizeRecord, Piece
 from sluice.plan import Plan
 from sluice.records import Cut
-from sluice.scanner import PathTable
+from sluice.scanner import PathTable, loop, passing
 
 # What Sluice may refuse although it is well-formed: limits, and what nobody can read.
 _REFUSED_ANYWAY = {"refused_dtd", "unresolved_entity", "too_deep", "too_large", "wrong_document", "no_records"}
@@ -106,13 +106,13 @@ def truth_of(data: bytes, paths: tuple[RecordPath, ...]) -> Truth:
 
 def _interpreted() -> Callable[..., Any]:
     """The scanner as plain Python, whose branches can be seen; it must do what the compiled one does."""
-    names = dict(vars(scanner))
+    names = vars(passing) | vars(loop)
     for name, value in list(names.items()):
         if hasattr(value, "py_func"):
             names[name] = types.FunctionType(value.py_func.__code__, names, name)
     # What only a compiler knows, and what NumPy would warn of: words are to wrap around.
     names |= {"borrowed": lambda array: array, "zeros": _zeros, "first_of": _first_of}
-    return types.FunctionType(scanner.scan.__code__, names)
+    return types.FunctionType(loop.scan.__code__, names)
 
 
 def _zeros(word: Any) -> int:
@@ -128,9 +128,12 @@ class Splitter:
 
     name = "splitter"
     files = (
-        "sluice/scanner.py",
+        "sluice/scanner/loop.py",
+        "sluice/scanner/passing.py",
         "sluice/pieces.py",
         "sluice/piece_reader.py",
+        "sluice/piece_cutter.py",
+        "sluice/stream_scan.py",
         "sluice/stream_buffer.py",
         "sluice/xmlio.py",
     )

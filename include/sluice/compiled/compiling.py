@@ -18,8 +18,8 @@ _PACKAGE = Path(__file__).parents[1]
 
 def sources() -> list[Path]:
     """The files with compiled functions, and with the constants that these use."""
-    folders = [path for name in ("compiled", "kernel") for path in (_PACKAGE / name).glob("*.py")]
-    return sorted([*folders, _PACKAGE / "scanner.py", _PACKAGE / "nodes.py"])
+    folders = [path for name in ("compiled", "kernel", "scanner") for path in (_PACKAGE / name).glob("*.py")]
+    return sorted([*folders, _PACKAGE / "nodes.py"])
 
 
 def stamp_of(paths: Iterable[Path]) -> str:
