@@ -25,7 +25,6 @@ from sluice.feed.model import Feed
 from sluice.fileversions import FileVersions
 from sluice.records import LoadCounts, Part, Run
 from sluice.staging import COPY_ROWS, make_or_empty
-from sluice.warehouse import query
 
 
 class Read(Protocol):
@@ -160,9 +159,8 @@ class KeyAppend(_Append):
         name = self._key[0]
         kind = self._table.columns[name].column_type.sql
         least = self._least_key("{root}", f"%s::{kind}")
-        statement = f"SELECT EXISTS (SELECT FROM ({least}) f WHERE f.key <= %s::{kind})".format_map(self._names)
-        row = self._conn.execute(query(statement), [keys[0].as_py(), keys[-1].as_py()], prepare=False).fetchone()
-        return row != (False,)
+        statement = f"SELECT EXISTS (SELECT FROM ({least}) f WHERE f.key <= %s::{kind})"
+        return bool(self._fetch(statement, [keys[0].as_py(), keys[-1].as_py()]))
 
     def _find_known(self, keys: pa.Table) -> np.ndarray:
         """Which of the keys are in the table, by their numbers from 0."""
@@ -171,9 +169,29 @@ class KeyAppend(_Append):
         make_or_empty(self._conn, {name: ", ".join(f'"{column}" {kind}' for column, kind in kinds.items())})
         numbered = keys.append_column("_at", pa.array(np.arange(keys.num_rows)))
         copy_rows(self._conn, name, kinds, [numbered])
+        known = self._walk_along(name, keys.num_rows)
+        return np.fromstring(self._look_up(name) if known is None else known, np.int64, sep=",")
+
+    def _look_up(self, staged: str) -> str:
+        """The numbers of the staged keys that are in the table, each key looked up in the index."""
         there = f"SELECT FROM {{root}} t WHERE {self._same_key('t', 'k')} OFFSET 0"
-        known = self._fetch(f"SELECT string_agg(_at::text, ',') FROM {name} k WHERE EXISTS ({there})")
-        return np.fromstring(known or "", np.int64, sep=",")
+        found = f"SELECT string_agg(_at::text, ',') FROM {staged} k WHERE EXISTS ({there})"
+        return self._fetch(found) or ""
+
+    def _walk_along(self, staged: str, number: int) -> str | None:
+        """The same by one walk along the index, from the least key to the greatest; None where that passes more keys of
+        the table than are staged.
+        """
+        first, kind = f'"{self._key[0]}"', self._table.columns[self._key[0]].column_type.sql
+        ends = self._execute(f"SELECT min({first})::text, max({first})::text FROM {staged}").fetchone()
+        within = f"t.{first} BETWEEN %s::{kind} AND %s::{kind}"
+        passed = f"SELECT FROM {{root}} t WHERE {within} ORDER BY t.{first} LIMIT {number + 1}"
+        met = f"FROM {staged} k JOIN {{root}} t ON {self._same_key('t', 'k')} WHERE {within}"
+        self._forbid_plans("seqscan", "bitmapscan", "hashjoin", "nestloop")
+        is_short = self._fetch(f"SELECT count(*) <= {number} FROM ({passed}) p", ends)
+        known = self._fetch(f"SELECT coalesce(string_agg(_at::text, ','), '') {met}", ends) if is_short else None
+        self._allow_plans()
+        return known
 
 
 class Keys:
