@@ -24,7 +24,7 @@ from sluice.feed.layout import column_layout
 from sluice.feed.model import Feed
 from sluice.fileversions import FileVersions
 from sluice.records import LoadCounts, Part, Run
-from sluice.staging import COPY_ROWS, make_or_empty
+from sluice.staging import COPY_ROWS, make_or_empty, quoted
 
 
 class Read(Protocol):
@@ -169,41 +169,44 @@ class KeyAppend(_Append):
         make_or_empty(self._conn, {name: ", ".join(f'"{column}" {kind}' for column, kind in kinds.items())})
         numbered = keys.append_column("_at", pa.array(np.arange(keys.num_rows)))
         copy_rows(self._conn, name, kinds, [numbered])
-        self._forbid_plans("seqscan", "bitmapscan", "hashjoin", "nestloop")
-        ends = self._find_short_way(name, keys[self._key[0]])
-        known = self._walk_along(name, ends) if ends else self._look_up(name)
+        self._forbid_plans("seqscan", "bitmapscan", "nestloop")
+        known = self._walk_along(name, keys.num_rows) if self._is_short_way(keys[self._key[0]]) else None
+        known = self._look_up(name) if known is None else known
         self._allow_plans()
         return np.fromstring(known, np.int64, sep=",")
 
-    def _find_short_way(self, staged: str, keys: pa.ChunkedArray) -> Sequence[object]:
-        """The least and the greatest key, by the first column, if from the one to the other the table has no more keys
-        than are staged; else nothing.
-        """
-        few = keys.slice(0, 1 + len(keys) // 16)  # tells most tables that have more
-        if not self._has_few_within([few[0].as_py(), few[-1].as_py()], len(few)):
-            return ()
-        name = self._key[0]
-        # by the table's own order of texts
-        ends = self._execute(f'SELECT min("{name}")::text, max("{name}")::text FROM {staged}').fetchone() or ()
-        return ends if self._has_few_within(ends, len(keys)) else ()
+    def _is_short_way(self, keys: pa.ChunkedArray) -> bool:
+        """Whether the table seems to have no more keys than these: it has not among the first of them."""
+        few = keys.slice(0, 1 + len(keys) // 16)
+        passed = self._passed(few[0].as_py(), few[-1].as_py(), len(few))
+        return bool(self._fetch(f"SELECT count(*) <= {len(few)} FROM ({passed[0]}) p", passed[1]))
 
-    def _has_few_within(self, ends: Sequence[object], number: int) -> bool:
-        found = f'SELECT FROM {{root}} t WHERE {self._is_within()} ORDER BY t."{self._key[0]}" LIMIT {number + 1}'
-        return bool(self._fetch(f"SELECT count(*) <= {number} FROM ({found}) f", ends))
-
-    def _is_within(self) -> str:
-        kind = self._table.columns[self._key[0]].column_type.sql
-        return f't."{self._key[0]}" BETWEEN %s::{kind} AND %s::{kind}'
+    def _passed(self, low: object, high: object, number: int) -> tuple[str, Sequence[object]]:
+        """The keys of the table from ``low`` to ``high``, by the first column, but one more than ``number`` at most."""
+        first, kind = f't."{self._key[0]}"', self._table.columns[self._key[0]].column_type.sql
+        within = f"{first} BETWEEN %s::{kind} AND %s::{kind} ORDER BY {first} LIMIT {number + 1}"
+        return f"SELECT {quoted(self._key, 't')} FROM {{root}} t WHERE {within}", (low, high)
 
     def _look_up(self, staged: str) -> str:
         """The numbers of the staged keys that are in the table, each key looked up in the index."""
         there = f"SELECT FROM {{root}} t WHERE {self._same_key('t', 'k')} OFFSET 0"
         return self._fetch(f"SELECT string_agg(_at::text, ',') FROM {staged} k WHERE EXISTS ({there})") or ""
 
-    def _walk_along(self, staged: str, ends: Sequence[object]) -> str:
-        """The same by one walk along the index, from the least key to the greatest."""
-        met = f"FROM {staged} k JOIN {{root}} t ON {self._same_key('t', 'k')} WHERE {self._is_within()}"
-        return self._fetch(f"SELECT string_agg(_at::text, ',') {met}", ends) or ""
+    def _walk_along(self, staged: str, number: int) -> str | None:
+        """The same by one walk along the index, from the least key to the greatest; None where that passes more keys of
+        the table than the ``number`` that is staged.
+        """
+        name = self._key[0]
+        # by the table's own order of texts
+        low, high = self._execute(f'SELECT min("{name}")::text, max("{name}")::text FROM {staged}').fetchone() or (
+            "",
+            "",
+        )
+        passed, ends = self._passed(low, high, number)
+        known = f"SELECT string_agg(_at::text, ',') FROM {staged} k JOIN passed t ON {self._same_key('t', 'k')}"
+        walk = f"WITH passed AS MATERIALIZED ({passed}) SELECT count(*), ({known}) FROM passed"
+        count, found = self._execute(walk, ends).fetchone() or (0, "")
+        return found or "" if count <= number else None
 
 
 class Keys:
