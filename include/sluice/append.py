@@ -198,14 +198,12 @@ class KeyAppend(_Append):
         """
         name = self._key[0]
         # by the table's own order of texts
-        low, high = self._execute(f'SELECT min("{name}")::text, max("{name}")::text FROM {staged}').fetchone() or (
-            "",
-            "",
-        )
-        passed, ends = self._passed(low, high, number)
+        ends = f'SELECT min("{name}")::text, max("{name}")::text FROM {staged}'
+        low, high = self._execute(ends).fetchone() or ("", "")
+        passed, values = self._passed(low, high, number)
         known = f"SELECT string_agg(_at::text, ',') FROM {staged} k JOIN passed t ON {self._same_key('t', 'k')}"
         walk = f"WITH passed AS MATERIALIZED ({passed}) SELECT count(*), ({known}) FROM passed"
-        count, found = self._execute(walk, ends).fetchone() or (0, "")
+        count, found = self._execute(walk, values).fetchone() or (0, "")
         return found or "" if count <= number else None
 
 
