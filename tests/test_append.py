@@ -385,6 +385,56 @@ def test_keys_of_any_order_are_appended_in_theirs(
     assert ground.sql(joined) == [(f"n{n}", f"p{n}", 1, True) for n in "13579"]
 
 
+@pytest.mark.parametrize("kind", ["integer", "numeric(12,2)", "numeric(50,1)", "date", "timestamptz", "text"])
+@pytest.mark.parametrize(
+    ("known", "brought", "new", "is_looked_up"),
+    [
+        ("12", "123", 1, False),
+        ("246", "1235", 3, False),
+        ("19", "2345", 4, False),
+        ("3456789", "1234", 2, False),
+        ("123456789", "19", 0, True),
+        ("2345678", "194", 2, True),
+    ],
+)
+def test_known_keys_are_found_by_a_walk_along_the_index_unless_that_is_longer_than_to_look_each_up(
+    ground: Ground,
+    monkeypatch: pytest.MonkeyPatch,
+    appended: list[tuple[int, bool]],
+    kind: str,
+    known: str,
+    brought: str,
+    new: int,
+    is_looked_up: bool,
+) -> None:
+    looked_up: list[str] = []
+    real = append.KeyAppend._look_up
+    monkeypatch.setattr(append.KeyAppend, "_look_up", lambda self, name: looked_up.append(name) or real(self, name))
+    feed = ground.feed(ITEMS.replace('id: "@id"', f'id: {{path: "@id", type: "{kind}"}}'))
+    spelled = {"date": "2026-03-0{}", "timestamptz": "2026-03-01T00:00:0{}Z"}.get(kind, "{}")
+    for name, keys, rev in (("a.xml", known, 1), ("b.xml", brought, 2)):
+        ground.put(name, items(*(item(spelled.format(key), rev, name=key) for key in keys)))
+        ground.run(feed)
+    assert appended == [(len(known), False), (new, new < len(brought))]
+    assert bool(looked_up) is is_looked_up
+    revs = dict.fromkeys(known, 1) | dict.fromkeys(brought, 2)
+    assert ground.sql("SELECT name, rev FROM items.items ORDER BY name") == sorted(revs.items())
+
+
+@pytest.mark.parametrize(("brought", "new"), [("x1 x3 y1 y2", 1), ("x2 x4 x5", 2), ("y1 y2", 1)])
+def test_known_keys_of_two_columns_are_found(
+    ground: Ground, appended: list[tuple[int, bool]], brought: str, new: int
+) -> None:
+    feed = ground.feed(ITEMS.replace("key: id", "key: [name, id]"))
+    known = "x1 x2 x3 y1"
+    for name, keys, rev in (("a.xml", known, 1), ("b.xml", brought, 2)):
+        ground.put(name, items(*(item(key[1], rev, name=key[0]) for key in keys.split())))
+        ground.run(feed)
+    assert appended[1:] == [(new, new < len(brought.split()))]
+    revs = dict.fromkeys(known.split(), 1) | dict.fromkeys(brought.split(), 2)
+    assert ground.sql("SELECT name || id, rev FROM items.items ORDER BY 1") == sorted(revs.items())
+
+
 @pytest.mark.parametrize(
     ("rows", "is_so"),
     [

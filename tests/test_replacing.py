@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
+import psycopg
 import pytest
 from tests.pause import Pause
 from tests.small_feeds import DATED, ITEMS, Ground, item, items
 
-from sluice import warehouse
+from sluice import ledger, warehouse
 from sluice.contest import Contest
 from sluice.records import LoadCounts
 
@@ -107,3 +109,22 @@ def test_a_row_that_somebody_changes_meanwhile_is_compared_again(
     assert contests == [2]
     assert ground.sql("SELECT DISTINCT name FROM items.items") == [("same" if is_newer else "other",)]
     assert ground.sql("SELECT DISTINCT code FROM items.parts") == [("same" if is_newer else "other",)]
+
+
+def test_rows_that_replace_others_here_and_there_stay_on_their_pages(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No index is written then: its entries lead to the page, where the rows that follow each other are linked."""
+    put_and_load(ground, ITEMS, "a.xml", items(*(item(f"k{number:04}") for number in range(2_000))), START)
+    updates: list[tuple[int, int]] = []
+    real = ledger.store_counts
+
+    def count_updates(conn: psycopg.Connection, *rest: Any) -> None:
+        statistics = "FROM pg_stat_xact_user_tables WHERE relid = 'items.items'::regclass"
+        updates.extend(conn.execute(f"SELECT n_tup_upd, n_tup_hot_upd {statistics}").fetchall())
+        real(conn, *rest)
+
+    monkeypatch.setattr(ledger, "store_counts", count_updates)
+    body = items(*(item(f"k{number:04}", 2) for number in range(0, 2_000, 40)))
+    assert put_and_load(ground, ITEMS, "b.xml", body, LATER) == LoadCounts(updated=50)
+    assert updates == [(50, 50)]

@@ -24,8 +24,7 @@ from sluice.feed.layout import column_layout
 from sluice.feed.model import Feed
 from sluice.fileversions import FileVersions
 from sluice.records import LoadCounts, Part, Run
-from sluice.staging import COPY_ROWS, make_or_empty
-from sluice.warehouse import query
+from sluice.staging import COPY_ROWS, make_or_empty, quoted
 
 
 class Read(Protocol):
@@ -160,9 +159,8 @@ class KeyAppend(_Append):
         name = self._key[0]
         kind = self._table.columns[name].column_type.sql
         least = self._least_key("{root}", f"%s::{kind}")
-        statement = f"SELECT EXISTS (SELECT FROM ({least}) f WHERE f.key <= %s::{kind})".format_map(self._names)
-        row = self._conn.execute(query(statement), [keys[0].as_py(), keys[-1].as_py()], prepare=False).fetchone()
-        return row != (False,)
+        statement = f"SELECT EXISTS (SELECT FROM ({least}) f WHERE f.key <= %s::{kind})"
+        return bool(self._fetch(statement, [keys[0].as_py(), keys[-1].as_py()]))
 
     def _find_known(self, keys: pa.Table) -> np.ndarray:
         """Which of the keys are in the table, by their numbers from 0."""
@@ -171,9 +169,42 @@ class KeyAppend(_Append):
         make_or_empty(self._conn, {name: ", ".join(f'"{column}" {kind}' for column, kind in kinds.items())})
         numbered = keys.append_column("_at", pa.array(np.arange(keys.num_rows)))
         copy_rows(self._conn, name, kinds, [numbered])
+        self._forbid_plans("seqscan", "bitmapscan", "nestloop")
+        known = self._walk_along(name, keys.num_rows) if self._is_short_way(keys[self._key[0]]) else None
+        known = self._look_up(name) if known is None else known
+        self._allow_plans()
+        return np.fromstring(known, np.int64, sep=",")
+
+    def _is_short_way(self, keys: pa.ChunkedArray) -> bool:
+        """Whether the table seems to have no more keys than these: it has not among the first of them."""
+        few = keys.slice(0, 1 + len(keys) // 16)
+        passed = self._passed(few[0].as_py(), few[-1].as_py(), len(few))
+        return bool(self._fetch(f"SELECT count(*) <= {len(few)} FROM ({passed[0]}) p", passed[1]))
+
+    def _passed(self, low: object, high: object, number: int) -> tuple[str, Sequence[object]]:
+        """The keys of the table from ``low`` to ``high``, by the first column, but one more than ``number`` at most."""
+        first, kind = f't."{self._key[0]}"', self._table.columns[self._key[0]].column_type.sql
+        within = f"{first} BETWEEN %s::{kind} AND %s::{kind} ORDER BY {first} LIMIT {number + 1}"
+        return f"SELECT {quoted(self._key, 't')} FROM {{root}} t WHERE {within}", (low, high)
+
+    def _look_up(self, staged: str) -> str:
+        """The numbers of the staged keys that are in the table, each key looked up in the index."""
         there = f"SELECT FROM {{root}} t WHERE {self._same_key('t', 'k')} OFFSET 0"
-        known = self._fetch(f"SELECT string_agg(_at::text, ',') FROM {name} k WHERE EXISTS ({there})")
-        return np.fromstring(known or "", np.int64, sep=",")
+        return self._fetch(f"SELECT string_agg(_at::text, ',') FROM {staged} k WHERE EXISTS ({there})") or ""
+
+    def _walk_along(self, staged: str, number: int) -> str | None:
+        """The same by one walk along the index, from the least key to the greatest; None where that passes more keys of
+        the table than the ``number`` that is staged.
+        """
+        name = self._key[0]
+        # by the table's own order of texts
+        ends = f'SELECT min("{name}")::text, max("{name}")::text FROM {staged}'
+        low, high = self._execute(ends).fetchone() or ("", "")
+        passed, values = self._passed(low, high, number)
+        known = f"SELECT string_agg(_at::text, ',') FROM {staged} k JOIN passed t ON {self._same_key('t', 'k')}"
+        walk = f"WITH passed AS MATERIALIZED ({passed}) SELECT count(*), ({known}) FROM passed"
+        count, found = self._execute(walk, values).fetchone() or (0, "")
+        return found or "" if count <= number else None
 
 
 class Keys:

@@ -17,6 +17,8 @@ from sluice.warehouse import query
 ROOT_LINEAGE = ("_file", "_member", "_record", "_offset", "_file_date", "_file_modified", "_run", "_loaded_at")
 CHILD_LINEAGE = ("_file", "_member", "_record", "_run", "_loaded_at")
 
+_PLANS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "nestloop")
+
 STAGED = "{stage} s USING (_rec) JOIN stage_parts sp USING (_part)"
 # The batch holds all that its parts give now, so what they gave when they were loaded before counts for nothing.
 IS_AGAIN = """EXISTS (SELECT FROM stage_parts a WHERE a._is_again AND a._file = t._file
@@ -140,11 +142,18 @@ class FamilyStatements:
         """The tables of the family, those furthest from the root first."""
         return [self._target(table) for table in (*reversed(self._children), self._root)]
 
-    def _fetch(self, text: str) -> Any:
+    def _forbid_plans(self, *kinds: str) -> None:
+        """Keep the planner from some kinds of plans, as it calls them, until ``_allow_plans``."""
+        self._execute("; ".join(f"SET LOCAL enable_{kind} = off" for kind in kinds))
+
+    def _allow_plans(self) -> None:
+        self._execute("; ".join(f"SET LOCAL enable_{kind} TO DEFAULT" for kind in _PLANS))
+
+    def _fetch(self, text: str, values: Sequence[object] | None = None) -> Any:
         """The one value that a statement gives."""
-        row = self._execute(text).fetchone()
+        row = self._execute(text, values).fetchone()
         return row[0] if row else None
 
-    def _execute(self, text: str) -> psycopg.Cursor[Any]:
+    def _execute(self, text: str, values: Sequence[object] | None = None) -> psycopg.Cursor[Any]:
         # never prepared: a plan that was made while the tables were small would stay
-        return self._conn.execute(query(text.format_map(self._names)), prepare=False)
+        return self._conn.execute(query(text.format_map(self._names)), values, prepare=False)

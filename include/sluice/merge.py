@@ -22,10 +22,6 @@ from sluice.fileversions import IS_OUTDONE, FileVersions
 from sluice.records import LoadCounts, Run
 from sluice.staging import positions, quoted, staged
 
-# A plan without these goes row by row: each is found by an index, or by its place.
-_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
-_ROW_BY_ROW = "; ".join(f"SET LOCAL {plan} = off" for plan in _PLANS)
-_ANY_PLAN = "; ".join(f"SET LOCAL {plan} TO DEFAULT" for plan in _PLANS)
 _FILE = "_file, _file_date, _file_modified"
 
 _COUNT_NEW = "SELECT _part, count(*) FROM {stage} GROUP BY _part"
@@ -158,7 +154,8 @@ class FamilyMerge(Contest):
         )
         new = {name: value for name, value in self._values.items() if name not in self._key}
         rows = self._find_open_in_order()
-        self._execute(_ROW_BY_ROW)
+        # without these it goes row by row: each is found by an index, or by its place
+        self._forbid_plans("seqscan", "hashjoin", "mergejoin")
         replaced = self._execute(
             f"WITH replaced AS (UPDATE {{root}} r SET ({quoted(new)}) = ROW ({', '.join(new.values())})"
             f" FROM {rows}"
@@ -169,7 +166,7 @@ class FamilyMerge(Contest):
             f" RETURNING s._rec, {quoted(self._key, 's')}, NULL::tid, s._part, o.is_same)"
             " INSERT INTO {replacing} SELECT * FROM replaced"
         ).rowcount
-        self._execute(_ANY_PLAN)
+        self._allow_plans()
         self._are_all_replacing = self._all_stand and replaced == self._fetch("SELECT count(*) FROM {stage}")
         self._settle_replacing()
 

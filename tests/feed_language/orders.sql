@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS "sales"."orders" (
     "_run" bigint NOT NULL,
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("id")
-);
+) WITH (fillfactor = 90);
 COMMENT ON TABLE "sales"."orders" IS 'One order. (One row per /Orders/Order; of the same id, the greatest changed, revision wins; feed orders)';
 COMMENT ON COLUMN "sales"."orders"."id" IS 'From @id; part of the key';
 COMMENT ON COLUMN "sales"."orders"."changed" IS 'From ../@ext:changed; orders the versions of a key';

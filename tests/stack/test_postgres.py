@@ -39,6 +39,17 @@ def test_each_test_gets_an_empty_database(database: str, warehouse_dsn: str):
     assert database != warehouse_dsn
 
 
+@pytest.mark.parametrize(("memory_mb", "kept_mb"), [(1_000, 256), (8_192, 512), (64_000, 1_024)])
+def test_a_server_keeps_more_in_memory_where_there_is_more(memory_mb: int, kept_mb: int):
+    assert postgres.shared_buffers_mb(memory_mb) == kept_mb
+
+
+def test_the_machine_decides_how_much_a_server_keeps_in_memory(database: str):
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT pg_size_bytes(current_setting('shared_buffers')) >> 20").fetchall()
+    assert rows == [(postgres.shared_buffers_mb(psutil.virtual_memory().total >> 20),)]
+
+
 def data_folder(tmp_path: Path, pid: int) -> postgres.Server:
     """A server whose data folder looks made, with a postmaster.pid that names ``pid``."""
     server = postgres.Server(tmp_path, 5432, "secret")

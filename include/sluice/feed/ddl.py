@@ -79,6 +79,10 @@ class Difference:
     comments: list[str] = field(default_factory=list)
 
 
+# Of each page of a keyed table so much is left for rows that replace others: those need no new index entries then.
+_FILLFACTOR = 90
+
+
 def create_statements(feed: Feed) -> list[str]:
     """Everything that the feed needs in an empty database, in order; running it again changes nothing."""
     statements = [create_schema(feed), _comment_on_schema(feed)]
@@ -105,8 +109,10 @@ def _create_table(feed: Feed, table: str) -> list[str]:
     lines = [column.definition for column in layout]
     lines.append(f"PRIMARY KEY ({', '.join(map(quote_name, primary_key(feed, table)))})")
     body = ",\n    ".join(lines)
+    is_replaced = feed.tables[table].is_root and bool(feed.tables[table].key)  # child rows are made anew
+    storage = f" WITH (fillfactor = {_FILLFACTOR})" if is_replaced else ""
     return [
-        f"CREATE TABLE IF NOT EXISTS {target} (\n    {body}\n)",
+        f"CREATE TABLE IF NOT EXISTS {target} (\n    {body}\n){storage}",
         _comment_on_table(feed, table),
         *(_comment_on(target, column) for column in layout),
     ]

@@ -30,11 +30,17 @@ UNPRIVILEGED = "nobody"
 SYSTEM_FOLDER = Path("/var/lib/sluice")
 STOP_SIGNAL = signal.SIGINT  # "fast": open transactions are rolled back, then a clean shutdown
 
+
+def shared_buffers_mb(memory_mb: int) -> int:
+    """How much a server keeps of its tables on a machine that has other things to do: a sixteenth of its memory."""
+    return min(max(memory_mb // 16, 256), 1024)
+
+
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    "shared_buffers": f"{shared_buffers_mb(psutil.virtual_memory().total >> 20)}MB",
     "max_wal_size": "4GB",
     "timezone": "UTC",
     "log_timezone": "UTC",

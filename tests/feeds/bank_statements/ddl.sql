@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS "bank_statements"."statements" (
     "_run" bigint NOT NULL,
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("account_id", "account_currency", "statement_date", "statement_id", "page_number")
-);
+) WITH (fillfactor = 90);
 COMMENT ON TABLE "bank_statements"."statements" IS 'One row per account statement, or per page of a long one. (One row per /Document/BkToCstmrStmt/Stmt; of the same account_id, account_currency, statement_date, statement_id, page_number, the greatest created_at wins; feed bank_statements)';
 COMMENT ON COLUMN "bank_statements"."statements"."account_id" IS 'The account, by its IBAN where it has one, else as the bank numbers it. (From Acct/Id/IBAN, else Acct/Id/Othr/Id; part of the key; required)';
 COMMENT ON COLUMN "bank_statements"."statements"."account_currency" IS 'Currency of the account; where the bank does not say, that of its closing balance. (From Acct/Ccy, else Bal[Tp/CdOrPrtry/Cd=''CLBD'']/Amt/@Ccy, else Bal/Amt/@Ccy; part of the key; required)';

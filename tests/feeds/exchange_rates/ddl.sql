@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS "exchange_rates"."rates" (
     "_run" bigint NOT NULL,
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("rate_date", "currency")
-);
+) WITH (fillfactor = 90);
 COMMENT ON TABLE "exchange_rates"."rates" IS 'What one euro costs in another currency on a day. (One row per /gesmes:Envelope/Cube/Cube/Cube; of the same rate_date, currency, the newest file wins; feed exchange_rates)';
 COMMENT ON COLUMN "exchange_rates"."rates"."rate_date" IS 'From ../@time; part of the key; required';
 COMMENT ON COLUMN "exchange_rates"."rates"."currency" IS 'ISO 4217. (From @currency; part of the key; required)';

@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS "legal_entities"."entities" (
     "_run" bigint NOT NULL,
     "_loaded_at" timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY ("lei")
-);
+) WITH (fillfactor = 90);
 COMMENT ON TABLE "legal_entities"."entities" IS 'One row per legal entity, the newest known state of its record. (One row per /LEIData/LEIRecords/LEIRecord; of the same lei, the greatest last_update_date wins; feed legal_entities)';
 COMMENT ON COLUMN "legal_entities"."entities"."lei" IS 'Legal Entity Identifier (ISO 17442). (From LEI; part of the key; required)';
 COMMENT ON COLUMN "legal_entities"."entities"."legal_name" IS 'From Entity/LegalName; required';
