@@ -87,6 +87,7 @@ class _Cutter:
         if self._stays_whole:
             return [whole]
         reader = self._new_reader(stream)
+        cutter = reader.cutter
         cuts: list[Cut] = []
         next_cut = Cut(member, spool=None if is_plain and stream.is_identity else "")
         seen_end = 0
@@ -96,14 +97,21 @@ class _Cutter:
                 # Comments after a document stay with it: a part cannot begin with them.
                 if cuts and item.offset == next_cut.start_byte:
                     cuts[-1] = replace(cuts[-1], end_byte=end)
-                    next_cut = replace(next_cut, start_byte=end, first_line=reader.ends_line)
+                    next_cut = replace(next_cut, start_byte=end, first_line=cutter.buffer.line)
                 continue
             seen_end = end
-            if end - next_cut.start_byte < self._target or reader.is_inside_record:
+            if end - next_cut.start_byte < self._target or cutter.is_inside_record:
                 continue
-            cuts.append(replace(next_cut, end_byte=end, tail=reader.tail()))
+            cuts.append(replace(next_cut, end_byte=end, tail=cutter.tail()))
             next_cut = Cut(
-                member, end, None, reader.open_context(), b"", reader.records_seen + 1, reader.ends_line, next_cut.spool
+                member,
+                end,
+                None,
+                cutter.open_context(),
+                b"",
+                reader.records_seen + 1,
+                cutter.buffer.line,
+                next_cut.spool,
             )
         if seen_end > next_cut.start_byte:
             cuts.append(replace(next_cut, end_byte=reader.bytes_read))

@@ -58,6 +58,8 @@ class PieceReader:
 
     With a ``leaper``, most pieces are cut without a scan: they end before the last start tag in the buffer that looks
     like a record's. Whoever takes such a piece proves that the guess was right; such pieces are not yielded.
+
+    ``cutter`` tells what is open where the last piece ended.
     """
 
     stream: Readable
@@ -73,6 +75,7 @@ class PieceReader:
     max_header_bytes: int = 1 << 20
     max_depth: int = MAX_DEPTH
     leaper: Leaper | None = None
+    cutter: PieceCutter = field(init=False)
     bytes_read: int = 0
     fault: MalformedXML | None = None
     _documents: int = 0
@@ -81,36 +84,17 @@ class PieceReader:
     _record_tag: bytes = b""  # how the records' start tags begin, while leaps are tried
     _misses: int = 0  # leaps in a row that failed
     _buffer: StreamBuffer = field(init=False)
-    _cutter: PieceCutter = field(init=False)
     _scan: StreamScan = field(init=False)
 
     def __post_init__(self) -> None:
         self._buffer = StreamBuffer(self.first_byte - len(self.context), self.first_line)
-        self._cutter = PieceCutter(self._buffer, self.keep_leads, self.max_header_bytes, self.first_record)
+        self.cutter = PieceCutter(self._buffer, self.keep_leads, self.max_header_bytes, self.first_record)
         self._scan = StreamScan(self.paths, self._buffer)
 
     @property
     def records_seen(self) -> int:
         """How many records the pieces so far have held."""
-        return self._cutter.records_seen
-
-    @property
-    def ends_line(self) -> int:
-        """The line in which the last piece ended."""
-        return self._buffer.line
-
-    @property
-    def is_inside_record(self) -> bool:
-        """See ``PieceCutter``."""
-        return self._cutter.is_inside_record
-
-    def open_context(self) -> bytes:
-        """See ``PieceCutter``."""
-        return self._cutter.open_context()
-
-    def tail(self) -> bytes:
-        """See ``PieceCutter``."""
-        return self._cutter.tail()
+        return self.cutter.records_seen
 
     def __iter__(self) -> Iterator[Piece | OversizeRecord]:
         try:
@@ -132,7 +116,7 @@ class PieceReader:
         """Open the ancestors in which the stream begins."""
         self._buffer.data = self.context
         yield from self._follow_scan()
-        self._cutter.enter(self.first_byte)
+        self.cutter.enter(self.first_byte)
         self._buffer.line = self.first_line
 
     def _read(self) -> Iterator[Piece | OversizeRecord]:
@@ -165,7 +149,7 @@ class PieceReader:
             return False
         if len(self._buffer) < self.piece_bytes:
             return True
-        cutter, end = self._cutter, self._buffer.data.rfind(self._record_tag)
+        cutter, end = self.cutter, self._buffer.data.rfind(self._record_tag)
         taken = 0
         if end > 0:
             piece = cutter.unscanned(
@@ -188,16 +172,16 @@ class PieceReader:
 
     def _cut_behind_record(self, end: int) -> Iterator[Piece]:
         """Cut where a record ended; what comes then need not be scanned where leaps may be tried."""
-        tag = self._buffer.tag_at(self._cutter.starts[0])
-        yield self._cutter.cut(end)
+        tag = self._buffer.tag_at(self.cutter.starts[0])
+        yield self.cutter.cut(end)
         if self.leaper is not None and self._misses < MAX_MISSES:
             # What the scan has seen beyond the cut is forgotten.
-            self._cutter.forget_records()
+            self.cutter.forget_records()
             self._record_tag = tag
             self._scan_from_here()
 
     def _scan_from_here(self) -> None:
-        self._scan.restart([ancestor.name for ancestor in self._cutter.opened])
+        self._scan.restart([ancestor.name for ancestor in self.cutter.opened])
 
     # -- events -------------------------------------------------------------------------------------------------------
 
@@ -217,14 +201,14 @@ class PieceReader:
         edges = [0, *(np.flatnonzero(np.diff(is_record)) + 1).tolist(), len(events)]
         for first, end in pairwise(edges):
             run = events[first:end]
-            is_plain = is_record[first] and self._cutter.oversize is None and int(run[:, 3].max()) <= self.max_depth
+            is_plain = is_record[first] and self.cutter.oversize is None and int(run[:, 3].max()) <= self.max_depth
             yield from self._follow_records(run) if is_plain else self._follow_each(run.tolist())
             if self._record_tag:
                 return
 
     def _follow_records(self, run: np.ndarray) -> Iterator[Piece]:
         """Take in a run of records' starts and ends; none of them is too deep."""
-        cutter = self._cutter
+        cutter = self.cutter
         is_start = run[:, 0] == scanner.RECORD_START
         starts, ends = run[is_start, 1], run[~is_start, 2]
         while len(starts) or len(ends):
@@ -243,7 +227,7 @@ class PieceReader:
                 return
 
     def _follow_each(self, events: list[list[int]]) -> Iterator[Piece | OversizeRecord]:
-        cutter = self._cutter
+        cutter = self.cutter
         for kind, start, end, depth in events:
             if kind == scanner.RECORD_START:
                 cutter.begin_records([start])
@@ -266,7 +250,7 @@ class PieceReader:
                 self._in_document = False
 
     def _end_record(self, end: int, depth: int) -> Iterator[Piece | OversizeRecord]:
-        cutter = self._cutter
+        cutter = self.cutter
         if depth > self.max_depth and cutter.oversize is None:
             yield from cutter.open_oversize(end, depth)
         cutter.ends.append(end)
@@ -279,14 +263,14 @@ class PieceReader:
         """What stands before an XML declaration here (comments, white space) belongs to no document."""
         declaration, self._declaration = self._declaration, None
         if declaration is not None and self._documents and declaration > self._buffer.begin:
-            yield from self._cutter.cut_gap(declaration)
+            yield from self.cutter.cut_gap(declaration)
 
     def _begin_document(self, start: int, end: int) -> None:
         self._documents += 1
         self._in_document = True
         line = self._buffer.line_of(start)
-        self._cutter.begin_document(start)
-        prolog, tag = self._cutter.prolog, self._buffer.slice(start, end)
+        self.cutter.begin_document(start)
+        prolog, tag = self.cutter.prolog, self._buffer.slice(start, end)
         closing_tag = b"" if tag.endswith(b"/>") else b"</" + self._buffer.name_at(start) + b">"
         try:
             if self._documents > 1:
@@ -300,7 +284,7 @@ class PieceReader:
 
     def _make_room(self) -> Iterator[Piece]:
         """Keep the buffer within its bound where no record ended for long."""
-        cutter = self._cutter
+        cutter = self.cutter
         if cutter.oversize is not None:
             self._buffer.drop_until(self._scan.place)
         elif len(self._buffer) <= self.piece_bytes:
@@ -319,24 +303,24 @@ class PieceReader:
     def _finish(self) -> Iterator[Piece]:
         """What is left after the last byte: nothing, a trailing comment, or a document without its end."""
         if self._in_document or not self._scan.is_outside or self._scan.place < self._buffer.end:
-            raise self._cutter.tell_truncated()
+            raise self.cutter.tell_truncated()
         if not self._documents:
             if strip_lead(self._buffer.data):
                 message = "the file ends before its root element begins"
                 raise MalformedXML("truncated", message, offset=self._buffer.end, line=self._buffer.line_of(None))
             raise MalformedXML("empty_file", "the file is empty", offset=0, line=1)
-        yield from self._cutter.cut_gap(self._buffer.end)
+        yield from self.cutter.cut_gap(self._buffer.end)
 
     def _rest(self, code: str) -> Iterator[Piece]:
         """At a fault: the whole records before it; where the stream ends early, also what then is left."""
-        if self._cutter.oversize is not None:
+        if self.cutter.oversize is not None:
             return
-        yield from self._cutter.cut_what_ended()
+        yield from self.cutter.cut_what_ended()
         if code == "truncated" and self._scan.is_in_content:
             # Not within a tag that is not whole: a value may hold such a character.
             seen = self._scan.place - self._buffer.begin
             body = self._buffer.data[: self._buffer.data.rfind(b">", 0, seen) + 1]
-            yield self._cutter.unscanned(body, context=self._cutter.open_context(), is_remnant=True)
+            yield self.cutter.unscanned(body, context=self.cutter.open_context(), is_remnant=True)
 
     def _scan_error(self) -> MalformedXML:
         offset = self._scan.place

@@ -89,7 +89,7 @@ class Piece:
     is_stream: bool = False
 
     @classmethod
-    def of_stream(cls, data: bytes, offset: int = 0, first_record: int = 1, first_line: int = 1) -> Piece:
+    def of_stream(cls, data: bytes, offset: int, first_record: int, first_line: int) -> Piece:
         """All of a short stream, of which nobody has looked where its records are."""
         return cls(b"", data, b"", offset, NO_RECORDS, NO_RECORDS, first_record, first_line, is_stream=True)
 

@@ -58,6 +58,17 @@ def _note(events, count, kind, start, end, depth):  # type: ignore[no-untyped-de
     return count + 1
 
 
+@inlined
+def _leave(events, count, state, start, end, depth):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """An element ends by this tag; returns how many events there are then, and how many elements are open."""
+    depth -= 1
+    if depth == 0:
+        state[MODE] = OUTSIDE
+        count = _note(events, count, DOCUMENT_END, start, end, 0)
+        state[LAST_CHILD_END] = -1
+    return count, depth
+
+
 @compiled
 def _scan(  # type: ignore[no-untyped-def]
     buffer, words, i, state, stack, events, text, name_start, name_end, first_child, next_sibling, is_record, max_depth
@@ -137,11 +148,7 @@ def _scan(  # type: ignore[no-untyped-def]
                     state[LAST_CHILD_END] = end
                 elif depth >= 2 and stack[depth - 1] != -1:
                     state[LAST_CHILD_END] = end
-            depth -= 1
-            if depth == 0:
-                state[MODE] = OUTSIDE
-                count = _note(events, count, DOCUMENT_END, i, end, 0)
-                state[LAST_CHILD_END] = -1
+            count, depth = _leave(events, count, state, i, end, depth)
             i = end
         elif byte == 33:  # comment, CDATA, DOCTYPE
             if i + 3 >= n:
@@ -209,11 +216,7 @@ def _scan(  # type: ignore[no-untyped-def]
                     state[LAST_CHILD_END] = end
                 elif state[RECORD_DEPTH] == 0 and 2 <= depth <= max_depth and stack[depth - 1] != -1:
                     state[LAST_CHILD_END] = end
-                depth -= 1
-                if depth == 0:
-                    state[MODE] = OUTSIDE
-                    count = _note(events, count, DOCUMENT_END, i, end, 0)
-                    state[LAST_CHILD_END] = -1
+                count, depth = _leave(events, count, state, i, end, depth)
             i = end
     state[DEPTH] = depth
     return i, count
