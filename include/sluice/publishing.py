@@ -112,10 +112,22 @@ class BatchPublisher:
         self.number = batch.number
 
     def publish(self, conn: psycopg.Connection) -> Published:
+        self._begin(conn)
+        return self._publish(conn)
+
+    def publish_into_new_tables(self, conn: psycopg.Connection) -> Published:
+        """``publish`` for a dry run: the tables may not be in step yet, and will not be afterwards."""
+        self._begin(conn)
+        warehouse.step_tables(conn, self._feed)
+        return self._publish(conn)
+
+    def _begin(self, conn: psycopg.Connection) -> None:
+        """What made it try again, a deadlock mostly, does not come twice: then it is alone."""
         self._tries += 1
         self._taken_back = 0
-        # What made it try again, a deadlock mostly, does not come twice.
         ledger.lock_merges(conn, self._feed.feed, alone=self._tries > 1)
+
+    def _publish(self, conn: psycopg.Connection) -> Published:
         ledger.lock_parts(conn, self._parts)
         if not self._run.is_replay:
             return self._publish_parts(conn, frozenset(self._parts))
@@ -123,11 +135,6 @@ class BatchPublisher:
         done = self._publish_records(conn, claims) if self._batch.is_selection else self._publish_again(conn, claims)
         replay.note_outcomes(conn, self._run, self._parts, claims, self._verdict.held_parts)
         return done
-
-    def publish_into_new_tables(self, conn: psycopg.Connection) -> Published:
-        """``publish`` for a dry run: the tables may not be in step yet, and will not be afterwards."""
-        warehouse.step_tables(conn, self._feed)
-        return self.publish(conn)
 
     def refuse(self, conn: psycopg.Connection, reason: str) -> None:
         """Hold all parts of a run that may not be published, with what would have been rejected of them.

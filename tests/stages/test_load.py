@@ -294,6 +294,21 @@ def test_a_load_that_met_a_deadlock_is_tried_again_alone(
     assert (len(tried), len(ground.tables(feed)["items"])) == (2, 2)
 
 
+def test_a_dry_run_waits_for_merges_before_it_locks_tables(
+    ground: Ground, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a merge could wait for the tables, and the dry run for one that waits for that merge."""
+    taken: list[str] = []
+    for module, name in ((ledger, "lock_merges"), (warehouse, "step_tables")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, n=name, r=real, **k: taken.append(n) or r(*a, **k))
+    ground.put("a.xml", items(item("a")))
+    run_id, (number,) = ground.prepare(feed, dry_run=True)
+    taken.clear()
+    ground.load(feed, run_id, number)
+    assert taken[:2] == ["lock_merges", "step_tables"]
+
+
 def test_a_reader_never_sees_half_a_batch(ground: Ground, feed: Feed) -> None:
     """Promise 4: rows, children, quarantine and ledger of a batch appear together."""
     run_id, number = prepare_two_files(ground, feed)

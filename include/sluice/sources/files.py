@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
 from sluice.sources.pattern import UriPattern, glob_regex
-from sluice.sources.stretch import Guarded
+from sluice.sources.stretch import Guarded, changed, shorter
 from sluice.sources.walking import Entry, walk, walk_below
 
 # What is read at opening, at once.
@@ -49,8 +49,9 @@ class FileSource:
         yield from (found[uri] for uri in sorted(found))
 
     def open(self, file: SourceFile, start: int = 0, end: int | None = None) -> BinaryIO:
-        """See ``Source.open``. The version is checked at opening, at the range's end and at closing; a small
-        range is read when it is opened, and checked then."""
+        """See ``Source.open``. The version is checked at opening, at the range's end and at closing; a small range is
+        read when it is opened, and checked then.
+        """
         path = path_of(file.uri)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -97,9 +98,9 @@ def _read_at_once(descriptor: int, file: SourceFile, start: int, size: int) -> b
     finally:
         os.close(descriptor)
     if version != file.version:
-        raise SourceChanged(f"{file.uri} was changed after it was listed")
+        raise changed(file)
     if len(data) < size:
-        raise SourceChanged(f"{file.uri} became shorter while it was being read")
+        raise shorter(file)
     return data
 
 
@@ -118,7 +119,7 @@ class _LocalStretch(Guarded):
         except OSError as error:
             raise _unavailable(self.file.uri, error) from error
         if count == 0:
-            raise SourceChanged(f"{self.file.uri} became shorter while it was being read")
+            raise shorter(self.file)
         if offset + count == self._start + self._size:
             self._check_version()
         return count

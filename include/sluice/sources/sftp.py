@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from sluice.errors import SourceChanged, SourceMissing, SourceUnavailable
 from sluice.records import SourceFile
 from sluice.sources.pattern import UriPattern
-from sluice.sources.stretch import BlockStretch, Guarded
+from sluice.sources.stretch import BlockStretch, Guarded, shorter
 from sluice.sources.walking import Entry, walk
 
 READ_AHEAD_BYTES = 4 << 20
@@ -117,7 +117,7 @@ class _RemoteStretch(Guarded, BlockStretch):
         with _told(self.file.uri):
             data = b"".join(self._remote.readv(requests))
         if len(data) != end - start:
-            raise SourceChanged(f"{self.file.uri} became shorter while it was being read")
+            raise shorter(self.file)
         if end == self._start + self._size:
             self._check_version()
         return data

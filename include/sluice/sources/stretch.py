@@ -14,6 +14,16 @@ from sluice.records import SourceFile
 _BUFFER_BYTES = 64 << 10
 
 
+def changed(file: SourceFile) -> SourceChanged:
+    """What is there has another version than the listed file."""
+    return SourceChanged(f"{file.uri} was changed after it was listed")
+
+
+def shorter(file: SourceFile) -> SourceChanged:
+    """What is there ends before the listed file does."""
+    return SourceChanged(f"{file.uri} became shorter while it was being read")
+
+
 class Stretch(io.RawIOBase):
     """The bytes ``[start, end)``; positions count from ``start``. Subclasses say how bytes are read."""
 
@@ -105,7 +115,7 @@ class Guarded(Stretch):
 
     def _check_version(self) -> None:
         if self._present_version() != self.file.version:
-            raise SourceChanged(f"{self.file.uri} was changed after it was listed")
+            raise changed(self.file)
 
     def _release(self) -> None:
         self._let_go()
