@@ -18,6 +18,7 @@ from sluice.compiled.compiling import compiled, inlined
 from sluice.compiled.strings import length_at, number_of
 from sluice.compiled.words import WORD
 from sluice.kernel.ahead import ASKS_ELEMENT, ASKS_NAME, look_ahead
+from sluice.kernel.attributes import find_slots, is_true, read_attributes, resolve_attributes
 from sluice.kernel.output import (
     ARENA,
     AT,
@@ -43,16 +44,12 @@ from sluice.kernel.output import (
     MIX,
     MOST_TOKENS,
     NAME,
-    NEEDS_ATTRIBUTE,
     NEEDS_CHILD,
     NEEDS_CHOICE,
-    NEEDS_DECLARATION,
     NEEDS_DOCTYPE,
     NEEDS_ELEMENT,
     NEEDS_NAME,
     NEEDS_ROOM,
-    NEEDS_SLOT,
-    NEEDS_STEP,
     NIL,
     NO_VALUE,
     RECORD_ROWS,
@@ -75,21 +72,17 @@ from sluice.kernel.passing import (
     after_white,
     end_of_markup,
     end_of_text,
-    end_of_value,
     find_name,
     is_cdata,
     look_up_name,
 )
 from sluice.kernel.spelling import (
-    APOSTROPHE,
     BANG,
     CLOSE,
     DASH,
-    EQUALS,
     GT,
     IS_WHITE,
     QUESTION,
-    QUOTE,
     SLASH,
     spell_content,
     spell_value,
@@ -102,23 +95,11 @@ from sluice.kernel.states import (
     IS_NOTED,
     IS_RECORD,
     IS_SIGHTED,
-    IS_XMLNS,
     SKIP,
     UNKNOWN,
     Tables,
 )
 from sluice.nodes import FIRST, ONE
-
-
-@compiled
-def _is_true(buffer, start, end):
-    """Whether the value is ``true`` or ``1``, as it is written."""
-    if end - start == 1:
-        return buffer[start] == 49
-    return (
-        end - start == 4 and buffer[start] == 116 and buffer[start + 1] == 114 and buffer[start + 2] == 117
-        and buffer[start + 3] == 101
-    )  # fmt: skip
 
 
 @inlined
@@ -290,66 +271,13 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             answer, asked_a, asked_b = NEEDS_NAME, i + 1, j
             break
         scope = stack[depth, SCOPE]
-        attribute_count, previous, is_empty = 0, name, False
-        is_sound = False
-        while True:
-            after_value = j
-            j = after_white(buffer, j)
-            if buffer[j] == GT:
-                is_sound = True
-                j += 1
-                break
-            if buffer[j] == SLASH:
-                is_sound = buffer[j + 1] == GT
-                is_empty = True
-                j += 2
-                break
-            if j == after_value:
-                break
-            name_start = j
-            own, j = find_name(
-                buffer, words, j, follower[seen.shape[0] + previous], names, name_ends, name_heads, name_slots
-            )
-            if own < 0:
-                answer, asked_a, asked_b = NEEDS_NAME, name_start, j
-                break
-            follower[seen.shape[0] + previous] = own
-            previous = own
-            if seen[own] == serial:
-                break
-            seen[own] = serial
-            j = after_white(buffer, j)
-            if buffer[j] != EQUALS:
-                break
-            j = after_white(buffer, j + 1)
-            if buffer[j] != QUOTE and buffer[j] != APOSTROPHE:
-                break
-            value_start = j + 1
-            j, is_spelled = end_of_value(buffer, words, j)
-            if j < 0 or j >= end_of_piece:
-                break
-            value_end = j
-            j += 1
-            if name_kind[own] & IS_XMLNS:
-                declaration = number_of(buffer, name_start, j, declarations, declaration_ends, declaration_slots)
-                if declaration < 0:
-                    answer, asked_a, asked_b = NEEDS_DECLARATION, name_start, j
-                    break
-                next_scope = step[scope, declaration] - 1
-                if next_scope == UNKNOWN:
-                    answer, asked_a, asked_b = NEEDS_STEP, scope, declaration
-                    break
-                scope = next_scope
-            else:
-                if attribute_count == attributes.shape[0]:
-                    break
-                attributes[attribute_count, 0] = own
-                attributes[attribute_count, 1] = value_start
-                attributes[attribute_count, 2] = value_end
-                attributes[attribute_count, 3] = is_spelled
-                attribute_count += 1
-        if not is_sound:
+        answer, j, scope, attribute_count, is_empty, asked_a, asked_b = read_attributes(
+            buffer, words, j, end_of_piece, serial, name, scope, follower, seen, names, name_ends, name_heads,
+            name_slots, name_kind, declarations, declaration_ends, declaration_slots, step, attributes,
+        )  # fmt: skip
+        if answer != DONE:
             break
+        answer = DECLINED
         full = element[scope, name] - 1
         if full < 0:
             if full == UNKNOWN:
@@ -364,22 +292,12 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                 break
             if state == DECLINE:
                 break
-        # Resolve the attributes; what they are called decides which of several states it is.
-        is_sound = True
-        for k in range(attribute_count):
-            own_full = attribute[scope, attributes[k, 0]] - 1
-            if own_full < 0:
-                if own_full == UNKNOWN:
-                    answer, asked_a, asked_b = NEEDS_ATTRIBUTE, scope, attributes[k, 0]
-                is_sound = False
-                break
-            if seen_full[own_full] == serial:
-                is_sound = False
-                break
-            seen_full[own_full] = serial
-            attributes[k, 4] = own_full
-        if not is_sound:
+        # What the attributes are called decides which of several states it is.
+        answer, own = resolve_attributes(scope, serial, attribute_count, attribute, seen_full, attributes)
+        if answer != DONE:
+            asked_a, asked_b = scope, own
             break
+        answer, is_sound = DECLINED, True
         if state <= FIRST_CHOICE:
             choice, value = FIRST_CHOICE - state, -1
             if choice_depth[choice] == 0:
@@ -410,22 +328,12 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
             if state == DECLINE:
                 break
         if state != SKIP:
-            room = arena
-            for k in range(attribute_count):
-                own_slot = slot[state, attributes[k, 4]] - 1
-                if own_slot < 0:
-                    answer, asked_a, asked_b = NEEDS_SLOT, state, attributes[k, 4]
-                    is_sound = False
-                    break
-                attributes[k, 5] = own_slot
-                if attributes[k, 3]:
-                    room += attributes[k, 2] - attributes[k, 1]
-                    if slot_kind[own_slot] & IS_NIL:
-                        is_sound = False
-                        break
-            if not is_sound:
+            answer, room, own = find_slots(state, attribute_count, slot, slot_kind, attributes)
+            if answer != DONE:
+                asked_a, asked_b = state, own
                 break
-            if room + WORD > buffer.shape[0]:
+            answer = DECLINED
+            if arena + room + WORD > buffer.shape[0]:
                 answer = NEEDS_ROOM
                 break
 
@@ -469,7 +377,7 @@ def tokenize(buffer: np.ndarray, words: np.ndarray, tables: Tables, out: Output,
                             touched[touched_count, 0], touched[touched_count, 1] = -1 - own_slot, record_count - 1
                             touched_count += 1
                         sights[own_slot] += 1
-                    if slot_kind[own_slot] & IS_NIL and _is_true(buffer, attributes[k, 1], attributes[k, 2]):
+                    if slot_kind[own_slot] & IS_NIL and is_true(buffer, attributes[k, 1], attributes[k, 2]):
                         nil = 1
                 first, end = slot_cells[own_slot, 0], slot_cells[own_slot, 1]
                 if first < end:
